@@ -1,0 +1,1 @@
+"""Thin clients: customs, wallet, issuer, auditor, over one transport that knows six nodes."""

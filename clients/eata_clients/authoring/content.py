@@ -1,0 +1,93 @@
+"""What is sealed: who, what, worth, how carried, remarks. Nodes never see these records."""
+
+from dataclasses import dataclass, field
+
+from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.encoding import Malformed, Value
+from eata_ledger.record import CODE, DAY, OFFSET, U32, U64, Codec, Record, array, enum, f, integer, nested, optional
+
+
+def _line(value: Value) -> str:
+    if type(value) is not str or len(value) > 4000:
+        raise Malformed("expected text of at most 4,000 characters")
+    return value
+
+
+LINE = Codec(lambda value: value, _line)
+
+
+@dataclass(frozen=True)
+class Goods(Record):
+    """A line of the general list; `value` in the currency's minor unit."""
+
+    item: int = f(U32)
+    description: str = f(LINE)
+    pieces: int = f(U32)
+    origin: str = f(LINE)
+    value: int = f(integer(0, 2**53))
+    weight: str = f(LINE)
+
+
+@dataclass(frozen=True)
+class CarnetContent(Record):
+    """Boxes A to C and the general list."""
+
+    holder: str = f(LINE)
+    representatives: tuple[str, ...] = f(array(LINE, 50))
+    intended_use: str = f(LINE)
+    currency: str = f(LINE)
+    itinerary: tuple[str, ...] = f(array(CODE, 200))
+    goods: tuple[Goods, ...] = f(array(nested(Goods), 10_000))
+
+    @property
+    def total(self) -> int:
+        """In the currency's minor unit."""
+        return sum(line.value for line in self.goods)
+
+
+@dataclass(frozen=True)
+class DeclarationContent(Record):
+    """The private part of a declaration (APP-10)."""
+
+    departure: str = f(LINE)
+    destination: str = f(LINE)
+    transport: str = f(LINE)
+    remarks: str = f(LINE)
+    packaging: str = f(LINE)
+
+
+NO_DETAILS = DeclarationContent("", "", "", "", "")
+
+
+@dataclass(frozen=True)
+class Counterfoil(Record):
+    """What stays with the carnet of a transaction (domain §3.1)."""
+
+    kind: Kind = f(enum(Kind))
+    office: str = f(LINE)
+    items: Items = f(ITEMS)
+    not_returned: Items = f(ITEMS)
+    processed: Items = f(ITEMS)
+    event_time: int = f(U64)
+    offset: int = f(OFFSET)
+    final_day: int | None = f(optional(DAY))
+
+
+@dataclass(frozen=True)
+class Remarks(Record):
+    """What stays within the territory, home and the issuer of a validation (ACC-25, C-20)."""
+
+    reference: str = f(LINE)
+    remarks: str = f(LINE)
+    marks: str = f(LINE)
+    reason: str = f(LINE)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """When and how an entry is made: event time (ms UTC), offset (minutes), life of the request (ms)."""
+
+    time: int
+    offset: int = 0
+    life: int = field(default=600_000)

@@ -1,0 +1,38 @@
+"""Days as integers since 1970-01-01; local days from UTC milliseconds and an offset in minutes."""
+
+from datetime import date, timedelta
+
+from eata_ledger.encoding import Malformed
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+_EPOCH = date(1970, 1, 1)
+
+
+def day_of(text: str) -> int:
+    """ISO date to day number. Raises `Malformed`."""
+    try:
+        return (date.fromisoformat(text) - _EPOCH).days
+    except ValueError:
+        raise Malformed(f"“{text[:20]}” is not an ISO date such as 2026-06-01") from None
+
+
+def iso(day: int) -> str:
+    """Day number to ISO date."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def local_day(time: int, offset: int) -> int:
+    """The local calendar day of `time` (ms UTC) at `offset` (minutes)."""
+    return (time + offset * MINUTE) // DAY
+
+
+def last_valid_day(issued: int) -> int:
+    """The longest validity: one year less a day, inclusive (domain §1.10: 21/04/2023 → 20/04/2024)."""
+    day = _EPOCH + timedelta(days=issued)
+    try:
+        anniversary = day.replace(year=day.year + 1)
+    except ValueError:  # 29 February
+        anniversary = date(day.year + 1, 3, 1)
+    return (anniversary - _EPOCH).days - 1

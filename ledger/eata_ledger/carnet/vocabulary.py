@@ -1,0 +1,136 @@
+"""The domain's words as numbers (domain §1.1, §2). Numbers are frozen; they stand in entries and state."""
+
+from enum import IntEnum, IntFlag
+
+
+class Kind(IntEnum):
+    """Transaction kinds (domain §2.2)."""
+
+    VALIDATION = 1
+    PRE_EXPORTATION = 2
+    EXPORTATION = 3
+    IMPORTATION = 4
+    REEXPORTATION = 5
+    REIMPORTATION = 6
+    TRANSIT_OPEN = 7
+    TRANSIT_CLOSE = 8
+
+
+HOME_KINDS = frozenset({Kind.VALIDATION, Kind.PRE_EXPORTATION, Kind.EXPORTATION, Kind.REIMPORTATION})
+ARRIVALS = frozenset({Kind.IMPORTATION, Kind.TRANSIT_OPEN})
+RETURNS = frozenset({Kind.REEXPORTATION, Kind.REIMPORTATION})
+
+
+class SetKind(IntEnum):
+    """Voucher sets, counted per carnet (domain §2.4)."""
+
+    EXPORT = 1
+    IMPORT = 2
+    REEXPORT = 3
+    REIMPORT = 4
+    TRANSIT = 5
+
+
+class CarnetType(IntEnum):
+    """Carnet types (OBJ-07, domain §3.6)."""
+
+    ATA = 1
+    CPD_TW = 2
+    TECRO_AIT = 3
+    CPD_VEHICLE = 4
+
+
+class OrderType(IntEnum):
+    """Order types (OBJ-07)."""
+
+    ORIGINAL = 1
+    REPLACEMENT = 2
+    TWIN = 3
+    CLONE = 4
+
+
+class Status(IntEnum):
+    """Carnet states (domain §2.1); EXPIRED, HELD and BLOCKED are not states."""
+
+    ISSUED = 1
+    ACTIVATED = 2
+    TERMINATED = 3
+    CANCELLED = 4
+
+
+class VoucherState(IntEnum):
+    """Voucher states as the log knows them (domain §2.2)."""
+
+    PREPARED = 1
+    COMMITTED = 2
+    DELETED = 3
+
+
+class Role(IntEnum):
+    """Customs roles (ACC-05, C-04) and the device role of a holder."""
+
+    OFFICER = 1
+    CONTROLLER = 2
+    REGIONAL_MANAGER = 3
+    ADMIN = 4
+    HOLDER = 10
+    REPRESENTATIVE = 11
+
+
+class Purpose(IntEnum):
+    """What a registered key is for."""
+
+    GROUP = 1
+    STATEMENT = 2
+    EXCHANGE = 3
+    SIGN = 4
+    SEAL = 5
+    DESK_CA = 6
+
+
+class OrganisationKind(IntEnum):
+    """Organisations under ICC operations."""
+
+    ISSUER = 1
+    AUDITOR = 2
+
+
+class Warning(IntEnum):
+    """Soft warnings that need an acknowledgement and a typed reason (C-20, domain §2.2)."""
+
+    ITEMS_ALREADY_OUT = 1
+    NO_PRE_EXPORTATION = 2
+    ITEMS_ALREADY_ADMITTED = 3
+    ITEMS_NOT_ADMITTED = 4
+    FINAL_DATE_PASSED = 5
+    ITEMS_NOT_OUT = 6
+    REEXPORTATION_MISSING = 7
+    TRANSIT_ALREADY_OPEN = 8
+    TRANSIT_ITEMS_DIFFER = 9
+    TRANSIT_LATE = 10
+
+
+class Flag(IntFlag):
+    """Flags of a committed transaction."""
+
+    NONE = 0
+    LATE = 1
+    AHEAD = 2
+    CLOCK_STALLED = 4
+    TEST = 8
+    AUTO_VALIDATION = 16
+    PRE_EXPORTATION_WRITTEN = 32
+    PAPER_PRESENTED = 64
+
+
+class Label(IntEnum):
+    """What a sealed part is."""
+
+    CARNET = 1
+    DECLARATION = 2
+    PACKET = 3
+    COUNTERFOIL = 4
+    REMARKS = 5
+    FINAL = 6
+    STANZA = 7
+    PIN_STANZA = 8

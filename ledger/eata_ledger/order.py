@@ -1,0 +1,118 @@
+"""What a position in the log does before any entry: lanes, incarnations, log time, checkpoints.
+
+Pure, like `apply`: every replica computes the same from the same groups. A void group consumes its position
+and nothing else; its proposer sends the same entries again.
+"""
+
+from dataclasses import dataclass, replace
+
+from eata_ledger.carnet.dates import MINUTE
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.group import NO_HASH, Group, GroupKind
+from eata_ledger.record import HASH, U16, U32, U64, Record, f, nested, table
+
+CHECKPOINT_GROUPS = 64
+STALLED = MINUTE
+
+
+@dataclass(frozen=True)
+class Lane(Record):
+    """The last group of a lane."""
+
+    n: int = f(U64)
+    hash: bytes = f(HASH)
+
+
+EMPTY_LANE = Lane(0, NO_HASH)
+
+
+@dataclass(frozen=True)
+class NodeState(Record):
+    """What the log tells of a node: times in ms UTC, `synced` the position it has fsynced."""
+
+    incarnation: int = f(U64)
+    clock: int = f(U64)
+    synced: int = f(U64)
+    rules: int = f(U32)
+    lanes: dict[int, Lane] = f(table(U16, nested(Lane), 1024))
+    void_groups: int = f(U64)
+    skipped_entries: int = f(U64)
+
+
+@dataclass(frozen=True)
+class LogState(Record):
+    """Where a replica stands: `position` and `size` are counts, `log_time` ms UTC."""
+
+    era: int = f(U32)
+    position: int = f(U64)
+    size: int = f(U64)
+    log_time: int = f(U64)
+    checkpoint: int = f(U64)
+    groups_since: int = f(U32)
+
+
+def start(genesis: Genesis, era: int) -> tuple[LogState, dict[bytes, NodeState]]:
+    """State before position 1; position 0 is the era's opening."""
+    node = NodeState(0, genesis.created, 0, genesis.rules, {}, 0, 0)
+    return LogState(era, 1, 0, genesis.created, 0, 0), {record.id: node for record in genesis.nodes}
+
+
+def void_because(genesis: Genesis, state: LogState, node: NodeState | None, group: Group) -> str:
+    """Why the group is void, empty if it is not. The signature has been checked for `node` not None."""
+    header = group.header
+    if node is None:
+        return "not signed by a registered node"
+    if header.ledger != genesis.ledger or header.era != state.era:
+        return "of another log"
+    lane = node.lanes.get(header.lane, EMPTY_LANE)
+    if header.n != lane.n + 1 or header.previous != lane.hash:
+        return "not the lane's next group"
+    expected = node.incarnation + (header.kind is GroupKind.OPEN)
+    if header.incarnation != expected:
+        return f"of incarnation {header.incarnation}, {expected} is expected"
+    if header.kind is GroupKind.OPEN and header.frames:
+        return "an opening with entries"
+    return ""
+
+
+def author(genesis: Genesis, nodes: dict[bytes, NodeState], group: Group) -> NodeState | None:
+    """The state of the node that signed the group, None if none did."""
+    record = genesis.by_id.get(group.header.node)
+    if record is None or not group.genuine(record.key(Purpose.GROUP)):
+        return None
+    return nodes[record.id]
+
+
+def after_group(node: NodeState, group: Group, void: bool) -> NodeState:
+    """The proposer's state once its group has its position: a void group still occupies its lane."""
+    header = group.header
+    lane = node.lanes.get(header.lane, EMPTY_LANE)
+    lanes = {**node.lanes, header.lane: Lane(header.n, group.hash)} if header.n > lane.n else node.lanes
+    if void:
+        return replace(node, lanes=lanes, void_groups=node.void_groups + 1)
+    return replace(
+        node, lanes=lanes, incarnation=header.incarnation, clock=header.clock, synced=header.synced,
+        rules=header.rules,
+    )  # fmt: skip
+
+
+def log_time(state: LogState, nodes: dict[bytes, NodeState]) -> int:
+    """Second highest reading, the highest where fewer than three are registered; never back."""
+    readings = sorted((node.clock for node in nodes.values()), reverse=True)
+    return max(state.log_time, readings[1] if len(readings) >= 3 else readings[0])
+
+
+def stalled(now: int, group: Group) -> bool:
+    """True when log time stands still behind the proposer's own clock."""
+    return group.header.clock > now + STALLED
+
+
+def end_of_group(state: LogState, before: LogState, empty: bool) -> tuple[LogState, bool]:
+    """Whether a checkpoint closes here, and the state after: a pure function of the log."""
+    grown = state.size > state.checkpoint
+    since = state.groups_since + 1 if grown else 0
+    new_second = state.log_time // 1000 > before.log_time // 1000
+    if grown and (empty or new_second or since >= CHECKPOINT_GROUPS):
+        return replace(state, checkpoint=state.size, groups_since=0), True
+    return replace(state, groups_since=since), False

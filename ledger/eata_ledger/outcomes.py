@@ -1,0 +1,241 @@
+"""Every answer an entry can get: a number for the leaf, a code, a sentence, and what to do next.
+
+Numbers are frozen. Codes are those of the domain's hard blocks (domain §2.2, in their order) and of the
+ledger itself. `ACCEPTED` is the only one that changes anything.
+"""
+
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """Logged outcomes (below 200) and refusals that never reach the log (200 and above)."""
+
+    ACCEPTED = 0
+    CARNET_NOT_FOUND = 1
+    CODE_INVALID = 2
+    CODE_CONSUMED = 3
+    CARNET_CANCELLED = 4
+    CARNET_TERMINATED = 5
+    CARNET_BLOCKED = 6
+    HELD_IN_TERRITORY = 7
+    CARNET_EXPIRED = 8
+    TERRITORY_NOT_IN_BOX_P = 9
+    WRONG_TERRITORY_FOR_TYPE = 10
+    NOT_VALIDATED = 11
+    NOT_SIGNED = 12
+    OFFICE_INACTIVE = 13
+    ROLE_FORBIDDEN = 14
+    STALE_VERSION = 15
+    ITEM_OUT_OF_RANGE = 16
+    ALREADY_VALIDATED = 20
+    NO_OPEN_TRANSIT = 21
+    NO_SETS_LEFT = 22
+    FINAL_DATE_AFTER_VALIDITY = 23
+    NOT_CANCELLABLE = 24
+    CANCEL_CODE_INVALID = 25
+    LATER_TRANSACTION_EXISTS = 26
+    AMEND_CLOSED = 27
+    LISTS_OVERLAP = 28
+    SLOT_TAKEN = 29
+    STANZAS_WRONG = 30
+    RULE_FAULT = 32
+    KEY_REVOKED = 42
+    CERT_EXPIRED = 43
+    ENTRY_EXPIRED = 44
+    WRONG_LEDGER = 45
+    ID_NOT_RESERVED = 46
+    NUMBER_TAKEN = 47
+    ALREADY_SIGNED = 48
+    REASON_REQUIRED = 49
+    COUNTERSIGN_NEEDED = 50
+    ALREADY_REGISTERED = 51
+    PARENT_UNKNOWN = 52
+    KEY_WEAK = 53
+    DEVICE_UNKNOWN = 54
+    TRAVEL_UNKNOWN = 55
+    TRAVEL_TRANSACTED = 56
+    VALIDITY_WRONG = 57
+    SETS_WRONG = 58
+    TICK_EARLY = 59
+    TYPE_CLOSED = 60
+    OFFSET_WRONG = 61
+
+    REQUEST_ID_REUSED = 200
+    SIGNATURE_INVALID = 201
+    KEY_UNKNOWN = 202
+    ENTRY_MALFORMED = 203
+    ENTRY_TOO_LARGE = 204
+    PARTS_WRONG = 205
+    GROUP_REFUSED = 206
+
+
+_TEXT: dict[Outcome, tuple[str, str]] = {
+    Outcome.ACCEPTED: ("Recorded.", "Nothing more to do."),
+    Outcome.CARNET_NOT_FOUND: ("No carnet has this ID.", "Check the ID or number and scan again."),
+    Outcome.CODE_INVALID: (
+        "This code opens no voucher of this carnet.",
+        "Ask the holder to show the QR code again.",
+    ),
+    Outcome.CODE_CONSUMED: ("This voucher has already been used.", "Ask the holder for the next voucher."),
+    Outcome.CARNET_CANCELLED: (
+        "This carnet was cancelled by its issuer.",
+        "Do not process it; ask for another document.",
+    ),
+    Outcome.CARNET_TERMINATED: (
+        "This carnet has been discharged.",
+        "Do not process it; ask for another document.",
+    ),
+    Outcome.CARNET_BLOCKED: (
+        "The issuer has blocked this carnet.",
+        "Call a controller; only returns may be countersigned.",
+    ),
+    Outcome.HELD_IN_TERRITORY: (
+        "This carnet is on hold in your territory.",
+        "See the hold's reason and ask its office to release it.",
+    ),
+    Outcome.CARNET_EXPIRED: (
+        "This carnet has expired.",
+        "Only re-exportation and re-importation can be recorded.",
+    ),
+    Outcome.TERRITORY_NOT_IN_BOX_P: (
+        "This carnet is not valid in your territory.",
+        "Check Box P with the holder.",
+    ),
+    Outcome.WRONG_TERRITORY_FOR_TYPE: (
+        "This voucher is for another territory.",
+        "Ask the holder for your territory's voucher.",
+    ),
+    Outcome.NOT_VALIDATED: (
+        "This carnet has not been validated at home.",
+        "Ask the holder to have it activated first.",
+    ),
+    Outcome.NOT_SIGNED: (
+        "The holder has not signed this carnet.",
+        "Ask the holder to sign it in the wallet.",
+    ),
+    Outcome.OFFICE_INACTIVE: (
+        "This office is unknown, inactive or not yours.",
+        "Choose an active office of your region.",
+    ),
+    Outcome.ROLE_FORBIDDEN: ("This key or role may not do this.", "Ask a colleague with the right role."),
+    Outcome.STALE_VERSION: ("The declaration changed since it was scanned.", "Scan the voucher again."),
+    Outcome.ITEM_OUT_OF_RANGE: ("An item number is not on the list.", "Correct the item numbers."),
+    Outcome.ALREADY_VALIDATED: ("This carnet is already validated.", "Go on with the next voucher."),
+    Outcome.NO_OPEN_TRANSIT: (
+        "No transit of this carnet is open here.",
+        "Check whether the transit was opened.",
+    ),
+    Outcome.NO_SETS_LEFT: (
+        "Not enough voucher sets are left.",
+        "Delete an unused travel or ask the issuer for more sets.",
+    ),
+    Outcome.FINAL_DATE_AFTER_VALIDITY: (
+        "The final date is after the carnet's validity.",
+        "Choose a date up to the carnet's last day.",
+    ),
+    Outcome.NOT_CANCELLABLE: ("This transaction cannot be cancelled.", "Ask a controller what to do."),
+    Outcome.CANCEL_CODE_INVALID: ("The cancellation code is wrong.", "Ask the holder to show it again."),
+    Outcome.LATER_TRANSACTION_EXISTS: (
+        "A later transaction depends on this one.",
+        "Cancel the later one first.",
+    ),
+    Outcome.AMEND_CLOSED: ("This carnet can no longer be amended.", "Ask the issuer for a replacement."),
+    Outcome.LISTS_OVERLAP: (
+        "The item lists contradict each other.",
+        "List each item once, processed ones among the declared.",
+    ),
+    Outcome.SLOT_TAKEN: (
+        "Another device prepared a travel meanwhile.",
+        "Refresh the carnet and prepare it again.",
+    ),
+    Outcome.STANZAS_WRONG: (
+        "The entry's sealed parts are not those the rules ask for.",
+        "Update the client and send it again.",
+    ),
+    Outcome.RULE_FAULT: (
+        "A rule failed on this entry.",
+        "Nothing was changed; the operators have been alarmed.",
+    ),
+    Outcome.KEY_REVOKED: ("The signing key has been revoked.", "Enrol again."),
+    Outcome.CERT_EXPIRED: ("The desk certificate does not cover this act.", "Sign in at the desk again."),
+    Outcome.ENTRY_EXPIRED: ("The entry came after its own deadline.", "Make it again."),
+    Outcome.WRONG_LEDGER: (
+        "The entry belongs to another ledger.",
+        "Check which system you are connected to.",
+    ),
+    Outcome.ID_NOT_RESERVED: (
+        "The carnet ID is not from a pool of yours, or is used.",
+        "Reserve IDs and issue again.",
+    ),
+    Outcome.NUMBER_TAKEN: ("A carnet with this number exists.", "Give the carnet another number."),
+    Outcome.ALREADY_SIGNED: (
+        "The carnet is already signed.",
+        "Refresh the carnet; go on with the first signature.",
+    ),
+    Outcome.REASON_REQUIRED: (
+        "The balance looks wrong and the warning was not acknowledged.",
+        "Read the warnings, type a reason, commit again.",
+    ),
+    Outcome.COUNTERSIGN_NEEDED: (
+        "This act needs a controller's signature too.",
+        "Ask a controller to countersign.",
+    ),
+    Outcome.ALREADY_REGISTERED: ("This record exists already.", "Nothing to do, or choose another code."),
+    Outcome.PARENT_UNKNOWN: ("The record names a parent that does not exist.", "Register the parent first."),
+    Outcome.KEY_WEAK: ("The public key is not a safe one.", "Make a new key."),
+    Outcome.DEVICE_UNKNOWN: ("This device is not enrolled for this carnet.", "Enrol it with the carnet PIN."),
+    Outcome.TRAVEL_UNKNOWN: ("No such travel.", "Refresh the carnet."),
+    Outcome.TRAVEL_TRANSACTED: (
+        "A voucher of this travel has been used.",
+        "A transacted travel stays as it is.",
+    ),
+    Outcome.VALIDITY_WRONG: (
+        "The validity is longer than one year or already over.",
+        "Choose a last day within one year of issue.",
+    ),
+    Outcome.SETS_WRONG: ("The carnet needs at least one item and sensible sets.", "Correct items or sets."),
+    Outcome.TICK_EARLY: ("The day's tick is not due or was given.", "Nothing to do."),
+    Outcome.TYPE_CLOSED: (
+        "This type of entry is not open under today's rules.",
+        "Update, or wait for the rules to be activated.",
+    ),
+    Outcome.OFFSET_WRONG: ("The clock offset is not one of the office's.", "Set the desk's time zone."),
+    Outcome.REQUEST_ID_REUSED: ("This request id was used for another entry.", "Make a new request id."),
+    Outcome.SIGNATURE_INVALID: (
+        "A signature is missing or does not verify.",
+        "Sign the exact bytes with the right key.",
+    ),
+    Outcome.KEY_UNKNOWN: ("The author's key is not known.", "Register or enrol the key, or sign in again."),
+    Outcome.ENTRY_MALFORMED: ("The entry is not in the frozen form.", "Update the client."),
+    Outcome.ENTRY_TOO_LARGE: ("The entry is larger than 512 KiB.", "Send large things as attachments."),
+    Outcome.PARTS_WRONG: ("A sealed part does not match the header.", "Send the parts that were signed."),
+    Outcome.GROUP_REFUSED: ("The node's group was refused.", "Send the same bytes again."),
+}
+
+
+def sentence(outcome: Outcome) -> str:
+    """One sentence for a person."""
+    return _TEXT[outcome][0]
+
+
+def advice(outcome: Outcome) -> str:
+    """What the person does next."""
+    return _TEXT[outcome][1]
+
+
+class Refused(Exception):
+    """A rule's refusal; `apply` turns it into a logged outcome and discards every write."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(f"{outcome.name}: {detail or sentence(outcome)}")
+        self.outcome = outcome
+        self.detail = detail
+
+
+class Skipped(Exception):
+    """An entry that never was: no leaf, no outcome; it counts against the node that proposed it."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(f"{outcome.name}: {detail or sentence(outcome)}")
+        self.outcome = outcome
+        self.detail = detail

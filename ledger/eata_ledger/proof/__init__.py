@@ -1,0 +1,1 @@
+"""Proofs: keys and signatures, entries, groups, the Merkle tree, statements, checkpoints, trust files."""

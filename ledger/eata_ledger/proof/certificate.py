@@ -1,0 +1,56 @@
+"""Desk certificates: a desk CA vouches for a key at an office, for at most 12 hours (docs/formats.md)."""
+
+from dataclasses import dataclass
+
+from eata_ledger.carnet.dates import HOUR
+from eata_ledger.carnet.vocabulary import Role
+from eata_ledger.encoding import Malformed, decode, encode
+from eata_ledger.proof.keys import SigningKey, pae, verify
+from eata_ledger.record import CODE, HASH, KEY, KEY_ID, RANDOM16, U64, Record, enum, f
+
+PAYLOAD_TYPE = "application/vnd.eata.desk-certificate.v1+cbor"
+LONGEST = 12 * HOUR
+
+
+@dataclass(frozen=True)
+class DeskCertificate(Record):
+    """Who may act: an opaque officer id, a role, an office, the desk's key, from and to (ms UTC)."""
+
+    ledger: bytes = f(HASH)
+    authority: bytes = f(KEY_ID)
+    serial: bytes = f(RANDOM16)
+    officer: bytes = f(RANDOM16)
+    role: Role = f(enum(Role))
+    office: str = f(CODE)
+    key: bytes = f(KEY)
+    valid_from: int = f(U64)
+    valid_to: int = f(U64)
+
+    def signed_by(self, authority: SigningKey) -> bytes:
+        """The certificate as embedded in commits: [payload, signature]."""
+        payload = self.to_bytes()
+        return encode([payload, authority.sign(pae(PAYLOAD_TYPE, payload))])
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A certificate as received; `certificate` means nothing before `genuine` is true."""
+
+    certificate: DeskCertificate
+    payload: bytes
+    signature: bytes
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Presented":
+        match decode(data):
+            case [bytes(payload), bytes(signature)]:
+                certificate = DeskCertificate.from_bytes(payload)
+            case _:
+                raise Malformed("a certificate is [payload, signature]")
+        if not certificate.valid_from < certificate.valid_to <= certificate.valid_from + LONGEST:
+            raise Malformed("a certificate lasts at most 12 hours")
+        return cls(certificate, payload, signature)
+
+    def genuine(self, authority: bytes) -> bool:
+        """True if the desk CA with this public key signed it."""
+        return verify(authority, self.signature, pae(PAYLOAD_TYPE, self.payload))

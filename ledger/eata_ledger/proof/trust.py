@@ -1,0 +1,74 @@
+"""The trust file: what a client needs to check a receipt with no network and no trust in one node."""
+
+from dataclasses import dataclass
+
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.checkpoint import read_note
+from eata_ledger.proof.genesis import Genesis, origin
+from eata_ledger.proof.statement import Claim, Standing, Statement
+from eata_ledger.record import U8, U32, U64, Record, blob, f, integer, text
+
+FINAL = 4
+
+
+@dataclass(frozen=True)
+class Trust(Record):
+    """Genesis, the newest checkpoint seen, how many signers a receipt needs, the log time it was made at."""
+
+    version: int = f(integer(1, 1))
+    genesis_bytes: bytes = f(blob(1, 900_000))
+    era: int = f(U32)
+    checkpoint: str = f(text(64_000))
+    least: int = f(U8)
+    log_time: int = f(U64)
+
+    @property
+    def genesis(self) -> Genesis:
+        return Genesis.from_bytes(self.genesis_bytes)
+
+    def check(self, pinned: bytes | None = None) -> None:
+        """Raises `Malformed` unless the genesis is the pinned one and the checkpoint has enough signers."""
+        genesis = self.genesis
+        if pinned is not None and genesis.ledger != pinned:
+            raise Malformed("the trust file is of another ledger than the one pinned")
+        checkpoint, signed = read_note(self.checkpoint, genesis.nodes)
+        if checkpoint.origin != origin(genesis.ledger, self.era):
+            raise Malformed("the checkpoint is of another log")
+        if len(signed) < min(FINAL, len(genesis.nodes)):
+            raise Malformed(f"only {len(signed)} nodes signed the trust file's checkpoint")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The one answer of receipt verification; `why` is a sentence for a person."""
+
+    good: bool
+    why: str
+    claim: Claim | None = None
+    signers: tuple[str, ...] = ()
+
+
+def verify_receipt(data: bytes, trust: Trust) -> Verdict:
+    """Checks a receipt against a trust file, offline."""
+    try:
+        trust.check()
+        statement = Statement.from_bytes(data)
+    except ValueError as error:
+        return Verdict(False, f"not a receipt: {error}")
+    genesis, claim = trust.genesis, statement.claim
+    if claim.ledger_prefix != genesis.ledger[:8]:
+        return Verdict(False, "the receipt is of another ledger", claim)
+    if claim.era != trust.era:
+        return Verdict(False, f"the receipt is of era {claim.era}, the trust file of era {trust.era}", claim)
+    keys = {node.kid: node.key(Purpose.STATEMENT) for node in genesis.nodes}
+    names = tuple(sorted(genesis.by_kid[kid].name for kid in statement.signers(keys)))
+    if len(names) < trust.least:
+        return Verdict(False, f"{len(names)} of {len(keys)} nodes signed, {trust.least} are needed", claim, names)
+    if claim.standing is not Standing.LIVE:
+        return Verdict(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
+    if claim.outcome != Outcome.ACCEPTED:
+        return Verdict(False, f"the entry was refused: {Outcome(claim.outcome).name}", claim, names)
+    word = "final" if len(names) >= FINAL else "provisional"
+    return Verdict(True, f"{word}: signed by {len(names)} of {len(keys)} nodes", claim, names)

@@ -1,0 +1,171 @@
+"""Frozen dataclasses as CBOR arrays: one codec per field, in field order, nothing left over.
+
+@dataclass(frozen=True)
+class Hold(Record):
+    carnet_id: int = f(U64)
+    office: str = f(text(16))
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any, ClassVar, Self, TypeVar
+
+from eata_ledger.encoding import Malformed, Value, decode, encode
+
+E = TypeVar("E", bound=IntEnum)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one field becomes a CBOR value and back; `load` raises `Malformed`."""
+
+    dump: Callable[[Any], Value]
+    load: Callable[[Value], Any]
+
+
+def f(codec: Codec) -> Any:
+    """A dataclass field written by `codec`."""
+    return field(metadata={"codec": codec})
+
+
+def _same(value: Any) -> Value:
+    return value  # type: ignore[no-any-return]
+
+
+def integer(low: int, high: int) -> Codec:
+    def load(value: Value) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise Malformed(f"expected an integer from {low} to {high}")
+        return value
+
+    return Codec(_same, load)
+
+
+U8, U16, U32, U64 = (integer(0, 2**bits - 1) for bits in (8, 16, 32, 64))
+OFFSET = integer(-840, 840)
+DAY = integer(0, 200_000)
+
+
+def _boolean(value: Value) -> bool:
+    if type(value) is not bool:
+        raise Malformed("expected true or false")
+    return value
+
+
+BOOL = Codec(_same, _boolean)
+
+
+def blob(low: int, high: int | None = None) -> Codec:
+    """Bytes of `low` to `high` length; exactly `low` where `high` is left out."""
+    top = low if high is None else high
+
+    def load(value: Value) -> bytes:
+        if type(value) is not bytes or not low <= len(value) <= top:
+            raise Malformed(f"expected {low} to {top} bytes")
+        return value
+
+    return Codec(_same, load)
+
+
+HASH, KEY, KEY_ID, RANDOM16 = blob(32), blob(32), blob(16), blob(16)
+
+
+def text(high: int) -> Codec:
+    """Text of 1 to `high` characters."""
+
+    def load(value: Value) -> str:
+        if type(value) is not str or not 1 <= len(value) <= high:
+            raise Malformed(f"expected text of 1 to {high} characters")
+        return value
+
+    return Codec(_same, load)
+
+
+CODE = text(24)
+
+
+def enum(kind: type[E]) -> Codec:
+    def load(value: Value) -> E:
+        if type(value) is not int:
+            raise Malformed(f"expected a {kind.__name__} number")
+        try:
+            return kind(value)
+        except ValueError:
+            raise Malformed(f"unknown {kind.__name__} {value}") from None
+
+    return Codec(int, load)
+
+
+def array(codec: Codec, high: int) -> Codec:
+    """A tuple of at most `high` members."""
+
+    def load(value: Value) -> tuple[Any, ...]:
+        if type(value) is not list or len(value) > high:
+            raise Malformed(f"expected an array of at most {high}")
+        return tuple(codec.load(item) for item in value)
+
+    return Codec(lambda members: [codec.dump(member) for member in members], load)
+
+
+def table(key: Codec, value: Codec, high: int) -> Codec:
+    """A dict, written as an array of pairs in ascending key order."""
+
+    def load(source: Value) -> dict[Any, Any]:
+        if type(source) is not list or len(source) > high:
+            raise Malformed(f"expected at most {high} pairs")
+        result: dict[Any, Any] = {}
+        last: Any = None
+        for pair in source:
+            if type(pair) is not list or len(pair) != 2:
+                raise Malformed("expected a pair")
+            name = key.load(pair[0])
+            if last is not None and not last < name:
+                raise Malformed("pairs are not in ascending order")
+            result[name] = value.load(pair[1])
+            last = name
+        return result
+
+    return Codec(lambda d: [[key.dump(k), value.dump(d[k])] for k in sorted(d)], load)
+
+
+def optional(codec: Codec) -> Codec:
+    return Codec(
+        lambda value: None if value is None else codec.dump(value),
+        lambda value: None if value is None else codec.load(value),
+    )
+
+
+def nested(kind: "type[Record]") -> Codec:
+    return Codec(lambda record: record.to_value(), kind.from_value)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A frozen dataclass whose fields carry codecs."""
+
+    _codecs: ClassVar[tuple[tuple[str, Codec], ...] | None] = None
+
+    @classmethod
+    def codecs(cls) -> tuple[tuple[str, Codec], ...]:
+        if "_codecs" not in cls.__dict__:
+            cls._codecs = tuple((member.name, member.metadata["codec"]) for member in fields(cls))
+        assert cls._codecs is not None
+        return cls._codecs
+
+    def to_value(self) -> Value:
+        return [codec.dump(getattr(self, name)) for name, codec in self.codecs()]
+
+    def to_bytes(self) -> bytes:
+        return encode(self.to_value())
+
+    @classmethod
+    def from_value(cls, value: Value) -> Self:
+        codecs = cls.codecs()
+        if type(value) is not list or len(value) != len(codecs):
+            raise Malformed(f"{cls.__name__} takes an array of {len(codecs)}")
+        return cls(**{name: codec.load(item) for (name, codec), item in zip(codecs, value, strict=True)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        return cls.from_value(decode(data))

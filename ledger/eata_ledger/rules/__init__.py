@@ -1,0 +1,39 @@
+"""The rules, one module a subject; each rule is (act, body) → public facts, or raises `Refused`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from eata_ledger.encoding import Value
+from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.proof import bodies
+from eata_ledger.proof.bodies import Body
+from eata_ledger.rules import carnet, commit, registry, travel
+from eata_ledger.rules.act import Act
+
+Rule = Callable[[Act, Any], Value]
+
+_RULES: dict[type[Body], Rule] = {
+    bodies.RegisterOrganisation: registry.register_organisation,
+    bodies.RegisterAdministration: registry.register_administration,
+    bodies.RegisterTerritory: registry.register_territory,
+    bodies.RegisterOffice: registry.register_office,
+    bodies.RegisterDeskCA: registry.register_desk_ca,
+    bodies.RegisterTerritoryKey: registry.register_territory_key,
+    bodies.ReserveIds: carnet.reserve_ids,
+    bodies.Issue: carnet.issue,
+    bodies.EnrolDevice: carnet.enrol_device,
+    bodies.Sign: carnet.sign,
+    bodies.Travel: travel.travel,
+    bodies.EditTravel: travel.edit_travel,
+    bodies.DeleteTravel: travel.delete_travel,
+    bodies.Commit: commit.commit,
+    bodies.Tick: registry.tick,
+}
+
+
+def rule_of(body: Body) -> Rule:
+    """The rule of a body's type; a reserved type is refused until its rules are activated."""
+    rule = _RULES.get(type(body))
+    if rule is None:
+        raise Refused(Outcome.TYPE_CLOSED)
+    return rule

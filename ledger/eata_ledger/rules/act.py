@@ -1,0 +1,54 @@
+"""One entry under judgement: its facts, its moment, its signatures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from eata_ledger.outcomes import Outcome, Refused, Skipped
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import key_id
+from eata_ledger.state import Carnet, CarnetState, Chain, Facts
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in the log the entry stands; `log_time` is ms UTC."""
+
+    genesis: Genesis
+    index: int
+    log_time: int
+    clock_stalled: bool = False
+
+
+@dataclass
+class Act:
+    """What a rule works with. `author` is the public key whose signature has been checked."""
+
+    facts: Facts
+    entry: Entry
+    moment: Moment
+    verify: Callable[[bytes, bytes, bytes], bool]
+    author: bytes = b""
+    _message: bytes = field(default=b"")
+
+    def require_signature(self, public: bytes) -> None:
+        """Raises `Skipped` unless `public` signed this header."""
+        if not self._message:
+            self._message = self.entry.header.signed
+        signature = self.entry.signature_of(key_id(public))
+        if signature is None or not self.verify(public, signature, self._message):
+            raise Skipped(Outcome.SIGNATURE_INVALID)
+
+    def carnet(self, carnet_id: int) -> Carnet:
+        found = self.facts.get(Carnet, carnet_id)
+        if found is None:
+            raise Refused(Outcome.CARNET_NOT_FOUND)
+        return found
+
+    def state(self, carnet_id: int) -> CarnetState:
+        found = self.facts.get(CarnetState, carnet_id)
+        assert found is not None, "every carnet has a state"
+        return found
+
+    def chain(self) -> Chain:
+        return self.facts.get(Chain, b"") or Chain(self.moment.genesis.first_id, 0)

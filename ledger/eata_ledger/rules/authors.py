@@ -1,0 +1,66 @@
+"""Who is the author of an entry: the public key behind the header's author key id, by entry type.
+
+This is the first column of the signing table (docs/formats.md); the rules ask for the further signatures.
+"""
+
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome, Skipped
+from eata_ledger.proof import bodies
+from eata_ledger.proof.certificate import Presented
+from eata_ledger.proof.keys import acceptable, key_id
+from eata_ledger.rules.act import Act
+from eata_ledger.state import Device, KeyFact
+
+_BY_OPERATIONS = (bodies.RegisterOrganisation, bodies.RegisterAdministration, bodies.RegisterTerritory)
+_BY_ORGANISATION = (
+    bodies.RegisterOffice,
+    bodies.RegisterDeskCA,
+    bodies.RegisterTerritoryKey,
+    bodies.ReserveIds,
+    bodies.Issue,
+)
+_BY_DEVICE = (bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel)
+
+
+def resolve(act: Act) -> bytes:
+    """The author's public key. Raises `Skipped` with KEY_UNKNOWN."""
+    header = act.entry.header
+    public = _candidate(act, header.body)
+    if public is None or key_id(public) != header.author:
+        raise Skipped(Outcome.KEY_UNKNOWN)
+    return public
+
+
+def _candidate(act: Act, body: bodies.Body) -> bytes | None:
+    header, genesis = act.entry.header, act.moment.genesis
+    if isinstance(body, _BY_OPERATIONS):
+        return genesis.operations
+    if isinstance(body, _BY_ORGANISATION):
+        fact = act.facts.get(KeyFact, header.author)
+        return None if fact is None else fact.raw
+    if isinstance(body, _BY_DEVICE):
+        device = act.facts.get(Device, body.carnet_id, header.author)
+        return None if device is None else device.key
+    if isinstance(body, bodies.EnrolDevice):
+        return body.device_key if acceptable(body.device_key) else None
+    if isinstance(body, bodies.Commit):
+        return desk_key(act, body.certificate).certificate.key
+    if isinstance(body, bodies.Tick):
+        node = genesis.by_id.get(header.author)
+        return None if node is None else node.key(Purpose.GROUP)
+    return None
+
+
+def desk_key(act: Act, data: bytes) -> Presented:
+    """A desk certificate that a registered desk CA signed. Raises `Skipped`."""
+    try:
+        presented = Presented.from_bytes(data)
+    except Malformed:
+        raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate is malformed") from None
+    authority = act.facts.get(KeyFact, presented.certificate.authority)
+    if authority is None or authority.purpose is not Purpose.DESK_CA:
+        raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate's authority is not registered")
+    if presented.certificate.ledger != act.moment.genesis.ledger or not presented.genuine(authority.raw):
+        raise Skipped(Outcome.SIGNATURE_INVALID, "the desk certificate is not genuine")
+    return presented

@@ -1,0 +1,100 @@
+"""From reservation to signature: IDs, issue, devices, the holder's signature (domain §2.1)."""
+
+from dataclasses import replace
+
+from eata_ledger.carnet.balances import NOTHING
+from eata_ledger.carnet.dates import last_valid_day, local_day
+from eata_ledger.carnet.sets import opening
+from eata_ledger.carnet.vocabulary import Label, OrganisationKind, Purpose, Role, Status
+from eata_ledger.encoding import Value
+from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.proof import bodies
+from eata_ledger.proof.keys import acceptable, key_id
+from eata_ledger.rules.act import Act
+from eata_ledger.state import Carnet, CarnetState, Device, KeyFact, Number, Organisation, Pool, Territory, Validated
+
+
+def _issuer(act: Act) -> Organisation:
+    fact = act.facts.get(KeyFact, act.entry.header.author)
+    assert fact is not None, "the author has been resolved"
+    found = act.facts.get(Organisation, fact.owner) if fact.purpose is Purpose.SIGN else None
+    if found is None or found.kind is not OrganisationKind.ISSUER or found.sign_key != act.author:
+        raise Refused(Outcome.ROLE_FORBIDDEN, "only a registered issuer may do this")
+    return found
+
+
+def reserve_ids(act: Act, body: bodies.ReserveIds) -> Value:
+    """The outcome carries [first, last]; unused IDs are void."""
+    issuer, chain = _issuer(act), act.chain()
+    first, last = chain.next_id, chain.next_id + body.count - 1
+    act.facts.put(replace(chain, next_id=last + 1), b"")
+    act.facts.put(Pool(issuer.code, first, last), first)
+    return [int(body.TYPE), first, last]
+
+
+def issue(act: Act, body: bodies.Issue) -> Value:
+    """DRAFT → ISSUED. Reader rules (totals, one currency) are the gateway's, who can read."""
+    issuer = _issuer(act)
+    pool = act.facts.get(Pool, body.pool)
+    if pool is None or pool.issuer != issuer.code or not pool.first <= body.carnet_id <= pool.last:
+        raise Refused(Outcome.ID_NOT_RESERVED)
+    if act.facts.get(Carnet, body.carnet_id) is not None:
+        raise Refused(Outcome.ID_NOT_RESERVED, "this ID has a carnet")
+    if act.facts.get(Number, body.number) is not None:
+        raise Refused(Outcome.NUMBER_TAKEN)
+    for code in (body.home, *body.box_p):
+        if act.facts.get(Territory, code) is None:
+            raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
+    today = local_day(act.entry.header.event_time, act.entry.header.offset)
+    if not today <= body.valid_until <= last_valid_day(today):
+        raise Refused(Outcome.VALIDITY_WRONG)
+    if not acceptable(body.pin_key):
+        raise Refused(Outcome.KEY_WEAK)
+    _require_issue_parts(act, issuer)
+    act.facts.put(
+        Carnet(
+            body.carnet_id, body.number, body.type, body.order, issuer.code, body.home, body.box_p,
+            body.valid_until, body.items, body.test, body.pin_key, body.content, act.moment.index,
+        ),
+        body.carnet_id,
+    )  # fmt: skip
+    act.facts.put(
+        CarnetState(
+            Status.ISSUED, None, Validated.NO, 1, 0, opening(body.sets), NOTHING, {}, {}, {}, {}, False
+        ),
+        body.carnet_id,
+    )  # fmt: skip
+    act.facts.put(Number(body.carnet_id), body.number)
+    return [int(body.TYPE), body.number, body.carnet_id, body.home, body.valid_until, body.items, body.test]
+
+
+def _require_issue_parts(act: Act, issuer: Organisation) -> None:
+    found = [(part.label, part.recipient) for part in act.entry.header.parts]
+    if found != [(Label.CARNET, None), (Label.STANZA, issuer.seal_id), (Label.PIN_STANZA, None)]:
+        raise Refused(Outcome.STANZAS_WRONG)
+
+
+def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
+    """The PIN key vouches for the device; the device shows it holds its key."""
+    carnet = act.carnet(body.carnet_id)
+    act.require_signature(carnet.pin_key)
+    if body.role not in (Role.HOLDER, Role.REPRESENTATIVE):
+        raise Refused(Outcome.ROLE_FORBIDDEN)
+    act.facts.put(Device(body.device_key, body.role, body.scope), body.carnet_id, key_id(body.device_key))
+    return [int(body.TYPE), body.carnet_id, int(body.role)]
+
+
+def sign(act: Act, body: bodies.Sign) -> Value:
+    """The first signature wins; it brings the PIN stanza with the holder root (N-03)."""
+    carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
+    device = act.facts.get(Device, body.carnet_id, act.entry.header.author)
+    if device is None or device.role is not Role.HOLDER:
+        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder signs the carnet")
+    if body.content != carnet.content:
+        raise Refused(Outcome.STALE_VERSION)
+    if state.signed is not None:
+        raise Refused(Outcome.ALREADY_SIGNED)
+    if [part.label for part in act.entry.header.parts] != [Label.PIN_STANZA]:
+        raise Refused(Outcome.STANZAS_WRONG)
+    act.facts.put(replace(state, signed=act.moment.index), body.carnet_id)
+    return [int(body.TYPE), body.carnet_id, body.content, body.terms]

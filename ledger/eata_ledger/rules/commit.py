@@ -1,0 +1,309 @@
+"""The officer's commit of all eight kinds: hard blocks in the domain's order, warnings, stanzas, effects.
+
+Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
+"""
+
+from dataclasses import dataclass, replace
+
+from eata_ledger.carnet.dates import HOUR, MINUTE, local_day
+from eata_ledger.carnet.sets import Sets, use
+from eata_ledger.carnet.vocabulary import (
+    ARRIVALS,
+    RETURNS,
+    Flag,
+    Kind,
+    Label,
+    Role,
+    Status,
+    VoucherState,
+    Warning,
+)
+from eata_ledger.carnet.warnings import warnings
+from eata_ledger.encoding import Value
+from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.proof.bodies import Commit
+from eata_ledger.proof.certificate import DeskCertificate
+from eata_ledger.proof.entry import PartInfo
+from eata_ledger.rules.act import Act
+from eata_ledger.rules.authors import desk_key
+from eata_ledger.state import (
+    Carnet,
+    CarnetState,
+    Office,
+    Organisation,
+    Territory,
+    Transaction,
+    Validated,
+    Voucher,
+    VoucherKey,
+)
+
+LATE = 10 * MINUTE
+COUNTERSIGN_AFTER = 72 * HOUR
+AHEAD = 5 * MINUTE
+_CUSTOMS = frozenset({Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
+_CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything a commit is judged by."""
+
+    body: Commit
+    carnet: Carnet
+    state: CarnetState
+    voucher: Voucher
+    office: Office | None
+    certificate: DeskCertificate
+    countersigned: bool
+    event_time: int
+    day: int
+
+    @property
+    def territory(self) -> str:
+        return "" if self.office is None else self.office.territory
+
+
+def commit(act: Act, body: Commit) -> Value:
+    """Judges, then writes voucher, row, balances and sets. Returns the public facts of the receipt."""
+    scene = _scene(act, body)
+    _hard_blocks(act, scene)
+    validated = _validation(act, scene)
+    _declaration(scene)
+    _certificate(act, scene)
+    _stanzas(act, scene)
+    final_day = _final_day(scene)
+    found = _warned(scene)
+    flags = _flags(act, scene, validated)
+    return _write(act, scene, validated, final_day, tuple(sorted(found)), flags)
+
+
+def _scene(act: Act, body: Commit) -> _Scene:
+    header = act.entry.header
+    carnet = act.carnet(body.carnet_id)
+    place = act.facts.get(VoucherKey, body.voucher_key)
+    if place != VoucherKey(body.carnet_id, body.slot):
+        raise Refused(Outcome.CODE_INVALID)
+    act.require_signature(body.voucher_key)
+    voucher = act.facts.get(Voucher, body.carnet_id, body.slot)
+    if voucher is None or voucher.state is VoucherState.DELETED:
+        raise Refused(Outcome.CODE_INVALID)
+    if voucher.state is VoucherState.COMMITTED or (
+        body.kind is Kind.PRE_EXPORTATION and voucher.pre_exported is not None
+    ):
+        raise Refused(Outcome.CODE_CONSUMED)
+    certificate = desk_key(act, body.certificate).certificate
+    office = act.facts.get(Office, body.office)
+    return _Scene(
+        body, carnet, act.state(body.carnet_id), voucher, office, certificate, _countersigned(act, body),
+        header.event_time, local_day(header.event_time, header.offset),
+    )  # fmt: skip
+
+
+def _countersigned(act: Act, body: Commit) -> bool:
+    if body.controller is None:
+        return False
+    controller = desk_key(act, body.controller).certificate
+    act.require_signature(controller.key)
+    live = controller.valid_from <= act.moment.log_time <= controller.valid_to
+    return live and controller.role in _CONTROLLERS and controller.office == body.office
+
+
+def _hard_blocks(act: Act, scene: _Scene) -> None:
+    """The domain's order, after the code itself."""
+    body, carnet, state = scene.body, scene.carnet, scene.state
+    returning = body.kind in RETURNS
+    if state.status is Status.CANCELLED:
+        raise Refused(Outcome.CARNET_CANCELLED)
+    if state.status is Status.TERMINATED:
+        raise Refused(Outcome.CARNET_TERMINATED)
+    if state.blocked and not (returning and scene.countersigned):
+        raise Refused(Outcome.CARNET_BLOCKED)
+    if scene.day > carnet.valid_until and not returning:
+        raise Refused(Outcome.CARNET_EXPIRED)
+    if scene.territory and scene.territory not in (carnet.home, *carnet.box_p):
+        raise Refused(Outcome.TERRITORY_NOT_IN_BOX_P)
+    if scene.territory and scene.territory != scene.voucher.territory:
+        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE)
+    pre_export = body.kind is Kind.PRE_EXPORTATION and scene.voucher.kind is Kind.EXPORTATION
+    if body.kind is not scene.voucher.kind and not pre_export:
+        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "the voucher is of another kind")
+    if pre_export and not _home(act, carnet).two_step_export:
+        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "only the EU exports in two steps")
+
+
+def _home(act: Act, carnet: Carnet) -> Territory:
+    home = act.facts.get(Territory, carnet.home)
+    assert home is not None, "a carnet's home is registered"
+    return home
+
+
+def _validation(act: Act, scene: _Scene) -> Validated:
+    """Validated at home, or by the system where home is a paper territory (GTP-06, C-12)."""
+    validated = scene.state.validated
+    if scene.body.kind is Kind.VALIDATION:
+        return Validated.YES
+    if validated is Validated.NO:
+        digital_from = _home(act, scene.carnet).digital_from
+        if digital_from is not None and digital_from <= scene.day:
+            raise Refused(Outcome.NOT_VALIDATED)
+        return Validated.AUTO
+    return validated
+
+
+def _declaration(scene: _Scene) -> None:
+    body, carnet, state = scene.body, scene.carnet, scene.state
+    if state.signed is None:
+        raise Refused(Outcome.NOT_SIGNED)
+    office = scene.office
+    if office is None or not office.active or scene.certificate.office != body.office:
+        raise Refused(Outcome.OFFICE_INACTIVE)
+    if scene.certificate.role not in _CUSTOMS:
+        raise Refused(Outcome.ROLE_FORBIDDEN)
+    if body.declaration != scene.voucher.declaration or scene.voucher.content != carnet.content:
+        raise Refused(Outcome.STALE_VERSION)
+    listed = body.items | body.not_returned
+    if not listed or not (listed | body.processed) <= carnet.all_items:
+        raise Refused(Outcome.ITEM_OUT_OF_RANGE)
+    if body.kind is Kind.VALIDATION and state.validated is Validated.YES:
+        raise Refused(Outcome.ALREADY_VALIDATED)
+    if body.kind is Kind.TRANSIT_CLOSE and not state.transit.get(scene.territory):
+        raise Refused(Outcome.NO_OPEN_TRANSIT)
+    if body.items & body.not_returned or not body.processed <= body.items:
+        raise Refused(Outcome.LISTS_OVERLAP)
+    if body.not_returned and body.kind not in RETURNS:
+        raise Refused(Outcome.LISTS_OVERLAP, "only returns leave items behind")
+
+
+def _certificate(act: Act, scene: _Scene) -> None:
+    """Event time lies inside the certificate; late acts need a controller (trust §1, C-23)."""
+    certificate, now = scene.certificate, act.moment.log_time
+    if not certificate.valid_from <= scene.event_time <= certificate.valid_to:
+        raise Refused(Outcome.CERT_EXPIRED)
+    assert scene.office is not None, "judged before"
+    if act.entry.header.offset not in scene.office.offsets:
+        raise Refused(Outcome.OFFSET_WRONG)
+    beyond = now > certificate.valid_to + COUNTERSIGN_AFTER or now > scene.event_time + COUNTERSIGN_AFTER
+    if beyond and not scene.countersigned:
+        raise Refused(Outcome.COUNTERSIGN_NEEDED)
+
+
+def _stanzas(act: Act, scene: _Scene) -> None:
+    """Exactly the parts and recipients that the visibility rule asks for (U9): none more, none fewer."""
+    kind, slot = scene.body.kind, scene.body.slot
+    labels = [Label.COUNTERFOIL, Label.REMARKS]
+    if kind is Kind.REIMPORTATION:
+        labels.append(Label.FINAL)
+    infos = act.entry.header.parts
+    stanzas = infos[len(labels) :]
+    wanted_slots = all(info.slot == slot for info in infos)
+    if [i.label for i in infos[: len(labels)]] != labels or not wanted_slots:
+        raise Refused(Outcome.STANZAS_WRONG)
+    if any(info.label is not Label.STANZA for info in stanzas):
+        raise Refused(Outcome.STANZAS_WRONG)
+    _recipients(act, scene, stanzas)
+
+
+def _recipients(act: Act, scene: _Scene, stanzas: tuple[PartInfo, ...]) -> None:
+    """Own territory, home if another, the issuer for a validation; any generation live at event time."""
+    wanted = [_live_keys(act, code, scene.event_time) for code in recipients(scene.territory, scene.carnet.home)]
+    if scene.body.kind is Kind.VALIDATION:
+        issuer = act.facts.get(Organisation, scene.carnet.issuer)
+        assert issuer is not None, "a carnet's issuer is registered"
+        wanted.append(frozenset({issuer.seal_id}))
+    wanted = [keys for keys in wanted if keys]
+    if len(stanzas) != len(wanted) or any(
+        info.recipient not in keys for info, keys in zip(stanzas, wanted, strict=True)
+    ):
+        raise Refused(Outcome.STANZAS_WRONG)
+
+
+def recipients(territory: str, home: str) -> tuple[str, ...]:
+    """The territories a commit seals stanzas to, in this order."""
+    return (territory,) if territory == home else (territory, home)
+
+
+def _live_keys(act: Act, code: str, at: int) -> frozenset[bytes]:
+    territory = act.facts.get(Territory, code)
+    assert territory is not None, "judged before"
+    return frozenset(key.id for key in territory.keys if key.valid_from <= at <= key.valid_to)
+
+
+def _final_day(scene: _Scene) -> int | None:
+    """Blank is the carnet's last day; a later day is refused (ACC-26)."""
+    if scene.body.kind not in (*ARRIVALS, Kind.EXPORTATION):
+        return None
+    valid_until = scene.carnet.valid_until
+    day = valid_until if scene.body.final_day is None else scene.body.final_day
+    if day > valid_until:
+        raise Refused(Outcome.FINAL_DATE_AFTER_VALIDITY)
+    return day
+
+
+def _warned(scene: _Scene) -> frozenset[Warning]:
+    """Every warning the rules compute must have been acknowledged (C-20)."""
+    finals = scene.state.transit_finals if scene.body.kind is Kind.TRANSIT_CLOSE else scene.state.finals
+    late = scene.day > finals.get(scene.territory, scene.carnet.valid_until)
+    found = warnings(
+        scene.body.kind, scene.territory, scene.state.balances, scene.body.items, scene.body.not_returned, late
+    )
+    missing = found - set(scene.body.acknowledged)
+    if missing:
+        raise Refused(Outcome.REASON_REQUIRED, ", ".join(sorted(warning.name for warning in missing)))
+    return found
+
+
+def _flags(act: Act, scene: _Scene, validated: Validated) -> Flag:
+    flags = scene.body.flags
+    if act.moment.log_time > scene.event_time + LATE:
+        flags |= Flag.LATE
+    if scene.event_time > act.moment.log_time + AHEAD:
+        flags |= Flag.AHEAD
+    if act.moment.clock_stalled:
+        flags |= Flag.CLOCK_STALLED
+    if scene.carnet.test:
+        flags |= Flag.TEST
+    if validated is Validated.AUTO and scene.state.validated is Validated.NO:
+        flags |= Flag.AUTO_VALIDATION
+    exit_first = scene.body.kind is Kind.EXPORTATION and scene.voucher.pre_exported is None
+    if exit_first and _home(act, scene.carnet).two_step_export:
+        flags |= Flag.PRE_EXPORTATION_WRITTEN
+    return flags
+
+
+def _write(
+    act: Act, scene: _Scene, validated: Validated, final_day: int | None, found: tuple[Warning, ...], flags: Flag
+) -> Value:
+    body, carnet, state, index = scene.body, scene.carnet, scene.state, act.moment.index
+    header = act.entry.header
+    row = Transaction(
+        index, body.kind, body.slot, scene.territory, body.office, body.items, body.not_returned,
+        body.processed, header.event_time, header.offset, act.moment.log_time, final_day, found, flags, None,
+    )  # fmt: skip
+    act.facts.put(row, carnet.carnet_id, state.rows)
+    if body.kind is Kind.PRE_EXPORTATION:
+        voucher, sets = replace(scene.voucher, pre_exported=index), state.sets
+    else:
+        voucher = replace(scene.voucher, state=VoucherState.COMMITTED, committed=index)
+        sets = use(state.sets, body.kind)
+    act.facts.put(voucher, carnet.carnet_id, body.slot)
+    act.facts.put(_moved(scene, validated, final_day, sets), carnet.carnet_id)
+    return [
+        int(body.TYPE), carnet.number, carnet.carnet_id, int(body.kind), scene.territory, body.office,
+        str(body.items), str(body.not_returned), header.event_time, header.offset, final_day, int(flags),
+    ]  # fmt: skip
+
+
+def _moved(scene: _Scene, validated: Validated, final_day: int | None, sets: Sets) -> CarnetState:
+    body, state, territory = scene.body, scene.state, scene.territory
+    balances = state.balances.after(body.kind, territory, body.items, body.not_returned)
+    finals, transit_finals = state.finals, state.transit_finals
+    if body.kind is Kind.IMPORTATION and final_day is not None:
+        finals = {**finals, territory: final_day}
+    if body.kind is Kind.TRANSIT_OPEN and final_day is not None:
+        transit_finals = {**transit_finals, territory: final_day}
+    return replace(
+        state, status=Status.ACTIVATED, validated=validated, rows=state.rows + 1, sets=sets,
+        home_out=balances.home_out, admitted=balances.admitted, transit=balances.transit,
+        finals=finals, transit_finals=transit_finals,
+    )  # fmt: skip

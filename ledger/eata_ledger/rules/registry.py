@@ -1,0 +1,127 @@
+"""Reference data as entries: organisations, administrations, territories, offices, keys; and the tick."""
+
+from dataclasses import replace
+
+from eata_ledger.carnet.dates import DAY, HOUR
+from eata_ledger.carnet.vocabulary import Label, Purpose
+from eata_ledger.encoding import Value
+from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.proof import bodies
+from eata_ledger.proof.keys import Algorithm, acceptable, key_id
+from eata_ledger.rules.act import Act
+from eata_ledger.state import (
+    Administration,
+    Fact,
+    Family,
+    KeyFact,
+    LiveKey,
+    Office,
+    Organisation,
+    Territory,
+    TerritoryKey,
+)
+
+TICK_HOUR = 5 * HOUR
+_KEPT_KEYS = 64
+
+
+def _new(act: Act, fact: Fact, code: str) -> None:
+    if act.facts.get(type(fact), code) is not None:
+        raise Refused(Outcome.ALREADY_REGISTERED, f"{code} exists")
+    act.facts.put(fact, code)
+
+
+def _key(act: Act, raw: bytes, purpose: Purpose, family: Family, owner: str) -> None:
+    if not acceptable(raw):
+        raise Refused(Outcome.KEY_WEAK)
+    if act.facts.get(KeyFact, key_id(raw)) is not None:
+        raise Refused(Outcome.ALREADY_REGISTERED, "the key is registered")
+    act.facts.put(KeyFact(raw, purpose, family, owner, act.moment.index, None), key_id(raw))
+
+
+def register_organisation(act: Act, body: bodies.RegisterOrganisation) -> Value:
+    seal_id = key_id(body.seal_key, Algorithm.XWING)
+    _new(act, Organisation(body.code, body.kind, body.sign_key, body.seal_key, seal_id), body.code)
+    _key(act, body.sign_key, Purpose.SIGN, Family.ORGANISATION, body.code)
+    return [int(body.TYPE), body.code]
+
+
+def register_administration(act: Act, body: bodies.RegisterAdministration) -> Value:
+    seal_id = key_id(body.seal_key, Algorithm.XWING)
+    _new(act, Administration(body.code, body.sign_key, body.seal_key, seal_id), body.code)
+    _key(act, body.sign_key, Purpose.SIGN, Family.ADMINISTRATION, body.code)
+    return [int(body.TYPE), body.code]
+
+
+def register_territory(act: Act, body: bodies.RegisterTerritory) -> Value:
+    for code in body.administrations:
+        if act.facts.get(Administration, code) is None:
+            raise Refused(Outcome.PARENT_UNKNOWN, f"administration {code} is not registered")
+    fact = Territory(body.code, body.administrations, body.digital_from, body.two_step_export, ())
+    _new(act, fact, body.code)
+    return [int(body.TYPE), body.code, body.digital_from]
+
+
+def _administration(act: Act, code: str) -> Administration:
+    """The administration named, which must be the author."""
+    found = act.facts.get(Administration, code)
+    if found is None:
+        raise Refused(Outcome.PARENT_UNKNOWN, f"administration {code} is not registered")
+    if found.sign_key != act.author:
+        raise Refused(Outcome.ROLE_FORBIDDEN, f"only {code} may register this")
+    return found
+
+
+def _territory(act: Act, code: str, administration: str) -> Territory:
+    found = act.facts.get(Territory, code)
+    if found is None:
+        raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
+    if administration not in found.administrations:
+        raise Refused(Outcome.ROLE_FORBIDDEN, f"{administration} has no part of territory {code}")
+    return found
+
+
+def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
+    _administration(act, body.administration)
+    _territory(act, body.territory, body.administration)
+    fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active)
+    _new(act, fact, body.code)
+    return [int(body.TYPE), body.code, body.territory]
+
+
+def register_desk_ca(act: Act, body: bodies.RegisterDeskCA) -> Value:
+    _administration(act, body.administration)
+    _key(act, body.key, Purpose.DESK_CA, Family.ADMINISTRATION, body.administration)
+    return [int(body.TYPE), body.administration]
+
+
+def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value:
+    """A generation is open to every member administration: one stanza each, no more, no fewer."""
+    _administration(act, body.administration)
+    territory = _territory(act, body.territory, body.administration)
+    members = [act.facts.get(Administration, code) for code in territory.administrations]
+    wanted = sorted(member.seal_id for member in members if member is not None)
+    parts = act.entry.header.parts
+    if any(part.label is not Label.STANZA for part in parts) or sorted(p.recipient or b"" for p in parts) != wanted:
+        raise Refused(Outcome.STANZAS_WRONG)
+    identity = key_id(body.key, Algorithm.XWING)
+    if act.facts.get(TerritoryKey, identity) is not None or body.valid_from >= body.valid_to:
+        raise Refused(Outcome.ALREADY_REGISTERED)
+    act.facts.put(
+        TerritoryKey(
+            body.territory, body.generation, body.key, body.valid_from, body.valid_to, act.moment.index
+        ),
+        identity,
+    )  # fmt: skip
+    keys = (*territory.keys, LiveKey(identity, body.valid_from, body.valid_to))[-_KEPT_KEYS:]
+    act.facts.put(replace(territory, keys=keys), body.territory)
+    return [int(body.TYPE), body.territory, body.generation]
+
+
+def tick(act: Act, body: bodies.Tick) -> Value:
+    """The first tick of a day counts, once log time has passed 05:00 UTC of it (ACC-46, domain §2.7)."""
+    chain = act.chain()
+    if body.day <= chain.as_of or act.moment.log_time < body.day * DAY + TICK_HOUR:
+        raise Refused(Outcome.TICK_EARLY)
+    act.facts.put(replace(chain, as_of=body.day), b"")
+    return [int(body.TYPE), body.day]

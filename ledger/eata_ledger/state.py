@@ -1,0 +1,374 @@
+"""The facts: records by family and key, as every replica holds them byte for byte.
+
+Families are frozen numbers. Keys are concatenations: carnet IDs, slots and row numbers as 8 bytes
+big-endian, key ids and public keys as they are, text as UTF-8 at the end.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Protocol, TypeVar
+
+from eata_ledger.carnet.balances import Balances
+from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.sets import Counters, Sets
+from eata_ledger.carnet.vocabulary import (
+    CarnetType,
+    Flag,
+    Kind,
+    OrderType,
+    OrganisationKind,
+    Purpose,
+    Role,
+    SetKind,
+    Status,
+    VoucherState,
+    Warning,
+)
+from eata_ledger.encoding import Value, hash_of
+from eata_ledger.proof.bodies import SEALING_KEY
+from eata_ledger.record import (
+    BOOL,
+    CODE,
+    DAY,
+    HASH,
+    KEY,
+    KEY_ID,
+    OFFSET,
+    RANDOM16,
+    U8,
+    U16,
+    U32,
+    U64,
+    Codec,
+    Record,
+    array,
+    enum,
+    f,
+    nested,
+    optional,
+    table,
+    text,
+)
+
+
+class Family(IntEnum):
+    """Frozen numbers; they stand in the effects hash of every leaf."""
+
+    CHAIN = 1
+    KEY = 2
+    ORGANISATION = 3
+    ADMINISTRATION = 4
+    TERRITORY = 5
+    OFFICE = 6
+    TERRITORY_KEY = 7
+    POOL = 8
+    CARNET = 9
+    CARNET_STATE = 10
+    NUMBER = 11
+    DEVICE = 12
+    TRAVEL = 13
+    VOUCHER = 14
+    VOUCHER_KEY = 15
+    TRANSACTION = 16
+    OUTCOME = 17
+
+
+@dataclass(frozen=True)
+class Fact(Record):
+    """A record of one family."""
+
+    FAMILY: ClassVar[Family]
+
+
+@dataclass(frozen=True)
+class Chain(Fact):
+    """The ledger's own counters; `as_of` is the day of the last tick."""
+
+    FAMILY = Family.CHAIN
+    next_id: int = f(U64)
+    as_of: int = f(DAY)
+
+
+@dataclass(frozen=True)
+class KeyFact(Fact):
+    """Whose key a key id is; `owner` is a code of the family that `purpose` implies."""
+
+    FAMILY = Family.KEY
+    raw: bytes = f(KEY)
+    purpose: Purpose = f(enum(Purpose))
+    owner_family: Family = f(enum(Family))
+    owner: str = f(CODE)
+    since: int = f(U64)
+    revoked: int | None = f(optional(U64))
+
+
+@dataclass(frozen=True)
+class Organisation(Fact):
+    """An issuer or auditor."""
+
+    FAMILY = Family.ORGANISATION
+    code: str = f(CODE)
+    kind: OrganisationKind = f(enum(OrganisationKind))
+    sign_key: bytes = f(KEY)
+    seal_key: bytes = f(SEALING_KEY)
+    seal_id: bytes = f(KEY_ID)
+
+
+@dataclass(frozen=True)
+class Administration(Fact):
+    """A customs administration."""
+
+    FAMILY = Family.ADMINISTRATION
+    code: str = f(CODE)
+    sign_key: bytes = f(KEY)
+    seal_key: bytes = f(SEALING_KEY)
+    seal_id: bytes = f(KEY_ID)
+
+
+@dataclass(frozen=True)
+class LiveKey(Record):
+    """A territory key generation by id, with its validity (ms UTC)."""
+
+    id: bytes = f(KEY_ID)
+    valid_from: int = f(U64)
+    valid_to: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Territory(Fact):
+    """A customs territory; None for `digital_from` is a paper territory."""
+
+    FAMILY = Family.TERRITORY
+    code: str = f(CODE)
+    administrations: tuple[str, ...] = f(array(CODE, 64))
+    digital_from: int | None = f(optional(DAY))
+    two_step_export: bool = f(BOOL)
+    keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 64))
+
+
+@dataclass(frozen=True)
+class TerritoryKey(Fact):
+    """A territory key generation's public key."""
+
+    FAMILY = Family.TERRITORY_KEY
+    territory: str = f(CODE)
+    generation: int = f(U32)
+    key: bytes = f(SEALING_KEY)
+    valid_from: int = f(U64)
+    valid_to: int = f(U64)
+    entry: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Office(Fact):
+    """A customs office."""
+
+    FAMILY = Family.OFFICE
+    code: str = f(CODE)
+    administration: str = f(CODE)
+    territory: str = f(CODE)
+    name: str = f(text(120))
+    offsets: tuple[int, ...] = f(array(OFFSET, 8))
+    active: bool = f(BOOL)
+
+
+@dataclass(frozen=True)
+class Pool(Fact):
+    """Reserved carnet IDs, by the first."""
+
+    FAMILY = Family.POOL
+    issuer: str = f(CODE)
+    first: int = f(U64)
+    last: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Carnet(Fact):
+    """A carnet as issued."""
+
+    FAMILY = Family.CARNET
+    carnet_id: int = f(U64)
+    number: str = f(text(24))
+    type: CarnetType = f(enum(CarnetType))
+    order: OrderType = f(enum(OrderType))
+    issuer: str = f(CODE)
+    home: str = f(CODE)
+    box_p: tuple[str, ...] = f(array(CODE, 200))
+    valid_until: int = f(DAY)
+    items: int = f(U16)
+    test: bool = f(BOOL)
+    pin_key: bytes = f(KEY)
+    content: int = f(U16)
+    entry: int = f(U64)
+
+    @property
+    def all_items(self) -> Items:
+        return Items.span(1, self.items)
+
+
+class Validated(IntEnum):
+    """How the carnet became usable abroad (C-12)."""
+
+    NO = 0
+    YES = 1
+    AUTO = 2
+
+
+_BALANCE = table(CODE, Codec(ITEMS.dump, ITEMS.load), 200)
+_DAYS = table(CODE, DAY, 200)
+
+
+@dataclass(frozen=True)
+class CarnetState(Fact):
+    """Where a carnet stands now; `finals` and `transit_finals` are last days by territory."""
+
+    FAMILY = Family.CARNET_STATE
+    status: Status = f(enum(Status))
+    signed: int | None = f(optional(U64))
+    validated: Validated = f(enum(Validated))
+    next_slot: int = f(U16)
+    rows: int = f(U64)
+    sets: Sets = f(table(enum(SetKind), nested(Counters), 5))
+    home_out: Items = f(ITEMS)
+    admitted: dict[str, Items] = f(_BALANCE)
+    transit: dict[str, Items] = f(_BALANCE)
+    finals: dict[str, int] = f(_DAYS)
+    transit_finals: dict[str, int] = f(_DAYS)
+    blocked: bool = f(BOOL)
+
+    @property
+    def balances(self) -> Balances:
+        return Balances(self.home_out, self.admitted, self.transit)
+
+
+@dataclass(frozen=True)
+class Number(Fact):
+    """Carnet number to carnet ID."""
+
+    FAMILY = Family.NUMBER
+    carnet_id: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Device(Fact):
+    """A holder's device of one carnet."""
+
+    FAMILY = Family.DEVICE
+    key: bytes = f(KEY)
+    role: Role = f(enum(Role))
+    scope: tuple[int, ...] = f(array(U16, 64))
+
+
+@dataclass(frozen=True)
+class TravelFact(Fact):
+    """A prepared travel's slots, in order."""
+
+    FAMILY = Family.TRAVEL
+    travel_id: bytes = f(RANDOM16)
+    slots: tuple[int, ...] = f(array(U16, 32))
+    deleted: bool = f(BOOL)
+
+
+@dataclass(frozen=True)
+class Voucher(Fact):
+    """A voucher; `entry` is the index of the entry that carries its sealed parts."""
+
+    FAMILY = Family.VOUCHER
+    slot: int = f(U16)
+    travel_id: bytes = f(RANDOM16)
+    state: VoucherState = f(enum(VoucherState))
+    content: int = f(U16)
+    kind: Kind = f(enum(Kind))
+    territory: str = f(CODE)
+    items: Items = f(ITEMS)
+    not_returned: Items = f(ITEMS)
+    declaration: bytes = f(HASH)
+    voucher_key: bytes = f(KEY)
+    cancel_key: bytes = f(KEY)
+    verify_key: bytes = f(KEY)
+    entry: int = f(U64)
+    pre_exported: int | None = f(optional(U64))
+    committed: int | None = f(optional(U64))
+
+
+@dataclass(frozen=True)
+class VoucherKey(Fact):
+    """Public key of a voucher to its place."""
+
+    FAMILY = Family.VOUCHER_KEY
+    carnet_id: int = f(U64)
+    slot: int = f(U16)
+
+
+@dataclass(frozen=True)
+class Transaction(Fact):
+    """A committed transaction, in log order within its carnet; times are ms UTC, `offset` minutes."""
+
+    FAMILY = Family.TRANSACTION
+    index: int = f(U64)
+    kind: Kind = f(enum(Kind))
+    slot: int = f(U16)
+    territory: str = f(CODE)
+    office: str = f(CODE)
+    items: Items = f(ITEMS)
+    not_returned: Items = f(ITEMS)
+    processed: Items = f(ITEMS)
+    event_time: int = f(U64)
+    offset: int = f(OFFSET)
+    log_time: int = f(U64)
+    final_day: int | None = f(optional(DAY))
+    warnings: tuple[Warning, ...] = f(array(enum(Warning), 16))
+    flags: Flag = f(Codec(int, lambda v: Flag(U8.load(v))))
+    cancelled: int | None = f(optional(U64))
+
+
+@dataclass(frozen=True)
+class Logged(Fact):
+    """The first outcome of (author, request id), for ever (P7)."""
+
+    FAMILY = Family.OUTCOME
+    index: int = f(U64)
+    entry_hash: bytes = f(HASH)
+    outcome: int = f(U16)
+
+
+class Reader(Protocol):
+    """Where facts come from."""
+
+    def get(self, family: int, key: bytes) -> bytes | None:
+        """The stored bytes, None where there are none."""
+
+
+F = TypeVar("F", bound=Fact)
+KeyPart = int | bytes | str
+
+
+def key_of(*parts: KeyPart) -> bytes:
+    """The key of a fact."""
+    return b"".join(
+        part.to_bytes(8, "big") if isinstance(part, int) else part.encode() if isinstance(part, str) else part
+        for part in parts
+    )
+
+
+class Facts:
+    """Facts as one entry sees them: what is stored, under what it has written itself."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.written: dict[tuple[int, bytes], bytes] = {}
+
+    def get(self, kind: type[F], *key: KeyPart) -> F | None:
+        name = (int(kind.FAMILY), key_of(*key))
+        data = self.written.get(name)
+        if data is None:
+            data = self._reader.get(*name)
+        return None if data is None else kind.from_bytes(data)
+
+    def put(self, fact: Fact, *key: KeyPart) -> None:
+        self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()
+
+    def effects_hash(self) -> bytes:
+        """SHA-256 of the sorted array of [family, key, value]: equal roots mean equal state changes."""
+        effects: list[Value] = [[family, key, self.written[family, key]] for family, key in sorted(self.written)]
+        return hash_of(effects)

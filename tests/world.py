@@ -1,0 +1,260 @@
+"""A small world in memory: parties, keys and a one-replica ledger behind the real `apply`.
+
+    world = World(); carnet = world.issue(); holder = world.hold(carnet)
+    [exportation, …] = world.travel(holder, (Kind.EXPORTATION, "CH", "1-20"), …)
+    world.commit(exportation, office="CHZRH")
+
+Codes come from random keys instead of Argon2id where a test does not need to type them: nodes know only keys.
+"""
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from eata_clients.authoring import clearing, holding, issuing, registering
+from eata_clients.authoring.clearing import Decision, Desk, Presented
+from eata_clients.authoring.content import CarnetContent, Goods, Stamp
+from eata_clients.authoring.entries import make
+from eata_clients.authoring.holding import Holding, Wish
+from eata_clients.authoring.issuing import Order
+from eata_clients.authoring.registering import Party
+from eata_ledger.apply import Applied, Known, apply
+from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose, Role, SetKind
+from eata_ledger.encoding import decode
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof import bodies, merkle
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
+from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.rules.act import Moment
+from eata_ledger.seal.aead import Context, unseal
+from eata_ledger.seal.codes import CodeKeys
+from eata_ledger.seal.stanza import Keys, SealingKey
+from eata_ledger.state import Carnet, CarnetState, Fact, Office, Voucher
+
+START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
+TODAY = day_of("2026-06-02")
+OFFICES = {"CHZRH": ("CH", "CH", "Zürich Flughafen", 120), "DEBER": ("DE", "EU", "Berlin Brandenburg", 120),
+           "FRLYS": ("FR", "EU", "Lyon", 120), "USJFK": ("US", "US", "JFK", -240)}  # fmt: skip
+NODES = ("frankfurt", "virginia", "sao-paulo", "johannesburg", "mumbai", "tokyo")
+
+
+@dataclass(frozen=True)
+class NodeSeeds:
+    """A node's secret keys."""
+
+    name: str
+    group: SigningKey
+    statement: SigningKey
+
+    @property
+    def record(self) -> NodeRecord:
+        return NodeRecord(
+            self.name,
+            (
+                NodeKey(Purpose.GROUP, Algorithm.ED25519, self.group.public),
+                NodeKey(Purpose.STATEMENT, Algorithm.ED25519, self.statement.public),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A voucher as a test holds it."""
+
+    holding: Holding
+    wish: Wish
+    slot: int
+    keys: CodeKeys
+
+
+@dataclass
+class World:
+    """Everything registered; `results` holds what became of each entry."""
+
+    first_id: int = 883
+    now: int = START
+    facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
+    leaves: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.root, self.operations = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
+        self.seeds = [NodeSeeds(n, SigningKey(os.urandom(32)), SigningKey(os.urandom(32))) for n in NODES]
+        self.genesis = Genesis(
+            1, "test", self.now, (self.root.public,), 1, self.operations.public,
+            tuple(seed.record for seed in self.seeds), 1, self.first_id, 1,
+        )  # fmt: skip
+        self.ledger = self.genesis.ledger
+        self.parties = {code: Party.new(code) for code in ("CH", "DE", "FR", "US")}
+        self.authorities = {code: SigningKey(os.urandom(32)) for code in self.parties}
+        self.territory_keys = {code: SealingKey(os.urandom(32)) for code in ("CH", "EU", "US")}
+        self.issuer = Party.new("CH-ZHK")
+        self.serial = 0
+        for entry in self.registry():
+            self.must(entry)
+        [_, self.pool, _] = self.public(self.must(issuing.reserve(self.ledger, self.issuer, 1000, self.stamp)))
+
+    def registry(self) -> list[Entry]:
+        ledger, ops, stamp = self.ledger, self.operations, self.stamp
+        entries = [
+            registering.organisation(ledger, ops, self.issuer, OrganisationKind.ISSUER, TODAY, stamp),
+            *(registering.administration(ledger, ops, p, TODAY, stamp) for p in self.parties.values()),
+        ]
+        for code, members, digital in (("CH", ("CH",), TODAY), ("EU", ("DE", "FR"), TODAY), ("US", ("US",), None)):
+            entries.append(registering.territory(ledger, ops, code, members, digital, code == "EU", TODAY, stamp))
+            party = self.parties[members[0]]
+            recipients = [(self.parties[m].seal_id, self.parties[m].seal.public) for m in members]
+            entries.append(
+                registering.territory_key(
+                    ledger, party, code, 1, self.territory_keys[code], recipients, (0, 2**50), stamp
+                )
+            )
+        for office, (admin, territory, name, offset) in OFFICES.items():
+            entries.append(
+                registering.office(ledger, self.parties[admin], office, territory, name, (offset,), TODAY, stamp)
+            )
+        for code, party in self.parties.items():
+            entries.append(registering.desk_authority(ledger, party, self.authorities[code], TODAY, stamp))
+        return entries
+
+    @property
+    def stamp(self) -> Stamp:
+        return Stamp(self.now)
+
+    def get(self, family: int, key: bytes) -> bytes | None:
+        return self.facts.get((family, key))
+
+    def moment(self) -> Moment:
+        return Moment(self.genesis, len(self.leaves), self.now)
+
+    def submit(self, entry: Entry) -> Applied | Known:
+        result = apply(self, entry, self.moment())
+        if isinstance(result, Applied):
+            self.facts.update(result.effects)
+            self.leaves.append(result.leaf)
+            if result.fault is not None:
+                raise result.fault
+        return result
+
+    def outcome(self, entry: Entry) -> Outcome:
+        result = self.submit(entry)
+        assert isinstance(result, Applied)
+        return result.outcome
+
+    def must(self, entry: Entry) -> Applied:
+        result = self.submit(entry)
+        assert isinstance(result, Applied)
+        assert result.outcome is Outcome.ACCEPTED, (result.outcome.name, result.detail)
+        return result
+
+    @staticmethod
+    def public(applied: Applied) -> list:  # type: ignore[type-arg]
+        value = decode(applied.facts)
+        assert isinstance(value, list)
+        return value
+
+    def root_hash(self) -> bytes:
+        nodes: dict[tuple[int, int], bytes] = {}
+        for n, leaf in enumerate(self.leaves):
+            for level, number, digest in merkle.append(lambda k, i: nodes[k, i], n, leaf):
+                nodes[level, number] = digest
+        return merkle.root(lambda k, i: nodes[k, i], len(self.leaves))
+
+    def fact(self, kind: type[Fact], *key: int | bytes | str) -> object:
+        from eata_ledger.state import Facts
+
+        return Facts(self).get(kind, *key)
+
+    def state(self, carnet_id: int) -> CarnetState:
+        found = self.fact(CarnetState, carnet_id)
+        assert isinstance(found, CarnetState)
+        return found
+
+    # -- issuer and holder
+
+    def order(self, items: int = 20, **changes: object) -> Order:
+        self.serial += 1
+        goods = tuple(Goods(n, f"crate {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
+        content = CarnetContent("Muster AG", ("A. Person",), "Exhibitions", "CHF", ("EU",), goods)
+        sets = {kind: 9 for kind in SetKind}
+        order = Order(f"CHTA{self.serial:08d}", "CH", ("EU", "US"), TODAY + 30, sets, content)
+        return replace(order, **changes)  # type: ignore[arg-type]
+
+    def issue(self, items: int = 20, **changes: object) -> issuing.Issued:
+        issued = issuing.issue(
+            self.ledger, self.issuer, self.order(items, **changes), self.pool + self.serial, self.pool, self.stamp
+        )
+        self.must(issued.entry)
+        return issued
+
+    def hold(self, issued: issuing.Issued, pin: CodeKeys, signed: bool = True) -> Holding:
+        device = SigningKey(os.urandom(32))
+        self.must(holding.enrol(self.ledger, issued.carnet_id, pin.sign, device, Role.HOLDER, self.stamp))
+        context = Context(self.ledger, issued.carnet_id, Label.PIN_STANZA, 1)
+        opened = Keys.from_bytes(unseal(pin.wrap, context, issued.entry.parts[2]))
+        assert opened.content is not None
+        held = Holding(self.ledger, issued.carnet_id, 1, device, opened.content, os.urandom(32))
+        if signed:
+            self.must(holding.sign(held, pin.wrap, self.stamp))
+        return held
+
+    def prepare(self, held: Holding, *wishes: tuple[Kind, str, str]) -> tuple[Entry, list[Ticket]]:
+        """A travel with random code keys, not yet submitted."""
+        first = self.state(held.carnet_id).next_slot
+        declarations, parts, tickets = [], [], []
+        for slot, (kind, territory, items) in enumerate(wishes, first):
+            wish = Wish(kind, territory, Items.parse(items))
+            keys = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
+            declaration, sealed = holding.declare(held, slot, wish, keys, SigningKey(os.urandom(32)).public)
+            declarations.append(declaration)
+            parts += sealed
+            tickets.append(Ticket(held, wish, slot, keys))
+        body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
+        return make(self.ledger, body, self.stamp, (held.device,), tuple(parts)), tickets
+
+    def travel(self, held: Holding, *wishes: tuple[Kind, str, str]) -> list[Ticket]:
+        entry, tickets = self.prepare(held, *wishes)
+        self.must(entry)
+        return tickets
+
+    # -- officer
+
+    def desk(self, office: str = "CHZRH", role: Role = Role.OFFICER) -> Desk:
+        return clearing.sign_in(self.ledger, self.authorities[OFFICES[office][0]], office, role, self.now)
+
+    def present(self, ticket: Ticket) -> Presented:
+        voucher = self.fact(Voucher, ticket.holding.carnet_id, ticket.slot)
+        carnet = self.fact(Carnet, ticket.holding.carnet_id)
+        assert isinstance(voucher, Voucher)
+        assert isinstance(carnet, Carnet)
+        packet = clearing.keys(
+            content=ticket.holding.content_key, journal=ticket.holding.journal(ticket.slot)
+        )
+        return Presented(
+            carnet.carnet_id, ticket.slot, voucher.kind, voucher.territory, carnet.home, voucher.declaration,
+            voucher.items, voucher.not_returned, ticket.keys, packet,
+        )  # fmt: skip
+
+    def live(self) -> dict[str, tuple[bytes, bytes]]:
+        return {
+            code: (key_id(key.public, Algorithm.XWING), key.public) for code, key in self.territory_keys.items()
+        }
+
+    def commit_entry(
+        self, ticket: Ticket, office: str = "CHZRH", desk: Desk | None = None, controller: Desk | None = None,
+        stamp: Stamp | None = None, **changes: object,
+    ) -> Entry:  # fmt: skip
+        presented = self.present(ticket)
+        decision = Decision(presented.items, presented.not_returned)
+        decision = replace(decision, **changes)  # type: ignore[arg-type]
+        found = self.fact(Office, office)
+        offset = found.offsets[0] if isinstance(found, Office) else 0
+        return clearing.commit(
+            self.ledger, desk or self.desk(office), presented, decision, self.live(),
+            (self.issuer.seal_id, self.issuer.seal.public), stamp or Stamp(self.now, offset), controller,
+        )  # fmt: skip
+
+    def commit(self, ticket: Ticket, office: str = "CHZRH", **changes: object) -> Outcome:
+        return self.outcome(self.commit_entry(ticket, office, **changes))  # type: ignore[arg-type]
