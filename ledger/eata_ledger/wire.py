@@ -1,0 +1,66 @@
+"""Entries and groups between protobuf and the ledger's own types. Signed bytes stay the bytes they were."""
+
+from dataclasses import dataclass
+
+from eata_proto.v1 import ledger_pb2
+from google.protobuf.message import DecodeError
+
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof.entry import MAX_ENTRY, Entry, Header, Signed, frame_hash
+from eata_ledger.proof.group import Group, GroupHeader
+
+_MAX_SIGNATURES = 8
+
+
+def entry_to_proto(entry: Entry) -> ledger_pb2.Entry:
+    return ledger_pb2.Entry(
+        header=entry.header.encoded,
+        signatures=[ledger_pb2.Signature(key_id=s.key_id, value=s.value) for s in entry.signatures],
+        parts=entry.parts,
+    )
+
+
+def entry_from_proto(message: ledger_pb2.Entry) -> Entry:
+    """Raises `Malformed`; parts are checked against the header."""
+    if message.ByteSize() > MAX_ENTRY:
+        raise Malformed("the entry is larger than 512 KiB")
+    entry = Entry(Header.from_bytes(message.header), _signatures(message), tuple(message.parts))
+    entry.check_parts()
+    return entry
+
+
+def _signatures(message: ledger_pb2.Entry) -> tuple[Signed, ...]:
+    signatures = tuple(Signed(s.key_id, s.value) for s in message.signatures)
+    ids = {s.key_id for s in signatures}
+    if not 1 <= len(signatures) <= _MAX_SIGNATURES or len(ids) != len(signatures):
+        raise Malformed("an entry has one to eight signatures, one a key")
+    if any(len(s.key_id) != 16 or len(s.value) != 64 for s in signatures):
+        raise Malformed("a signature has a 16-byte key id and 64 bytes")
+    return signatures
+
+
+@dataclass(frozen=True)
+class ReceivedGroup:
+    """A group off the log; `frames` are computed from the entries that came with it."""
+
+    group: Group
+    entries: tuple[ledger_pb2.Entry, ...]
+    frames: tuple[bytes, ...]
+
+
+def group_to_bytes(group: Group, entries: tuple[ledger_pb2.Entry, ...]) -> bytes:
+    message = ledger_pb2.Group(header=group.header_bytes, signature=group.signature, entries=entries)
+    return message.SerializeToString(deterministic=True)
+
+
+def group_from_bytes(data: bytes) -> ReceivedGroup:
+    """Raises `Malformed`."""
+    message = ledger_pb2.Group()
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise Malformed("not a group") from None
+    header = GroupHeader.from_bytes(message.header)
+    entries = tuple(message.entries)
+    frames = tuple(frame_hash(e.header, tuple(Signed(s.key_id, s.value) for s in e.signatures)) for e in entries)
+    return ReceivedGroup(Group(header, message.header, message.signature), entries, frames)

@@ -1,0 +1,94 @@
+"""Where a cluster lives: $EATA_HOME, its cluster.json, and each member's folder and keys."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import SigningKey
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """From the environment; everything has a default."""
+
+    model_config = SettingsConfigDict(env_prefix="EATA_")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "eata")
+
+
+class Member(BaseModel):
+    """One process of the cluster. Addresses are host:port on loopback; pid 0 is not running."""
+
+    name: str
+    public: str = ""
+    members: str = ""
+    metrics: int = 0
+    pid: int = 0
+
+
+class ClusterFile(BaseModel):
+    """cluster.json: what clients and members need to find each other."""
+
+    ledger: str
+    core: Member
+    nodes: list[Member]
+
+    @classmethod
+    def read(cls, home: Path) -> "ClusterFile":
+        return cls.model_validate_json((home / "cluster.json").read_text())
+
+    def write(self, home: Path) -> None:
+        new = home / "cluster.json.new"
+        new.write_text(json.dumps(self.model_dump(), indent=2) + "\n")
+        new.replace(home / "cluster.json")
+
+    def node(self, name: str) -> Member:
+        return next(node for node in self.nodes if node.name == name)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def read_genesis(home: Path) -> Genesis:
+    return Genesis.from_bytes((home / "genesis.cbor").read_bytes())
+
+
+@dataclass(frozen=True)
+class NodeKeys:
+    """A node's secret keys, from its folder."""
+
+    group: SigningKey
+    statement: SigningKey
+
+    def __repr__(self) -> str:
+        return "NodeKeys(…)"
+
+    @classmethod
+    def read(cls, folder: Path) -> "NodeKeys":
+        return cls(*(SigningKey((folder / name).read_bytes()) for name in ("group.key", "statement.key")))
+
+    @classmethod
+    def create(cls, folder: Path) -> "NodeKeys":
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("group.key", "statement.key"):
+            write_secret(folder / name, os.urandom(32))
+        return cls.read(folder)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Readable by the owner only, from the first byte on."""
+    path.touch(mode=0o600)
+    path.write_bytes(data)

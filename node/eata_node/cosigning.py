@@ -1,0 +1,150 @@
+"""Checkpoint signatures in and out of the log, and what a contradicting one means (design: divergence).
+
+A node agreeing with at least four goes on and excludes the odd one; a node that at least four contradict
+halts itself; in an undecidable split every node that contradicts another halts.
+"""
+
+import os
+from pathlib import Path
+
+import structlog
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.encoding import Malformed, decode, encode
+from eata_ledger.proof.checkpoint import Checkpoint, note
+from eata_ledger.proof.entry import Signed
+from eata_ledger.proof.genesis import Genesis, origin
+from eata_ledger.proof.group import Cosignature, GroupHeader
+from eata_ledger.proof.keys import SigningKey, verify
+
+from eata_node.store import Store, StoredCheckpoint
+
+log = structlog.get_logger()
+
+
+class Cosigning:
+    """What the nodes have signed, as the log tells it."""
+
+    def __init__(self, genesis: Genesis, store: Store, own_id: bytes) -> None:
+        self._genesis, self._store, self._own = genesis, store, own_id
+        self.newest: tuple[int, bytes] | None = None
+        self.newest_final = 0
+        self.excluded: set[str] = set()
+        self.verdict = ""
+        self.signed_size = 0
+        self._claims: dict[int, dict[bytes, bytes]] = {}
+
+    @property
+    def enough(self) -> int:
+        """Four of six; all of fewer than four."""
+        return min(4, len(self._genesis.nodes))
+
+    def resume(self, size: int) -> None:
+        """After a restart: the newest checkpoint closed before it."""
+        stored = self._store.checkpoint(size)
+        if stored is not None:
+            self.newest = (size, stored.root)
+            if any(signed.key_id == self._own for signed in stored.signatures):
+                self.signed_size = size
+
+    def close(self, size: int, root: bytes) -> None:
+        """The log closed a checkpoint here."""
+        self.newest = (size, root)
+        self._store.put_checkpoint(size, StoredCheckpoint(root, ()))
+
+    def receive(self, header: GroupHeader) -> None:
+        """A node's newest signature, as its group carries it."""
+        claim = header.cosignature
+        if claim is None:
+            return
+        node = self._genesis.by_id[header.node]
+        text = Checkpoint(origin(self._genesis.ledger, header.era), claim.size, claim.root).text
+        if not verify(node.key(Purpose.STATEMENT), claim.signature, text.encode()):
+            return
+        if header.node == self._own:
+            self.signed_size = max(self.signed_size, claim.size)
+        mine = self._store.checkpoint(claim.size)
+        if mine is None or mine.root != claim.root:
+            self._contradicted(header.node, claim, mine)
+            return
+        if all(signed.key_id != header.node for signed in mine.signatures):
+            signatures = (*mine.signatures, Signed(header.node, claim.signature))
+            self._store.put_checkpoint(claim.size, StoredCheckpoint(mine.root, signatures))
+            if len(signatures) >= self.enough:
+                self.newest_final = max(self.newest_final, claim.size)
+        self._judge(claim.size)
+
+    def _contradicted(self, node: bytes, claim: Cosignature, mine: StoredCheckpoint | None) -> None:
+        self._claims.setdefault(claim.size, {})[node] = claim.root
+        log.error(
+            "contradicting root", node=self._genesis.by_id[node].name, size=claim.size, theirs=claim.root.hex(),
+            mine=None if mine is None else mine.root.hex(),
+        )  # fmt: skip
+        self._judge(claim.size)
+
+    def _judge(self, size: int) -> None:
+        against = self._claims.get(size)
+        if not against:
+            return
+        mine = self._store.checkpoint(size)
+        with_me = {signed.key_id for signed in mine.signatures} | {self._own} if mine else {self._own}
+        other = max(sum(1 for root in against.values() if root == value) for value in against.values())
+        if len(with_me) >= self.enough:
+            self.excluded |= {self._genesis.by_id[node].name for node in against}
+        elif other >= self.enough:
+            self.verdict = f"{other} nodes signed another root at size {size}"
+        elif len(with_me) + len(against) == len(self._genesis.nodes):
+            self.verdict = f"the nodes are split at size {size}"
+
+    def note(self, size: int) -> str:
+        """The checkpoint at `size` with every signature known. Raises `KeyError`."""
+        stored = self._store.checkpoint(size)
+        state = self._store.log_state()
+        if stored is None or state is None:
+            raise KeyError(size)
+        checkpoint = Checkpoint(origin(self._genesis.ledger, state[0].era), size, stored.root)
+        signatures = [(self._genesis.by_id[signed.key_id], signed.value) for signed in stored.signatures]
+        return note(checkpoint, signatures)
+
+
+class Guard:
+    """Signs checkpoints, never two that contradict: (size, root) is fsynced outside RocksDB first."""
+
+    def __init__(self, path: Path, key: SigningKey, ledger: bytes) -> None:
+        self._path, self._key, self._ledger = path, key, ledger
+        self.last: tuple[int, int, bytes] = self._read()
+
+    def _read(self) -> tuple[int, int, bytes]:
+        if not self._path.exists():
+            return (0, 0, b"")
+        match decode(self._path.read_bytes()):
+            case [int(era), int(size), bytes(root)]:
+                return era, size, root
+            case _:
+                raise Malformed("the checkpoint guard is damaged; signing again needs an operator")
+
+    def sign(self, era: int, size: int, root: bytes) -> Cosignature | None:
+        """None for a smaller or contradicting checkpoint. Blocks for an fsync: call it in a thread."""
+        last_era, last_size, last_root = self.last
+        if (era, size) < (last_era, last_size):
+            return None
+        if (era, size) == (last_era, last_size):
+            if root != last_root:
+                return None
+        else:
+            self._write(era, size, root)
+        text = Checkpoint(origin(self._ledger, era), size, root).text
+        return Cosignature(size, root, self._key.sign(text.encode()))
+
+    def _write(self, era: int, size: int, root: bytes) -> None:
+        new = self._path.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(encode([era, size, root]))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self.last = (era, size, root)

@@ -1,0 +1,1 @@
+"""Log engines: what orders groups and keeps them."""

@@ -1,0 +1,138 @@
+"""The embedded engine's log on disk: groups by position in RocksDB, and the head mark beside it.
+
+Opening tells LIVE from RECOVERING: a log that is short of its mark, contradicts it, or cannot be read is
+refilled from the replicas; never is a position used twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.wire import group_from_bytes
+from rocksdict import DBRecoveryMode
+
+from eata_node.engine.era import check_opening
+from eata_node.engine.mark import Mark, MarkFile
+from eata_node.rocks import DamagedError, Rocks, u64
+
+_LOG = "log"
+_END = b"\xff" * 9
+NO_CHAIN = bytes(32)
+
+
+@dataclass(frozen=True)
+class LaneHead:
+    """What stands in a lane; `group` as it was appended."""
+
+    n: int
+    group: bytes
+
+
+def _tune(options: Any) -> None:
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+
+
+class LogStore:
+    """Groups 0 to `head`. Not thread-safe but for `sync`."""
+
+    def __init__(self, folder: Path, genesis: Genesis) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._genesis = folder, genesis
+        self.evidence = ""
+        self._mark_file = MarkFile(folder / "head.mark")
+        self.mark: Mark | None = self._mark_file.read()
+        self._open()
+        if self.evidence:
+            self._set_aside()
+            self._open()
+        self.live = self.mark is not None and self._reached()
+
+    def _open(self) -> None:
+        self.head, self.chain = -1, NO_CHAIN
+        self.lanes: dict[tuple[bytes, int], LaneHead] = {}
+        self.evidence, self.chain_at_mark = "", b""
+        try:
+            self._rocks = Rocks(self._folder / "log", [_LOG], _tune)
+            for key, group in self._rocks.scan(_LOG, b"", _END):
+                if key != u64(self.head + 1):
+                    raise DamagedError(f"position {self.head + 1} is missing")
+                self._take(group)
+            if self.mark is not None and self.head >= self.mark.position and self.chain_at_mark != self.mark.chain:
+                raise DamagedError("the log contradicts its head mark")
+        except (DamagedError, Malformed) as error:
+            self.evidence = str(error)
+
+    def _set_aside(self) -> None:
+        """A log that cannot be trusted is kept as evidence, never written to again."""
+        if hasattr(self, "_rocks"):
+            self._rocks.close()
+        n = sum(1 for _ in self._folder.glob("damaged-*"))
+        (self._folder / "log").rename(self._folder / f"damaged-{n + 1}")
+
+    def _take(self, group: bytes) -> None:
+        """Moves head, chain and lanes over one more group."""
+        self.head += 1
+        if self.head:
+            header = group_from_bytes(group).group.header
+            self.lanes[header.node, header.lane] = LaneHead(header.n, group)
+        else:
+            check_opening(self._genesis, group)
+        self.chain = sha256(self.chain + sha256(group))
+        if self.mark is not None and self.head == self.mark.position:
+            self.chain_at_mark = self.chain
+
+    def _reached(self) -> bool:
+        return self.mark is not None and self.head >= self.mark.position
+
+    def write(self, groups: list[bytes]) -> int:
+        """Appends; durable once `sync` returns. Returns the first position."""
+        batch, first = self._rocks.batch(), self.head + 1
+        for n, group in enumerate(groups):
+            batch.put(_LOG, u64(first + n), group)
+        self._rocks.write(batch)
+        for group in groups:
+            self._take(group)
+        return first
+
+    def sync(self, position: int, chain: bytes) -> None:
+        """fsyncs the log, then the mark; call it in a thread."""
+        self._rocks.sync()
+        self._mark_file.write(position, chain)
+
+    def get(self, position: int) -> bytes | None:
+        return self._rocks.get(_LOG, u64(position))
+
+    def read(self, low: int, high: int) -> Iterator[tuple[int, bytes]]:
+        """Groups with low ≤ position < high."""
+        for key, group in self._rocks.scan(_LOG, u64(low), u64(high)):
+            yield int.from_bytes(key, "big"), group
+
+    def refill(self, position: int, group: bytes) -> None:
+        """One group from a replica while recovering. Raises `Malformed` on a contradiction."""
+        if position <= self.head:
+            if self.get(position) != group:
+                raise Malformed(f"a replica holds another group at position {position}")
+            return
+        if position != self.head + 1:
+            raise Malformed(f"position {self.head + 1} comes next, not {position}")
+        if position:
+            received = group_from_bytes(group).group
+            record = self._genesis.by_id.get(received.header.node)
+            if record is None or not received.genuine(record.keys[0].raw):
+                raise Malformed(f"the group at position {position} is not genuine")
+        self.write([group])
+        if self.mark is not None and position == self.mark.position and self.chain != self.mark.chain:
+            raise Malformed("the refilled log contradicts the head mark")
+
+    def go_live(self) -> None:
+        """Everything acknowledged is back: fsync it and take appends again."""
+        self.sync(self.head, self.chain)
+        self.mark = self._mark_file.read()
+        self.live = True
+
+    def close(self) -> None:
+        self._rocks.close()
+        self._mark_file.close()

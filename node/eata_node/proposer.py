@@ -1,0 +1,158 @@
+"""Group commit: whatever waits leaves together as soon as a lane is free. No linger timer.
+
+Each lane has one append in flight; an ambiguous append is settled by sending the same bytes again. A group
+that the log voids is proposed once more with the same entries; after that the client is told to retry.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from eata_ledger.proof.group import LANES, MAX_GROUP, NO_HASH, Cosignature, Group, GroupHeader, GroupKind
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.wire import group_from_bytes, group_to_bytes
+from eata_proto.v1 import ledger_pb2
+
+from eata_node.engine.interface import Engine
+from eata_node.metrics import Metrics
+from eata_node.replica import GroupVoid, Replica, Result
+
+_GROUP_ENTRIES = 256
+_GROUP_BYTES = MAX_GROUP - 64 * 1024
+BEAT_IDLE, BEAT_GROWN = 10.0, 1.0
+log = structlog.get_logger()
+
+
+class SupersededError(Exception):
+    """Another process runs with this node's identity; this one must end."""
+
+
+@dataclass
+class _Lane:
+    number: int
+    n: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    entry: ledger_pb2.Entry
+    frame: bytes
+
+
+def wall_clock() -> int:
+    """ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Proposer:
+    """Turns entries into groups of this node."""
+
+    def __init__(
+        self, engine: Engine, replica: Replica, key: SigningKey, sign_checkpoint: Callable[[], Cosignature | None],
+        metrics: Metrics, clock: Callable[[], int] = wall_clock,
+    ) -> None:  # fmt: skip
+        self._engine, self._replica, self._key = engine, replica, key
+        self._sign_checkpoint, self._metrics, self._clock = sign_checkpoint, metrics, clock
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._lanes: list[_Lane] = []
+        self._last_proposal = 0.0
+        self.incarnation = 0
+        self.synced = 0
+
+    async def open(self) -> None:
+        """Reads this node's lanes and starts a new incarnation; older processes are refused from here."""
+        found = await self._engine.lanes(self._key.id)
+        self._lanes = [_Lane(number, 0, NO_HASH) for number in range(LANES)]
+        for number, (n, group) in found.items():
+            if number < LANES:
+                self._lanes[number] = _Lane(number, n, group_from_bytes(group).group.hash)
+        self.incarnation = self._replica.nodes[self._key.id].incarnation + 1
+        position = await self._append(self._lanes[0], GroupKind.OPEN, [])
+        if not await self._replica.reach(position, 30):
+            raise SupersededError("the opening was not applied in 30 s")
+        if self._replica.nodes[self._key.id].incarnation != self.incarnation:
+            raise SupersededError("another process opened this node")
+
+    async def run(self) -> None:
+        """Lanes and beats until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(self._serve(lane))
+            tasks.create_task(self._beat())
+
+    async def propose(self, entry: ledger_pb2.Entry, frame: bytes) -> Result:
+        """The logged result. Raises `GroupVoid` after a second void group."""
+        for attempt in (1, 2):
+            result = self._replica.expect(frame)
+            self._queue.put_nowait(_Waiting(entry, frame))
+            try:
+                return await asyncio.shield(result)
+            except GroupVoid:
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _serve(self, lane: _Lane) -> None:
+        while True:
+            first = await self._queue.get()
+            batch: list[_Waiting] = [] if first is None else [first]
+            size = sum(w.entry.ByteSize() for w in batch)
+            while len(batch) < _GROUP_ENTRIES and not self._queue.empty():
+                waiting = self._queue.get_nowait()
+                if waiting is None:
+                    continue
+                size += waiting.entry.ByteSize()
+                if size > _GROUP_BYTES and batch:
+                    self._queue.put_nowait(waiting)
+                    break
+                batch.append(waiting)
+            self._metrics.group_entries.observe(len(batch))
+            await self._append(lane, GroupKind.ENTRIES, batch)
+
+    async def _append(self, lane: _Lane, kind: GroupKind, batch: list[_Waiting]) -> int:
+        """Places one group; follows the lane if an older group of ours, late, took the place."""
+        while True:
+            self._last_proposal = asyncio.get_running_loop().time()
+            header = await self._header(lane, kind, batch)
+            encoded = header.to_bytes()
+            group = Group(header, encoded, header.sign(self._key))
+            data = group_to_bytes(group, tuple(waiting.entry for waiting in batch))
+            answer = await self._engine.append(self._key.id, lane.number, header.n, data)
+            if answer.done or answer.lane_group == data:
+                lane.n, lane.hash = header.n, group.hash
+                return answer.position
+            self._adopt(lane, answer.lane_n, answer.lane_group)
+
+    def _adopt(self, lane: _Lane, n: int, group: bytes) -> None:
+        there = group_from_bytes(group).group if group else None
+        if there is not None and there.header.incarnation > self.incarnation:
+            raise SupersededError("a newer process of this node has appended")
+        log.warning("lane moved", lane=lane.number, n=n)
+        lane.n, lane.hash = n, there.hash if there else NO_HASH
+
+    async def _header(self, lane: _Lane, kind: GroupKind, batch: list[_Waiting]) -> GroupHeader:
+        state = self._replica.state
+        cosignature = await asyncio.to_thread(self._sign_checkpoint) if self._unsigned() else None
+        return GroupHeader(
+            1, self._replica.genesis.ledger, state.era, kind, self._key.id, self.incarnation, lane.number,
+            lane.n + 1, lane.hash, self._clock(), self.synced, self._replica.genesis.rules, cosignature,
+            tuple(waiting.frame for waiting in batch),
+        )  # fmt: skip
+
+    def _unsigned(self) -> bool:
+        """True if the newest closed checkpoint has not been signed in the log by this node."""
+        newest = self._replica.cosigning.newest
+        return newest is not None and newest[0] > self._replica.cosigning.signed_size
+
+    async def _beat(self) -> None:
+        """An empty group when idle, so that clocks, checkpoints and signatures go on."""
+        while True:
+            await asyncio.sleep(0.25)
+            state = self._replica.state
+            busy = state.size > state.checkpoint or self._unsigned()
+            idle = asyncio.get_running_loop().time() - self._last_proposal
+            if idle >= (BEAT_GROWN if busy else BEAT_IDLE) and self._queue.empty():
+                self._queue.put_nowait(None)

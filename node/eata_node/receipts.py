@@ -1,0 +1,95 @@
+"""Statements: this node's signature at once, its peers' on request, merged into one receipt."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import grpc.aio
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.encoding import decode
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
+from eata_proto.v1 import node_pb2, node_pb2_grpc
+
+from eata_node.replica import Replica
+
+_KEPT = 4096
+_PEER_SECONDS = 2.0
+
+
+class Receipts:
+    """Receipts by ledger index; what was merged is kept for the newest 4,096."""
+
+    def __init__(
+        self, genesis: Genesis, replica: Replica, key: SigningKey, kid: bytes, peers: Mapping[str, grpc.aio.Channel]
+    ) -> None:
+        self._genesis, self._replica, self._key, self._kid = genesis, replica, key, kid
+        self._peers = {name: node_pb2_grpc.PeerStub(channel) for name, channel in peers.items()}
+        self._merged: OrderedDict[int, Statement] = OrderedDict()
+
+    def payload(self, index: int) -> bytes:
+        """The statement payload every node signs for this index. Raises `KeyError`."""
+        stored = self._replica.store.entry(index)
+        if stored is None:
+            raise KeyError(index)
+        leaf = Leaf.from_bytes(stored.leaf)
+        return Claim(
+            self._genesis.ledger[:8], self._replica.state.era, index, leaf.log_time, leaf.entry_hash, leaf.rules,
+            leaf.outcome, decode(stored.facts), leaf.effects_hash, index, Standing.LIVE,
+        ).to_bytes()  # fmt: skip
+
+    def sign(self, index: int) -> tuple[bytes, bytes]:
+        """(kid, signature) of this node."""
+        return self._kid, self._key.sign(to_sign(self.payload(index), self._kid))
+
+    def own(self, index: int) -> Statement:
+        """The receipt as far as it is signed now, at least by this node."""
+        found = self._merged.get(index)
+        if found is None:
+            found = Statement(self.payload(index), ()).merged(*self.sign(index))
+            self._keep(index, found)
+        return found
+
+    def _keep(self, index: int, statement: Statement) -> None:
+        self._merged[index] = statement
+        self._merged.move_to_end(index)
+        if len(self._merged) > _KEPT:
+            self._merged.popitem(last=False)
+
+    async def merged(self, index: int, wanted: int) -> Statement:
+        """With `wanted` signers if so many answer in time; excluded peers are not asked."""
+        statement = self.own(index)
+        if len(statement.signatures) >= wanted:
+            return statement
+        excluded = self._replica.cosigning.excluded
+        asked = [
+            asyncio.ensure_future(self._ask(name, index, statement.payload))
+            for name in self._peers if name not in excluded
+        ]  # fmt: skip
+        try:
+            for answer in asyncio.as_completed(asked):
+                found = await answer
+                if found is not None:
+                    statement = statement.merged(*found)
+                if len(statement.signatures) >= wanted:
+                    break
+        finally:
+            for task in asked:
+                task.cancel()
+        self._keep(index, statement)
+        return statement
+
+    async def _ask(self, name: str, index: int, payload: bytes) -> tuple[bytes, bytes] | None:
+        try:
+            reply = await self._peers[name].SignStatement(
+                node_pb2.SignStatementRequest(index=index), timeout=_PEER_SECONDS
+            )  # fmt: skip
+        except grpc.aio.AioRpcError:
+            return None
+        record = self._genesis.by_kid.get(reply.signer)
+        if record is None or record.name != name:
+            return None
+        good = verify(record.key(Purpose.STATEMENT), reply.signature, to_sign(payload, reply.signer))
+        return (reply.signer, reply.signature) if good else None

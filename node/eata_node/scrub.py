@@ -1,0 +1,57 @@
+"""The scrub: recomputes leaves and nodes from what is stored, and reads every block with its checksum."""
+
+from collections.abc import Iterator
+
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.proof import merkle
+from eata_ledger.proof.entry import PAYLOAD_TYPE, Header
+from eata_ledger.proof.keys import pae
+from eata_ledger.proof.leaf import Leaf
+
+from eata_node.rocks import DamagedError
+from eata_node.store import FAMILIES, Store
+
+
+def scrub(store: Store, size: int) -> Iterator[int]:
+    """Yields each index once it is found whole. Raises `DamagedError` with the place that is not."""
+    for index in range(size):
+        _entry(store, index)
+        yield index
+    for family in FAMILIES:
+        for _ in store.everything(family):
+            pass
+    _tree(store, size)
+
+
+def _entry(store: Store, index: int) -> None:
+    try:
+        stored = store.entry(index)
+        if stored is None:
+            raise DamagedError(f"entry {index} is missing")
+        leaf = Leaf.from_bytes(stored.leaf)
+        good = (
+            leaf.index == index
+            and leaf.entry_hash == sha256(pae(PAYLOAD_TYPE, stored.header))
+            and leaf.facts_hash == sha256(stored.facts)
+            and store.tree_node(0, index) == merkle.leaf_hash(stored.leaf)
+        )
+        header = Header.from_bytes(stored.header)
+    except (Malformed, KeyError) as error:
+        raise DamagedError(f"entry {index} does not read: {error}") from error
+    if not good:
+        raise DamagedError(f"entry {index} is not what its leaf binds")
+    for number, info in enumerate(header.parts):
+        part = store.part(index, number)
+        if part is None or sha256(part) != info.digest:
+            raise DamagedError(f"part {number} of entry {index} is not what was signed")
+
+
+def _tree(store: Store, size: int) -> None:
+    """Every inner node is the hash of its children."""
+    level, count = 0, size
+    while count > 1:
+        for number in range(count // 2):
+            left, right = store.tree_node(level, 2 * number), store.tree_node(level, 2 * number + 1)
+            if store.tree_node(level + 1, number) != merkle.node_hash(left, right):
+                raise DamagedError(f"tree node ({level + 1}, {number}) is not the hash of its children")
+        level, count = level + 1, count // 2

@@ -1,0 +1,144 @@
+"""What each reader gets of a carnet: the node's half of the visibility rule (keys are the other half)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from eata_ledger.carnet.dates import day_of, iso, local_day
+from eata_ledger.carnet.reconciliation import reconcile
+from eata_ledger.carnet.visibility import Seen, visible
+from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, VoucherState
+from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.state import Carnet, CarnetState, Chain, Facts, Family, Territory, Transaction, Voucher, key_of
+from eata_proto.v1 import ledger_pb2, reading_pb2
+
+from eata_node.guarding import Trouble, trouble
+from eata_node.replica import Replica
+
+
+@dataclass(frozen=True)
+class View:
+    """A carnet with its state and transactions, as stored now."""
+
+    carnet: Carnet
+    state: CarnetState
+    rows: list[Transaction]
+
+    def seen_by(self, viewer: str, arriving: bool) -> list[Transaction]:
+        seen = [Seen(row.kind, row.territory, row.cancelled is not None) for row in self.rows]
+        return [self.rows[n] for n in visible(seen, viewer, self.carnet.home, arriving)]
+
+
+class Carnets:
+    """Assembles replies from a replica's store."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def view(self, carnet_id: int) -> View:
+        facts = Facts(self._replica.store)
+        carnet, state = facts.get(Carnet, carnet_id), facts.get(CarnetState, carnet_id)
+        if carnet is None or state is None:
+            raise trouble(Trouble.NOT_VISIBLE)  # the same answer as for a carnet that is not the reader's
+        rows = [
+            Transaction.from_bytes(value)
+            for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(carnet_id))
+        ]
+        return View(carnet, state, rows)
+
+    def vouchers(self, carnet_id: int) -> list[Voucher]:
+        pairs = self._replica.store.facts(int(Family.VOUCHER), key_of(carnet_id))
+        return [Voucher.from_bytes(value) for _, value in pairs]
+
+    def live_keys(self, territory: str) -> set[bytes]:
+        """Every key generation of a territory: what its opener may hold the private half of."""
+        found = Facts(self._replica.store).get(Territory, territory)
+        return set() if found is None else {key.id for key in found.keys}
+
+    def parts(self, index: int, labels: Iterable[Label], slot: int | None = None, to: set[bytes] | None = None) -> (
+        list[reading_pb2.SealedPart]
+    ):  # fmt: skip
+        """Parts of an entry by label; of one slot; stanzas only to the key ids in `to`."""
+        stored = self._replica.store.entry(index)
+        assert stored is not None, "facts name entries that exist"
+        wanted = set(labels)
+        found = []
+        for number, info in enumerate(Header.from_bytes(stored.header).parts):
+            if info.label in wanted and slot in (None, info.slot) and _addressed(info, to):
+                value = self._replica.store.part(index, number)
+                if value:
+                    found.append(reading_pb2.SealedPart(header=stored.header, number=number, value=value))
+        return found
+
+    def row(self, row: Transaction, labels: Iterable[Label], to: set[bytes] | None = None) -> reading_pb2.Row:
+        parts = self.parts(row.index, labels, row.slot, to)
+        return reading_pb2.Row(index=row.index, record=row.to_bytes(), parts=parts)
+
+    def rows_for(self, view: View, viewer: str, arriving: bool) -> list[reading_pb2.Row]:
+        """A territory's rows: counterfoils of what it sees, remarks and stanzas of its own, the final one."""
+        keys, home = self.live_keys(viewer), viewer == view.carnet.home
+        settled = view.state.balances.settled
+        rows = []
+        for row in view.seen_by(viewer, arriving):
+            labels = {Label.COUNTERFOIL}
+            if row.territory == viewer or home:
+                labels |= {Label.REMARKS, Label.STANZA}
+            if row.kind is Kind.REIMPORTATION and settled:
+                labels.add(Label.FINAL)
+            rows.append(self.row(row, labels, keys))
+        return rows
+
+    def voucher(self, carnet_id: int, voucher: Voucher, labels: Iterable[Label]) -> reading_pb2.Voucher:
+        parts = self.parts(voucher.entry, labels, voucher.slot)
+        return reading_pb2.Voucher(slot=voucher.slot, record=voucher.to_bytes(), parts=parts)
+
+    def reply(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
+        """Record, state and reconciliation: what every authorised reader gets."""
+        today = day_of(as_of) if as_of else self._today()
+        status, reasons = reconcile(view.state.balances, view.carnet.home, view.carnet.valid_until, today)
+        return reading_pb2.CarnetReply(
+            record=view.carnet.to_bytes(),
+            state=view.state.to_bytes(),
+            reconciliation=reading_pb2.Reconciliation(
+                status=status.value, as_of=iso(today),
+                reasons=[
+                    reading_pb2.Reason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in reasons
+                ],
+            ),
+            session=self.session(),
+        )  # fmt: skip
+
+    def session(self) -> ledger_pb2.Session:
+        return ledger_pb2.Session(era=self._replica.state.era, position=max(self._replica.position, 0))
+
+    def _today(self) -> int:
+        """The day of the last tick; log time's day before any tick."""
+        chain = Facts(self._replica.store).get(Chain, b"")
+        if chain is not None and chain.as_of:
+            return chain.as_of
+        return local_day(self._replica.state.log_time, 0)
+
+    def redacted(self, view: View, viewer: str, arriving: bool) -> reading_pb2.CarnetReply:
+        """For a foreign territory: balances of others, and set counters, are not its business."""
+        reply = self.reply(view)
+        if viewer != view.carnet.home and not arriving:
+            state = view.state
+            own = {viewer}
+            narrowed = replace(
+                state,
+                admitted={t: i for t, i in state.admitted.items() if t in own},
+                transit={t: i for t, i in state.transit.items() if t in own},
+                finals={t: d for t, d in state.finals.items() if t in own},
+                transit_finals={t: d for t, d in state.transit_finals.items() if t in own},
+            )
+            reply.state = narrowed.to_bytes()
+            reply.ClearField("reconciliation")
+        return reply
+
+
+def _addressed(info: PartInfo, to: set[bytes] | None) -> bool:
+    return info.label is not Label.STANZA or to is None or info.recipient in to
+
+
+def arriving(voucher: Voucher) -> bool:
+    """True while this voucher is an arrival not yet committed: its territory sees everything so far."""
+    return voucher.kind in ARRIVALS and voucher.state is VoucherState.PREPARED

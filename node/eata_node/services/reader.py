@@ -1,0 +1,114 @@
+"""Who is asking: checks a signed request once, and says which keys signed it."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eata_ledger.carnet.vocabulary import Purpose, Role
+from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.certificate import DeskCertificate, Presented
+from eata_ledger.proof.keys import key_id, verify
+from eata_ledger.proof.reading import WINDOW, to_sign
+from eata_ledger.state import Facts, KeyFact, Office
+from eata_proto.v1 import ledger_pb2
+
+from eata_node.guarding import Trouble, refusal, trouble
+from eata_node.replica import Replica
+
+_KEPT_NONCES = 200_000
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class Signers:
+    """A fresh request's message and signatures; nothing is verified before `signed_by` says so."""
+
+    message: bytes
+    signatures: dict[bytes, bytes]
+
+    def signed_by(self, public: bytes) -> bool:
+        signature = self.signatures.get(key_id(public))
+        return signature is not None and verify(public, signature, self.message)
+
+    def require(self, public: bytes) -> None:
+        if not self.signed_by(public):
+            raise refusal(Outcome.SIGNATURE_INVALID)
+
+
+@dataclass(frozen=True)
+class Officer:
+    """A signed-in desk: its certificate and the territory of its office."""
+
+    certificate: DeskCertificate
+    territory: str
+
+
+class Readers:
+    """Freshness, nonces and session tokens of one node."""
+
+    def __init__(self, replica: Replica, clock: Callable[[], int]) -> None:
+        self._replica, self._clock = replica, clock
+        self._nonces: OrderedDict[bytes, int] = OrderedDict()
+
+    def open(self, request: ledger_pb2.SignedRequest, method: str) -> Signers:
+        """Raises `ApiError` for a stale or malformed request, and on a halted node."""
+        if self._replica.halted:
+            raise trouble(Trouble.HALTED)
+        now = self._clock()
+        if abs(now - request.time) > WINDOW:
+            raise trouble(Trouble.READ_STALE)
+        if len(request.nonce) != 16 or not 1 <= len(request.signatures) <= 4:
+            raise trouble(Trouble.REQUEST_MALFORMED)
+        message = to_sign(self._replica.genesis.ledger, method, request.body, request.time, request.nonce)
+        return Signers(message, {s.key_id: s.value for s in request.signatures})
+
+    def spend(self, request: ledger_pb2.SignedRequest) -> None:
+        """Marks the nonce as used, once the signatures are good: forged requests burn nothing."""
+        now = self._clock()
+        while self._nonces:
+            nonce, time = next(iter(self._nonces.items()))
+            if now - time <= 2 * WINDOW and len(self._nonces) < _KEPT_NONCES:
+                break
+            del self._nonces[nonce]
+        if request.nonce in self._nonces:
+            raise trouble(Trouble.NONCE_USED)
+        self._nonces[request.nonce] = now
+
+    async def session(self, session: ledger_pb2.Session) -> None:
+        """Waits until this node has what the client has seen (P6)."""
+        if not session.era:
+            return
+        if session.era != self._replica.state.era:
+            raise trouble(Trouble.ERA_CHANGED)
+        if not await self._replica.reach(session.position, _PATIENCE):
+            nodes = self._replica.nodes
+            best = max(nodes, key=lambda node: nodes[node].synced)
+            raise trouble(Trouble.LAGGING, node=self._replica.genesis.by_id[best].name)
+
+    def officer(self, request: ledger_pb2.SignedRequest, signers: Signers) -> Officer:
+        """The desk behind a request: a live certificate by a registered desk CA, at an active office."""
+        try:
+            presented = Presented.from_bytes(request.certificate)
+        except Malformed:
+            raise refusal(Outcome.KEY_UNKNOWN, "no desk certificate") from None
+        certificate, facts = presented.certificate, Facts(self._replica.store)
+        authority = facts.get(KeyFact, certificate.authority)
+        known = authority is not None and authority.purpose is Purpose.DESK_CA
+        if authority is None or not known or certificate.ledger != self._replica.genesis.ledger:
+            raise refusal(Outcome.KEY_UNKNOWN)
+        if not presented.genuine(authority.raw):
+            raise refusal(Outcome.SIGNATURE_INVALID)
+        signers.require(certificate.key)
+        if not certificate.valid_from <= request.time <= certificate.valid_to:
+            raise refusal(Outcome.CERT_EXPIRED)
+        return self._at_office(facts, certificate, authority)
+
+    @staticmethod
+    def _at_office(facts: Facts, certificate: DeskCertificate, authority: KeyFact) -> Officer:
+        office = facts.get(Office, certificate.office)
+        if office is None or not office.active or office.administration != authority.owner:
+            raise refusal(Outcome.OFFICE_INACTIVE)
+        if certificate.role not in (Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN):
+            raise refusal(Outcome.ROLE_FORBIDDEN)
+        return Officer(certificate, office.territory)

@@ -1,0 +1,113 @@
+"""Certificates of a development cluster: one authority, one certificate a member, made with `cryptography`."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from eata_node.config import write_secret
+
+_DAYS = 825
+# Loopback must not go through a proxy of the environment; large groups must fit.
+CHANNEL_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_receive_message_length", 8 << 20),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+)
+SERVER_OPTIONS = (("grpc.max_receive_message_length", 4 << 20), ("grpc.so_reuseport", 0))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """PEM bytes of a member: its key, its certificate, the authority it trusts."""
+
+    key: bytes
+    certificate: bytes
+    authority: bytes
+
+    @classmethod
+    def read(cls, folder: Path) -> "Identity":
+        return cls(
+            (folder / "tls.key").read_bytes(), (folder / "tls.pem").read_bytes(), (folder / "ca.pem").read_bytes()
+        )
+
+    def server(self, require_client: bool) -> grpc.ServerCredentials:
+        pairs = [(self.key, self.certificate)]
+        return grpc.ssl_server_credentials(pairs, self.authority if require_client else None, require_client)
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
+        return grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+class Authority:
+    """A development certificate authority in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if not (folder / "ca.pem").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._create()
+        self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey), "the authority's key is P-256"
+        self._key = key
+
+    def _create(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_name("eATA development CA"))
+            .issuer_name(_name("eATA development CA"))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=_DAYS))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        write_secret(self._folder / "ca.key", _pem(key))
+        (self._folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def admit(self, common: str, folder: Path) -> None:
+        """Writes tls.key, tls.pem and ca.pem for a member; it is reached on loopback."""
+        folder.mkdir(parents=True, exist_ok=True)
+        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_name(common))
+            .issuer_name(self.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=_DAYS))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        write_secret(folder / "tls.key", _pem(key))
+        (folder / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        (folder / "ca.pem").write_bytes((self._folder / "ca.pem").read_bytes())
