@@ -178,7 +178,7 @@ class World:
         self.serial += 1
         goods = tuple(Goods(n, f"crate {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
         content = CarnetContent("Muster AG", ("A. Person",), "Exhibitions", "CHF", ("EU",), goods)
-        sets = {kind: 9 for kind in SetKind}
+        sets = dict.fromkeys(SetKind, 9)
         order = Order(f"CHTA{self.serial:08d}", "CH", ("EU", "US"), TODAY + 30, sets, content)
         return replace(order, **changes)  # type: ignore[arg-type]
 
@@ -229,18 +229,14 @@ class World:
         carnet = self.fact(Carnet, ticket.holding.carnet_id)
         assert isinstance(voucher, Voucher)
         assert isinstance(carnet, Carnet)
-        packet = clearing.keys(
-            content=ticket.holding.content_key, journal=ticket.holding.journal(ticket.slot)
-        )
+        packet = clearing.keys(content=ticket.holding.content_key, journal=ticket.holding.journal(ticket.slot))
         return Presented(
             carnet.carnet_id, ticket.slot, voucher.kind, voucher.territory, carnet.home, voucher.declaration,
             voucher.items, voucher.not_returned, ticket.keys, packet,
         )  # fmt: skip
 
     def live(self) -> dict[str, tuple[bytes, bytes]]:
-        return {
-            code: (key_id(key.public, Algorithm.XWING), key.public) for code, key in self.territory_keys.items()
-        }
+        return {code: (key_id(key.public, Algorithm.XWING), key.public) for code, key in self.territory_keys.items()}
 
     def commit_entry(
         self, ticket: Ticket, office: str = "CHZRH", desk: Desk | None = None, controller: Desk | None = None,

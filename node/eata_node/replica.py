@@ -176,7 +176,8 @@ class Replica:
             self.metrics.rule_faults.inc()
             log.error("rule fault", index=moment.index, kind=type(applied.fault).__name__)
         self.store.put_facts(applied.effects)
-        self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts)
+        accepted = applied.outcome is Outcome.ACCEPTED
+        self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts, accepted)
         self.state = replace(self.state, size=self.state.size + 1)
         self.metrics.outcomes.labels(applied.outcome.name).inc()
         return Result(moment.index, applied.outcome, applied.facts)

@@ -11,6 +11,7 @@ from pathlib import Path
 from eata_ledger.encoding import Value
 from eata_ledger.order import LogState, NodeState
 from eata_ledger.proof import merkle
+from eata_ledger.proof.bodies import EntryType
 from eata_ledger.proof.entry import Entry, Header, Signed
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 
@@ -22,6 +23,7 @@ ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS = (
 FAMILIES = (ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS)
 _STATE = b"state"
 _NODE = b"node/"
+_REGISTRATION = b"registration/"
 
 
 def _pair(value: Value) -> Signed:
@@ -132,13 +134,20 @@ class Store:
 
     # -- entries and tree
 
-    def put_entry(self, index: int, position: int, entry: Entry, leaf: bytes, facts: bytes) -> None:
+    def put_entry(self, index: int, position: int, entry: Entry, leaf: bytes, facts: bytes, accepted: bool) -> None:
         stored = StoredEntry(position, entry.header.encoded, entry.signatures, leaf, facts)
         self.put(ENTRIES, u64(index), stored.to_bytes())
+        if accepted and entry.header.body.TYPE <= EntryType.REGISTER_TERRITORY_KEY:
+            self.put(META, _REGISTRATION + u64(index), b"")
         for n, part in enumerate(entry.parts):
             self.put(PARTS, u64(index) + n.to_bytes(2, "big"), part)
         for level, number, digest in merkle.append(self.tree_node, index, leaf):
             self.put(TREE, bytes([level]) + u64(number), digest)
+
+    def registrations(self) -> Iterator[int]:
+        """Indexes of accepted registry entries, ascending."""
+        for key, _ in self._rocks.scan(META, _REGISTRATION, _REGISTRATION[:-1] + b"0"):
+            yield int.from_bytes(key[len(_REGISTRATION) :], "big")
 
     def entry(self, index: int) -> StoredEntry | None:
         data = self._get(ENTRIES, u64(index))

@@ -3,10 +3,11 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
-from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.proof import merkle
-from eata_ledger.state import Facts, Family, KeyFact, Number
+from eata_ledger.state import Facts, Number
+from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node import __version__
@@ -120,16 +121,15 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
     async def Registry(self, request: ledger_pb2.RegistryRequest, context: Context) -> ledger_pb2.RegistryReply:  # noqa: N802
         self._serving()
 
-        def all_of(family: Family) -> list[bytes]:
-            return [value for _, value in self._replica.store.facts(int(family))]
-
-        authorities = [data for data in all_of(Family.KEY) if KeyFact.from_bytes(data).purpose is Purpose.DESK_CA]
+        store, state = self._replica.store, self._replica.state
+        entries = []
+        for index in store.registrations():
+            _, entry = store.whole_entry(index)
+            message = entry_to_proto(replace(entry, parts=()))
+            entries.append(ledger_pb2.RegistryEntry(index=index, entry=message))
         return ledger_pb2.RegistryReply(
-            territories=all_of(Family.TERRITORY), offices=all_of(Family.OFFICE),
-            territory_keys=all_of(Family.TERRITORY_KEY), organisations=all_of(Family.ORGANISATION),
-            administrations=all_of(Family.ADMINISTRATION), desk_authorities=authorities,
-            session=ledger_pb2.Session(era=self._replica.state.era, position=max(self._replica.position, 0)),
-            log_time=self._replica.state.log_time,
+            genesis=self._replica.genesis.to_bytes(), entries=entries, log_time=state.log_time,
+            session=ledger_pb2.Session(era=state.era, position=max(self._replica.position, 0)),
         )  # fmt: skip
 
 

@@ -1,0 +1,127 @@
+"""The audit: replays every entry from genesis through `apply`, trusting no node."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc.aio
+from eata_ledger.apply import Applied, apply
+from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Skipped
+from eata_ledger.proof import merkle
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.leaf import Leaf
+from eata_ledger.rules.act import Moment
+from eata_ledger.state import Transaction
+from eata_ledger.wire import entry_from_proto
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_grpc
+
+from eata_clients.authoring.registering import Party
+from eata_clients.errors import EataError, from_rpc
+from eata_clients.transport import Transport
+
+
+@dataclass
+class Replay:
+    """The whole ledger's facts and tree, rebuilt in memory."""
+
+    genesis: Genesis
+    facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
+    nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    size: int = 0
+    log_time: int = 0
+
+    def get(self, family: int, key: bytes) -> bytes | None:
+        return self.facts.get((family, key))
+
+    def take(self, message: reading_pb2.LoggedEntry) -> None:
+        """Raises `EataError` at the first entry whose leaf is not what the rules give."""
+        try:
+            leaf, entry = Leaf.from_bytes(message.leaf), entry_from_proto(message.entry)
+            if leaf.index != self.size or leaf.log_time < self.log_time:
+                raise Malformed("index or log time runs backwards")
+            result = self._apply(entry, leaf)
+        except (Malformed, Skipped) as error:
+            raise EataError("AUDIT_FAILED", f"Entry {self.size}: {error}.", "Keep the evidence.") from None
+        if result is None or result.leaf != message.leaf:
+            raise EataError("AUDIT_FAILED", f"Entry {self.size} has another outcome.", "Keep the evidence.")
+        self.facts.update(result.effects)
+        for level, number, digest in merkle.append(self.node, self.size, message.leaf):
+            self.nodes[level, number] = digest
+        self.size, self.log_time = self.size + 1, leaf.log_time
+
+    def _apply(self, entry: Entry, leaf: Leaf) -> Applied | None:
+        """The leaf does not tell whether the clock was stalled; both readings are tried."""
+        for stalled in (False, True):
+            result = apply(self, entry, Moment(self.genesis, leaf.index, leaf.log_time, stalled))
+            if isinstance(result, Applied) and result.leaf == leaf.to_bytes():
+                return result
+        return None
+
+    def node(self, level: int, number: int) -> bytes:
+        return self.nodes[level, number]
+
+    def root(self, size: int) -> bytes:
+        return merkle.root(self.node, size)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an audit found."""
+
+    entries: int
+    agreeing: int
+    nodes: int
+    forks: int
+    transactions: int
+
+    @property
+    def line(self) -> str:
+        return f"{self.entries:,} entries, {self.agreeing}/{self.nodes} roots equal, {self.forks} forks"
+
+
+async def audit(
+    transport: Transport, node: str, party: Party, genesis: Genesis, progress: Callable[[int, int], None]
+) -> Report:
+    """Replays `node`'s entries, then asks every node for its root at a size it shares with the replay."""
+    replay = Replay(genesis)
+    total = (await _status(transport, node)).size
+    body = reading_pb2.EntriesQuery().SerializeToString()
+    request = transport.signed("/eata.v1.Audit/Entries", body, [party.sign])
+    transactions = 0
+    try:
+        async for message in reading_pb2_grpc.AuditStub(transport.channel(node)).Entries(request):
+            replay.take(message)
+            progress(replay.size, total)
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from None
+    for family, _ in replay.facts:
+        transactions += family == int(Transaction.FAMILY)
+    answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
+    known = [answer for answer in answers if answer is not None]
+    return Report(replay.size, sum(known), len(transport.network.nodes), known.count(False), transactions)
+
+
+async def _status(transport: Transport, node: str) -> ledger_pb2.StatusReply:
+    stub = ledger_pb2_grpc.LedgerStub(transport.channel(node))
+    try:
+        return await stub.Status(ledger_pb2.StatusRequest(), timeout=5)
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from None
+
+
+async def _agrees(transport: Transport, node: str, replay: Replay) -> bool | None:
+    """True if the node's tree is the replay's, or extends it; None if it does not answer."""
+    stub = ledger_pb2_grpc.LedgerStub(transport.channel(node))
+    try:
+        status = await stub.Status(ledger_pb2.StatusRequest(), timeout=5)
+        if not status.root:
+            return None
+        if status.size <= replay.size:
+            return bool(status.root == replay.root(status.size))
+        request = ledger_pb2.ConsistencyRequest(old_size=replay.size, new_size=status.size)
+        proof = await stub.Consistency(request, timeout=5)
+    except grpc.aio.AioRpcError:
+        return None
+    return merkle.consistent(replay.size, replay.root(replay.size), status.size, status.root, list(proof.hashes))

@@ -1,0 +1,141 @@
+"""The issuer's client, as the gateway uses it: pools, issue, reading its own carnets."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eata_ledger.encoding import decode, encode, sha256
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.record import CODE, KEY, Record, f
+from eata_ledger.seal.codes import Code, CodeKind
+from eata_ledger.seal.stanza import SealingKey
+from eata_ledger.wire import entry_from_proto, entry_to_proto
+from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
+
+from eata_clients.authoring import issuing
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.issuing import Issued, Order
+from eata_clients.authoring.registering import Party
+from eata_clients.errors import EataError
+from eata_clients.registry import Registry, fetch
+from eata_clients.submitting import Committed, carnet_id_of, submit
+from eata_clients.transport import Transport, now
+
+POOL_SIZE = 50
+
+
+@dataclass(frozen=True)
+class PartyFile(Record):
+    """An organisation's own keys on its own disk."""
+
+    code: str = f(CODE)
+    sign: bytes = f(KEY)
+    seal: bytes = f(KEY)
+
+    def __repr__(self) -> str:
+        return f"PartyFile(code={self.code}, …)"
+
+
+def read_party(path: Path) -> Party:
+    stored = PartyFile.from_bytes(path.read_bytes())
+    return Party(stored.code, SigningKey(stored.sign), SealingKey(stored.seal))
+
+
+def write_party(path: Path, party: Party) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    path.write_bytes(PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
+
+
+class IssuerClient:
+    """One issuer's keys and its ID pool, kept in a folder."""
+
+    def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
+        self._folder, self._transport, self.party = folder, transport, party
+        self._registry: Registry | None = None
+        (folder / "issued").mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def registry(self) -> Registry:
+        if self._registry is None:
+            self._registry = await fetch(self._transport)
+        return self._registry
+
+    async def issue(self, request_id: str, order: Order) -> tuple[Issued, Committed]:
+        """The same request id gives the same carnet, PIN and entry again, also after a crash."""
+        path = self._folder / "issued" / f"{sha256(request_id.encode()).hex()}.issue"
+        if path.exists():
+            issued = self._again(path, request_id, order)
+        else:
+            issued = await self._prepare(path, request_id, order)
+        try:
+            return issued, await submit(self._transport, (await self.registry()).genesis, issued.entry)
+        except EataError as error:
+            if not error.retryable:
+                path.rename(path.with_suffix(".refused"))
+            raise
+
+    async def _prepare(self, path: Path, request_id: str, order: Order) -> Issued:
+        ledger = self._transport.network.ledger
+        carnet_id, pool = await self._take_id()
+        issued = issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
+        kept = encode([
+            request_id, _fingerprint(order), carnet_id, issued.pin.text,
+            entry_to_proto(issued.entry).SerializeToString(),
+        ])  # fmt: skip
+        path.touch(mode=0o600)
+        path.write_bytes(kept)
+        return issued
+
+    @staticmethod
+    def _again(path: Path, request_id: str, order: Order) -> Issued:
+        match decode(path.read_bytes()):
+            case [str(kept_id), bytes(fingerprint), int(carnet_id), str(pin), bytes(data)] if kept_id == request_id:
+                if fingerprint != _fingerprint(order):
+                    raise EataError(
+                        "REQUEST_ID_REUSED", "This request id was used for another carnet.", "Make a new request id."
+                    )
+                entry: Entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
+                return Issued(entry, carnet_id, Code.read(CodeKind.PIN, pin))
+        raise EataError("STORE_DAMAGED", "The gateway's own record is damaged.", "Restore it from backup.")
+
+    async def _take_id(self) -> tuple[int, int]:
+        """The next ID of the pool on disk; reserves a new pool when it is empty. Unused IDs are void."""
+        path = self._folder / "pool.cbor"
+        match decode(path.read_bytes()) if path.exists() else None:
+            case [int(first), int(next_id), int(last)] if next_id <= last:
+                pass
+            case _:
+                first, last = await self._reserve()
+                next_id = first
+        path.touch(mode=0o600)
+        new = path.with_suffix(".new")
+        new.write_bytes(encode([first, next_id + 1, last]))
+        new.replace(path)
+        return next_id, first
+
+    async def _reserve(self) -> tuple[int, int]:
+        entry = issuing.reserve(self._transport.network.ledger, self.party, POOL_SIZE, Stamp(now()))
+        done = await submit(self._transport, (await self.registry()).genesis, entry)
+        match done.facts:
+            case [_, int(first), int(last)]:
+                return first, last
+            case _:
+                raise EataError("UNTRUSTED", "The reservation carries no IDs.", "Use another node.")
+
+    async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
+        """The issuer's view of a carnet of its own."""
+        carnet_id = await carnet_id_of(self._transport, number)
+        body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
+        request = self._transport.signed("/eata.v1.Issuer/Carnet", body, [self.party.sign])
+        return await self._transport.call(lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, request)
+
+
+def _fingerprint(order: Order) -> bytes:
+    """The same order has the same fingerprint."""
+    return sha256(
+        encode([
+            order.number, order.home, list(order.box_p), order.valid_until,
+            [[int(kind), order.sets[kind]] for kind in sorted(order.sets)], order.content.to_value(), order.test,
+        ])
+    )  # fmt: skip

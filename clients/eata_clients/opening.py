@@ -1,0 +1,87 @@
+"""Opening sealed parts: checked against the header that binds them, then with whatever keys the reader has."""
+
+from collections.abc import Iterable
+
+from eata_ledger.carnet.vocabulary import Label
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.seal.aead import CannotOpen, Context, unpack, unseal
+from eata_ledger.seal.stanza import Keys, SealingKey
+from eata_proto.v1 import reading_pb2
+
+from eata_clients.authoring.content import Counterfoil
+from eata_clients.errors import Untrusted
+
+
+def checked(part: reading_pb2.SealedPart) -> tuple[Header, PartInfo]:
+    """The header and place of a part whose bytes are those that were signed. Raises `Untrusted`."""
+    try:
+        header = Header.from_bytes(part.header)
+        info = header.parts[part.number]
+    except (Malformed, IndexError):
+        raise Untrusted("a part names no place in its header") from None
+    if sha256(part.value) != info.digest:
+        raise Untrusted("a part is not what was signed")
+    return header, info
+
+
+def find(parts: Iterable[reading_pb2.SealedPart], label: Label) -> tuple[Header, PartInfo, bytes] | None:
+    """The first part with that label, checked."""
+    for part in parts:
+        header, info = checked(part)
+        if info.label is label:
+            return header, info, part.value
+    return None
+
+
+def open_part(
+    parts: Iterable[reading_pb2.SealedPart], label: Label, key: bytes, ledger: bytes, carnet_id: int
+) -> bytes | None:
+    """What a part says, None where there is none. Raises `Untrusted` where the key does not open it."""
+    found = find(parts, label)
+    if found is None:
+        return None
+    _, info, value = found
+    try:
+        return unseal(key, Context(ledger, carnet_id, label, info.slot), value)
+    except CannotOpen as error:
+        raise Untrusted(str(error)) from None
+
+
+def open_carnet(parts: Iterable[reading_pb2.SealedPart], key: bytes, ledger: bytes, carnet_id: int) -> bytes:
+    """The carnet's content bytes."""
+    found = open_part(parts, Label.CARNET, key, ledger, carnet_id)
+    if found is None:
+        raise Untrusted("the carnet part is missing")
+    return unpack(found)
+
+
+def open_stanza(
+    parts: Iterable[reading_pb2.SealedPart], key: SealingKey, key_id: bytes, ledger: bytes, carnet_id: int
+) -> Keys | None:
+    """The keys wrapped to this organisation or territory, None where there is no stanza for it."""
+    for part in parts:
+        header, info = checked(part)
+        if info.label is Label.STANZA and info.recipient == key_id:
+            context = Context(ledger, carnet_id, Label.STANZA, info.slot)
+            return key.open(context, key_id, header.author, part.value)
+    return None
+
+
+class Opener:
+    """An administration's opener: holds territory key seeds, opens commits as they arrive."""
+
+    def __init__(self, ledger: bytes, keys: dict[bytes, SealingKey]) -> None:
+        self._ledger, self._keys = ledger, keys
+
+    def keys_of(self, row: reading_pb2.Row, carnet_id: int) -> Keys | None:
+        """What the commit hands this territory; None where no stanza is for it."""
+        for key_id, key in self._keys.items():
+            found = open_stanza(row.parts, key, key_id, self._ledger, carnet_id)
+            if found is not None:
+                return found
+        return None
+
+    def counterfoil(self, row: reading_pb2.Row, leaf: bytes, carnet_id: int) -> Counterfoil | None:
+        opened = open_part(row.parts, Label.COUNTERFOIL, leaf, self._ledger, carnet_id)
+        return None if opened is None else Counterfoil.from_bytes(opened)

@@ -1,0 +1,196 @@
+"""The wallet: download by ID and PIN, enrol, sign, prepare travels, show codes and history."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eata_ledger.carnet.vocabulary import Kind, Label, Role
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.qr import CodeQr
+from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional
+from eata_ledger.seal.aead import CannotOpen, Context, unseal
+from eata_ledger.seal.codes import Code, CodeKind, code_keys
+from eata_ledger.seal.schedule import leaf_key
+from eata_ledger.seal.stanza import Keys
+from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
+from eata_proto.v1 import reading_pb2, reading_pb2_grpc
+
+from eata_clients.authoring import holding
+from eata_clients.authoring.content import CarnetContent, Counterfoil, Stamp
+from eata_clients.authoring.holding import Holding, Wish
+from eata_clients.errors import EataError, Untrusted
+from eata_clients.opening import find, open_carnet, open_part
+from eata_clients.registry import Registry, fetch
+from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
+from eata_clients.transport import Transport, now
+
+
+@dataclass(frozen=True)
+class Kept(Record):
+    """What the wallet's keystore holds of a carnet: derived keys, never the PIN."""
+
+    ledger: bytes = f(HASH)
+    carnet_id: int = f(U64)
+    content_version: int = f(U16)
+    device: bytes = f(KEY)
+    pin_wrap: bytes = f(KEY)
+    content_key: bytes = f(KEY)
+    root: bytes | None = f(optional(blob(32)))
+
+    def __repr__(self) -> str:
+        return f"Kept(carnet_id={self.carnet_id}, …)"
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A carnet as its holder sees it."""
+
+    carnet: Carnet
+    state: CarnetState
+    content: CarnetContent
+    rows: list[tuple[Transaction, Counterfoil | None]]
+    vouchers: list[Voucher]
+    reply: reading_pb2.CarnetReply
+
+
+class WalletClient:
+    """One wallet folder over one transport."""
+
+    def __init__(self, folder: Path, transport: Transport) -> None:
+        self._folder, self._transport = folder, transport
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._outbox = Outbox(folder / "outbox")
+        self._registry: Registry | None = None
+
+    async def _genesis(self) -> Registry:
+        if self._registry is None:
+            self._registry = await fetch(self._transport)
+        return self._registry
+
+    # -- keystore
+
+    def _path(self, carnet_id: int) -> Path:
+        return self._folder / f"{carnet_id}.keys"
+
+    def kept(self, carnet_id: int) -> Kept:
+        path = self._path(carnet_id)
+        if not path.exists():
+            raise EataError(
+                "NOT_DOWNLOADED", f"Carnet {carnet_id} is not in this wallet.", "Download it with its ID and PIN."
+            )
+        return Kept.from_bytes(path.read_bytes())
+
+    def _keep(self, kept: Kept) -> None:
+        path = self._path(kept.carnet_id)
+        path.touch(mode=0o600)
+        path.write_bytes(kept.to_bytes())
+
+    def carnets(self) -> list[int]:
+        return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
+
+    def holding(self, carnet_id: int) -> Holding:
+        kept = self.kept(carnet_id)
+        if kept.root is None:
+            raise EataError("NOT_SIGNED", "The carnet is not signed yet.", "Sign it first.")
+        return Holding(
+            kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, kept.root
+        )
+
+    # -- steps
+
+    async def download(self, qr: CodeQr) -> Downloaded:
+        """ID + PIN: opens the carnet and enrols this device (APP-06). The PIN itself is not kept."""
+        carnet_id = await carnet_id_of(self._transport, qr.carnet)
+        ledger = self._transport.network.ledger
+        pin = code_keys(qr.code, ledger, carnet_id)
+        reply = await self._read(carnet_id, pin.sign)
+        secret = _pin_stanza(reply, pin.wrap, ledger, carnet_id)
+        assert secret.content is not None, "a PIN stanza holds the content key"
+        device = SigningKey(os.urandom(32))
+        stamp = Stamp(now())
+        entry = holding.enrol(ledger, carnet_id, pin.sign, device, Role.HOLDER, stamp)
+        carnet = Carnet.from_bytes(reply.record)
+        self._keep(Kept(ledger, carnet_id, carnet.content, device.seed, pin.wrap, secret.content, secret.holder_root))
+        await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+        return await self.show(carnet_id)
+
+    async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> reading_pb2.CarnetReply:
+        body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
+        request = self._transport.signed("/eata.v1.Wallet/Carnet", body, [key])
+        return await self._transport.call(lambda c: reading_pb2_grpc.WalletStub(c).Carnet, request)
+
+    async def show(self, carnet_id: int, as_of: str = "") -> Downloaded:
+        """The carnet now, every counterfoil opened."""
+        kept = self.kept(carnet_id)
+        reply = await self._read(carnet_id, SigningKey(kept.device), as_of)
+        if kept.root is None:
+            kept = self._learn_root(kept, reply)
+        content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
+        rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
+        return Downloaded(
+            Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state), content, rows,
+            [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers], reply,
+        )  # fmt: skip
+
+    def _learn_root(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
+        """Another device may have signed meanwhile: its root is in the PIN stanza."""
+        secret = _pin_stanza(reply, kept.pin_wrap, kept.ledger, kept.carnet_id)
+        if secret.holder_root is not None:
+            kept = replace(kept, root=secret.holder_root)
+            self._keep(kept)
+        return kept
+
+    def _counterfoil(self, kept: Kept, row: reading_pb2.Row) -> Counterfoil | None:
+        if kept.root is None:
+            return None
+        slot = Transaction.from_bytes(row.record).slot
+        leaf = leaf_key(self.holding(kept.carnet_id).journal(slot))
+        opened = open_part(row.parts, Label.COUNTERFOIL, leaf, kept.ledger, kept.carnet_id)
+        return None if opened is None else Counterfoil.from_bytes(opened)
+
+    async def sign(self, carnet_id: int) -> Committed | None:
+        """The holder's signature (N-03); None where another device had signed first."""
+        kept = self.kept(carnet_id)
+        root = os.urandom(32)
+        held = Holding(kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, root)
+        entry = holding.sign(held, kept.pin_wrap, Stamp(now()))
+        try:
+            done = await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+        except EataError as error:
+            if error.code != "ALREADY_SIGNED":
+                raise
+            await self.show(carnet_id)
+            return None
+        self._keep(replace(kept, root=root))
+        return done
+
+    async def travel(self, carnet_id: int, wishes: tuple[Wish, ...]) -> list[tuple[int, Kind, str]]:
+        """Prepares a travel; rebuilds when another device took the slots. Returns (slot, kind, territory)."""
+        for _ in range(3):
+            shown = await self.show(carnet_id)
+            first = shown.state.next_slot
+            entry, _ = holding.travel(self.holding(carnet_id), first, wishes, Stamp(now()))
+            try:
+                await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+            except EataError as error:
+                if error.code != "SLOT_TAKEN":
+                    raise
+                continue
+            return [(first + n, wish.kind, wish.territory) for n, wish in enumerate(wishes)]
+        raise EataError("SLOT_TAKEN", "Other devices keep preparing travels.", "Wait a moment and try again.")
+
+    def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
+        """What the desk scans; works offline."""
+        code: Code = self.holding(carnet_id).code(kind, slot)
+        return CodeQr(str(carnet_id), code)
+
+
+def _pin_stanza(reply: reading_pb2.CarnetReply, wrap: bytes, ledger: bytes, carnet_id: int) -> Keys:
+    found = find(reply.parts, Label.PIN_STANZA)
+    if found is None:
+        raise Untrusted("the PIN stanza is missing")
+    _, info, value = found
+    try:
+        return Keys.from_bytes(unseal(wrap, Context(ledger, carnet_id, Label.PIN_STANZA, info.slot), value))
+    except CannotOpen as error:
+        raise Untrusted(str(error)) from None
