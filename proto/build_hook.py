@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ProtocHook(BuildHookInterface):  # type: ignore[misc]
+class ProtocHook(BuildHookInterface[Any]):
     """Runs protoc with the stubs' and mypy's plugins; its output is git-ignored and listed as artifacts."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

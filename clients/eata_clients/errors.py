@@ -7,19 +7,17 @@ EataError: code, one sentence, what to do next, whether it is final
 
 import grpc
 import grpc.aio
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from eata_proto import errors
+
+from eata_clients.faults import Fault
 
 
-class EataError(Exception):
+class EataError(Fault):
     """A coded refusal. `final` is true only where the log holds it."""
 
     def __init__(self, code: str, message: str, advice: str, final: bool = False, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code, self.message, self.advice, self.final, self.retryable = code, message, advice, final, retryable
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message} {self.advice}"
+        super().__init__(code, message, advice)
+        self.final, self.retryable = final, retryable
 
 
 class Unreachable(EataError):
@@ -44,12 +42,9 @@ _RETRYABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, gr
 def from_rpc(error: grpc.aio.AioRpcError) -> EataError:
     """The coded error inside a gRPC status; plain statuses get their name as code."""
     retryable = error.code() in _RETRYABLE
-    status = rpc_status.from_call(error)
-    for detail in () if status is None else status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR):
-            detail.Unpack(info)
-            final = info.metadata.get("final") == "true"
-            return EataError(info.reason, status.message, info.metadata.get("advice", ""), final, retryable)
+    coded = errors.from_rpc(error)
+    if coded is not None:
+        final = coded.details.get("final") == "true"
+        return EataError(coded.code, coded.message, coded.details.get("advice", ""), final, retryable)
     advice = "Try again." if retryable else "Check the request."
     return EataError(error.code().name, error.details() or "The node gave no reason.", advice, False, retryable)

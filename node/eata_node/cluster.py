@@ -132,11 +132,7 @@ class Cluster:
 
     def status(self, name: str, timeout: float = 2.0) -> ledger_pb2.StatusReply:
         """Raises grpc.RpcError where the proxy does not answer."""
-        authority = (self.home / "tls" / "ca.pem").read_bytes()
-        credentials = grpc.ssl_channel_credentials(authority)
-        with grpc.secure_channel(self.file.node(name).public, credentials, options=CHANNEL_OPTIONS) as channel:
-            stub = ledger_pb2_grpc.LedgerStub(channel)
-            return stub.Status(ledger_pb2.StatusRequest(), timeout=timeout)
+        return proxy_status(self.home, self.file.node(name), timeout)
 
     def head(self, timeout: float = 2.0) -> node_pb2.HeadReply:
         return core_head(self.home, self.file, timeout)
@@ -155,6 +151,13 @@ class Cluster:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} was not ready in {patience:.0f} s; see its log.jsonl")
             time.sleep(0.05)
+
+
+def proxy_status(home: Path, member: Member, timeout: float = 2.0) -> ledger_pb2.StatusReply:
+    """What a proxy says of itself, over its public door. Raises grpc.RpcError."""
+    credentials = grpc.ssl_channel_credentials((home / "tls" / "ca.pem").read_bytes())
+    with grpc.secure_channel(member.public, credentials, options=CHANNEL_OPTIONS) as channel:
+        return ledger_pb2_grpc.LedgerStub(channel).Status(ledger_pb2.StatusRequest(), timeout=timeout)
 
 
 def core_head(home: Path, cluster: ClusterFile, timeout: float = 2.0) -> node_pb2.HeadReply:

@@ -14,10 +14,8 @@ import grpc
 import grpc.aio
 import structlog
 from eata_ledger.outcomes import Outcome, advice, sentence
-from google.protobuf import any_pb2
+from eata_proto.errors import to_status
 from google.protobuf.message import DecodeError
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from eata_node.metrics import Metrics
 
@@ -87,14 +85,8 @@ def refusal(outcome: Outcome, detail: str = "", final: bool = False, index: int 
 
 
 async def abort(context: Context, error: ApiError) -> None:
-    info = error_details_pb2.ErrorInfo(
-        reason=error.code, domain="eata", metadata={"advice": error.advice, **error.details}
-    )  # fmt: skip
-    packed = any_pb2.Any()
-    packed.Pack(info)
-    code = code_pb2.Code.Value(error.status.name)
-    status = status_pb2.Status(code=code, message=error.message, details=[packed])
-    await context.abort_with_status(rpc_status.to_status(status))
+    details = {"advice": error.advice, **error.details}
+    await context.abort_with_status(to_status(error.status, error.code, error.message, details))
 
 
 class Guard(grpc.aio.ServerInterceptor):

@@ -1,0 +1,41 @@
+"""The `eata` command: each package that does work adds its own sub-commands (entry points `eata.commands`)."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from eata_ledger.encoding import Malformed
+
+from eata_clients.console import fail
+from eata_clients.faults import Fault
+
+
+def build() -> typer.Typer:
+    """The whole command, with whatever packages are installed."""
+    app = typer.Typer(
+        name="eata",
+        help="The replicated, end-to-end encrypted ledger behind the digital ATA Carnet.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for point in sorted(entry_points(group="eata.commands"), key=lambda p: p.name):
+        try:
+            register = point.load()
+        except ModuleNotFoundError:  # this package's extra is not installed
+            continue
+        register(app)
+    return app
+
+
+def main() -> None:
+    """Errors are one line for a person, or one JSON object with --json; never a stack trace."""
+    try:
+        build()()
+    except Fault as error:
+        fail(error.code, error.message, error.advice)
+    except Malformed as error:
+        fail("MALFORMED", f"{error}.", "Correct the input and try again.")
+    except FileNotFoundError as error:
+        fail("FILE_NOT_FOUND", f"{error.filename} does not exist.", "Check the path.")
+    sys.exit(1)

@@ -1,0 +1,1 @@
+"""Sub-commands of `eata`; heavy imports stay inside the functions, so that --help is quick."""

@@ -1,0 +1,118 @@
+"""`eata audit`, `eata receipt fetch`, `eata trust export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eata_clients.console import JSON, say
+from eata_clients.faults import Fault
+
+if TYPE_CHECKING:
+    from eata_clients.transport import Transport
+
+_trust = typer.Typer(help="Trust files: what offline verification needs.", no_args_is_help=True)
+_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(audit)
+    app.command("fetch-receipt")(fetch_receipt)
+    app.add_typer(_trust, name="trust")
+
+
+def audit(
+    node: Annotated[str, typer.Option(help="A node's name, or its members' address.")],
+    network: _Network,
+    home: Annotated[Path, typer.Option(envvar="EATA_CLIENT_HOME", help="The auditor's folder (TLS, party.cbor).")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Replay every entry from genesis, trusting no node, and compare the roots of all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from eata_clients import auditor
+    from eata_clients.commands.session import run
+    from eata_clients.issuer import read_party
+    from eata_clients.registry import fetch
+
+    party = read_party(home / "party.cbor")
+
+    async def work(transport: "Transport") -> auditor.Report:
+        names = {n.name for n in transport.network.nodes if node in (n.name, n.members, n.public)}
+        if not names:
+            raise Fault("NODE_UNKNOWN", f"No node is called {node}.", "Use a name or address of the network file.")
+        registry = await fetch(transport)
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("replaying", total=None)
+            return await auditor.audit(
+                transport, names.pop(), party, registry.genesis,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )  # fmt: skip
+
+    report = run(network, home, work)
+    data = {
+        "entries": report.entries, "roots_equal": report.agreeing, "nodes": report.nodes, "forks": report.forks,
+        "transactions": report.transactions,
+    }  # fmt: skip
+    say(data, as_json, report.line)
+    raise typer.Exit(0 if report.forks == 0 else 1)
+
+
+def fetch_receipt(
+    index: Annotated[int, typer.Argument(help="Ledger index.")],
+    network: _Network,
+    out: Annotated[Path, typer.Option(help="Where to write the receipt.")],
+    png: Annotated[Path | None, typer.Option(help="Also write its QR picture here.")] = None,
+    signers: Annotated[int, typer.Option(help="How many nodes should sign.")] = 4,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Fetch a commit's receipt, signed by as many nodes as asked."""
+    from eata_ledger.proof.qr import receipt_text
+
+    from eata_clients.commands.session import run
+    from eata_clients.registry import fetch
+    from eata_clients.submitting import Committed, receipt
+
+    async def work(transport: "Transport") -> Committed:
+        registry = await fetch(transport)
+        return await receipt(transport, registry.genesis, index, signers)
+
+    found = run(network, None, work)
+    out.write_bytes(found.statement)
+    if png is not None:
+        import segno
+
+        segno.make(receipt_text(found.statement), error="m", micro=False).save(str(png), scale=4)
+    data: dict[str, Any] = {"index": index, "signers": found.signers, "file": str(out)}
+    say(data, as_json, f"Receipt of index {index}, signed by {found.signers} nodes.")
+
+
+@_trust.command("export")
+def export(
+    network: _Network,
+    out: Annotated[Path, typer.Option(help="Where to write the trust file.")],
+    least: Annotated[int, typer.Option(help="Signers a receipt must have.")] = 4,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Write a trust file: the genesis, and the newest checkpoint that enough nodes signed."""
+    from eata_ledger.proof.trust import Trust
+    from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
+
+    from eata_clients.commands.session import run
+    from eata_clients.registry import fetch
+
+    async def work(transport: "Transport") -> Trust:
+        registry = await fetch(transport)
+        reply = await transport.call(
+            lambda channel: ledger_pb2_grpc.LedgerStub(channel).Checkpoint, ledger_pb2.CheckpointRequest()
+        )
+        era = transport.session.era
+        trust = Trust(1, registry.genesis.to_bytes(), era, reply.note, least, registry.log_time)
+        trust.check(transport.network.ledger)
+        return trust
+
+    trust = run(network, None, work)
+    out.write_bytes(trust.to_bytes())
+    size = trust.checkpoint.split("\n")[1]
+    say({"file": str(out), "size": int(size), "least": least}, as_json, f"Trust file at tree size {size}.")

@@ -1,0 +1,164 @@
+"""`eata customs`: an officer's desk. Codes are read from standard input, never from arguments."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from eata_ledger.carnet.dates import day_of, iso, local_day
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Role, Warning
+from eata_ledger.encoding import Malformed
+
+from eata_clients.console import JSON, say, secret
+from eata_clients.faults import Fault
+
+if TYPE_CHECKING:
+    from eata_clients.authoring.clearing import Decision, Desk
+    from eata_clients.customs import Scanned
+    from eata_clients.submitting import Committed
+
+_app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
+_Home = Annotated[
+    Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The desk's folder (TLS identity, keys).")
+]
+_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_app, name="customs")
+
+
+@_app.command("sign-in")
+def sign_in(
+    home: _Home, network: _Network,
+    office: Annotated[str, typer.Option(help="Office code.")],
+    authority: Annotated[Path, typer.Option(help="The desk authority's key file.")],
+    role: Annotated[str, typer.Option(help="OFFICER or CONTROLLER.")] = "OFFICER",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Make a desk key and have it certified for at most 12 hours."""
+    from eata_ledger.proof.keys import SigningKey
+
+    from eata_clients.authoring import clearing
+    from eata_clients.deskfile import write_desk
+    from eata_clients.network import Network
+    from eata_clients.transport import now
+
+    if role.upper() not in ("OFFICER", "CONTROLLER"):
+        raise Malformed("a desk role is OFFICER or CONTROLLER")
+    key = SigningKey(authority.read_bytes())
+    desk = clearing.sign_in(Network.read(network).ledger, key, office, Role[role.upper()], now())
+    write_desk(home / "desk.cbor", desk)
+    say({"office": office, "role": role.upper()}, as_json, f"Signed in at {office}.")
+
+
+def _desk(home: Path) -> "Desk":
+    from eata_clients.deskfile import read_desk
+
+    if not (home / "desk.cbor").exists():
+        raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
+    return read_desk(home / "desk.cbor")
+
+
+def _shown(scanned: "Scanned") -> dict[str, Any]:
+    return {
+        "carnet_id": scanned.carnet.carnet_id,
+        "number": scanned.carnet.number,
+        "test": scanned.carnet.test,
+        "kind": scanned.presented.kind.name,
+        "territory": scanned.presented.territory,
+        "items": str(scanned.presented.items),
+        "not_returned": str(scanned.presented.not_returned),
+        "holder": scanned.content.holder,
+        "valid_until": iso(scanned.carnet.valid_until),
+        "total": f"{scanned.content.total / 100:,.2f} {scanned.content.currency}",
+        "goods": [
+            {"item": g.item, "description": g.description, "value": f"{g.value / 100:,.2f}"}
+            for g in scanned.content.goods
+            if g.item in set(scanned.presented.items | scanned.presented.not_returned)
+        ],
+        "history": [
+            {"kind": row.kind.name, "territory": row.territory, "items": str(row.items), "opened": foil is not None}
+            for row, foil in scanned.history
+        ],
+    }
+
+
+@_app.command()
+def scan(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Scan a voucher: its QR text, or “ID code”, on standard input."""
+    from eata_ledger.proof.qr import read_code
+    from eata_ledger.seal.codes import CodeKind
+
+    from eata_clients.commands.session import run
+    from eata_clients.customs import CustomsClient
+
+    desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
+    data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk).scan(qr)))
+    history = "".join(f"\n  {h['kind']} {h['territory']} {h['items']}" for h in data["history"])
+    head = f"{data['kind']} of {data['items']}, {data['number']}, {data['holder']}, {data['total']}"
+    say(data, as_json, head + history)
+
+
+@_app.command()
+def commit(
+    home: _Home, network: _Network,
+    items: Annotated[str, typer.Option(help="Item ranges; the declared ones if left out.")] = "",
+    not_returned: Annotated[str, typer.Option(help="Items not returned (home use).")] = "",
+    final: Annotated[str, typer.Option(help="Final date (ISO); the carnet's last day if left out.")] = "",
+    reference: Annotated[str, typer.Option(help="Customs reference number.")] = "",
+    remarks: Annotated[str, typer.Option(help="Remarks (sealed).")] = "",
+    reason: Annotated[str, typer.Option(help="Why a warning was acknowledged (sealed).")] = "",
+    acknowledge: Annotated[list[str] | None, typer.Option(help="A warning code you have read; give it again for more.")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Scan and commit a voucher: its QR text, or “ID code”, on standard input."""
+    from eata_ledger.proof.qr import read_code
+    from eata_ledger.seal.codes import CodeKind
+
+    from eata_clients.authoring.content import Remarks
+    from eata_clients.commands.session import run
+    from eata_clients.customs import CustomsClient
+
+    desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
+    notes = Remarks(reference, remarks, "", reason)
+
+    async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
+        client = CustomsClient(home, transport, desk)
+        scanned = await client.scan(qr)
+        await client.registry()
+        decision = _decide(scanned, items, not_returned, final, acknowledge or [], notes)
+        started = time.perf_counter()
+        done = await client.commit(scanned, decision)
+        return scanned, done, (time.perf_counter() - started) * 1000, transport.last_node
+
+    scanned, done, ms, node = run(network, home, work)
+    data = {
+        "carnet_id": scanned.carnet.carnet_id, "kind": scanned.presented.kind.name, "index": done.index,
+        "ms": round(ms, 2), "node": node, "facts": done.facts,
+    }  # fmt: skip
+    say(data, as_json, f"{data['kind']} committed in {ms:.0f} ms as ledger index {done.index}.")
+
+
+def _decide(
+    scanned: "Scanned", items: str, not_returned: str, final: str, acknowledged: list[str], notes: Any
+) -> "Decision":
+    """The officer's decision; stops before the log if a warning has not been acknowledged with a reason."""
+    from eata_clients.authoring.clearing import Decision
+    from eata_clients.transport import now
+
+    unknown = [code for code in acknowledged if code.upper() not in Warning.__members__]
+    if unknown:
+        raise Malformed(f"“{unknown[0][:30]}” is not a warning code")
+    decision = Decision(
+        Items.parse(items) if items else scanned.presented.items,
+        Items.parse(not_returned) if not_returned else scanned.presented.not_returned,
+        final_day=day_of(final) if final else None,
+        acknowledged=tuple(sorted({Warning[code.upper()] for code in acknowledged})),
+        remarks=notes,
+    )
+    found = scanned.warnings(decision, local_day(now(), 0))
+    if set(found) - {code.upper() for code in acknowledged} or (found and not notes.reason):
+        raise Fault("REASON_REQUIRED", f"Warnings: {', '.join(found)}.", "Acknowledge each and type a reason.")
+    return decision

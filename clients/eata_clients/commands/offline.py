@@ -1,0 +1,100 @@
+"""Commands that need no cluster: `eata reconcile`, `eata receipt verify`."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.journey import Journey, report
+from eata_ledger.encoding import Malformed
+
+from eata_clients.console import JSON, say
+from eata_clients.faults import Fault
+
+_receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)
+_MAX_FILE = 4 << 20
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(reconcile)
+    app.add_typer(_receipt, name="receipt")
+
+
+def read_journey(path: Path) -> Journey:
+    """A journey file. Raises `Malformed`."""
+    if path.stat().st_size > _MAX_FILE:
+        raise Malformed("the journey file is larger than 4 MiB")
+    try:
+        return Journey.from_json(json.loads(path.read_bytes()))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise Malformed(f"{path.name} is not JSON") from None
+
+
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="A journey file (docs/journey.md).")],
+    as_of: Annotated[str, typer.Option(help="ISO date; the file's own `as_of`, or today.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Reconcile a journey: N/A, Terminated or To check, with reasons and transits (domain §2.6)."""
+    journey = read_journey(file)
+    day = day_of(as_of) if as_of else journey.as_of
+    if day is None:
+        day = day_of(datetime.now(UTC).date().isoformat())
+    found = report(journey, day)
+    lines = [found["status"]]
+    lines += [f"  {r['kind']} {r['territory']} items {r['items']}" for r in found["reasons"]]
+    lines += [f"  transit {t['territory']} items {t['items']}: {t['state']}" for t in found["transits"]]
+    say(found, as_json, *lines)
+
+
+@_receipt.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A receipt file, or a PNG of its QR code.")],
+    trust: Annotated[Path, typer.Option(help="A trust file (`eata trust export`).")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Check a receipt against a trust file, offline. Exit 0 if it is good, 1 if not, with one line why."""
+    from eata_ledger.proof.trust import Trust, verify_receipt
+
+    for path in (file, trust):
+        if path.stat().st_size > _MAX_FILE:
+            raise Malformed(f"{path.name} is larger than 4 MiB")
+    verdict = verify_receipt(_receipt_bytes(file), Trust.from_bytes(trust.read_bytes()))
+    claim = verdict.claim
+    data: dict[str, Any] = {"good": verdict.good, "why": verdict.why, "signers": list(verdict.signers)}
+    if claim is not None:
+        data |= {"index": claim.index, "facts": _readable(claim.facts), "log_time": claim.log_time}
+    say(data, as_json, f"{'good' if verdict.good else 'NOT GOOD'}: {verdict.why}")
+    raise typer.Exit(0 if verdict.good else 1)
+
+
+def _readable(facts: Any) -> Any:
+    if isinstance(facts, bytes):
+        return facts.hex()
+    return [_readable(fact) for fact in facts] if isinstance(facts, list) else facts
+
+
+def _receipt_bytes(path: Path) -> bytes:
+    from eata_ledger.proof.qr import read_receipt
+
+    data = path.read_bytes()
+    if data.startswith(b"\x89PNG"):
+        return read_receipt(_read_qr(path))
+    if data.startswith(b"EATA1:R:"):
+        return read_receipt(data.decode("ascii", "replace").strip())
+    return data
+
+
+def _read_qr(path: Path) -> str:
+    try:
+        import zxingcpp
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise Fault("QR_READER", "Reading a picture needs the clients extra.", "pip install 'eata[clients]'") from None
+    with Image.open(path) as picture:
+        found = zxingcpp.read_barcodes(picture.convert("L"))
+    if not found:
+        raise Malformed("no QR code was found in the picture")
+    return str(found[0].text)

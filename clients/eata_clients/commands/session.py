@@ -1,0 +1,22 @@
+"""What the on-line commands share: the network file, a transport for one command's life."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from eata_clients.network import Identity, Network
+from eata_clients.transport import Transport
+
+T = TypeVar("T")
+
+
+def run(network: Path, identity: Path | None, work: Callable[[Transport], Awaitable[T]]) -> T:
+    """Runs one command over a transport; `identity` is a folder with an organisation's TLS key."""
+
+    async def main() -> T:
+        who = None if identity is None else Identity.read(identity)
+        async with Transport(Network.read(network), who) as transport:
+            return await work(transport)
+
+    return asyncio.run(main())

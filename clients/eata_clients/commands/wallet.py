@@ -1,0 +1,163 @@
+"""`eata wallet`: a holder's carnets. Codes and PINs are read from standard input, never from arguments."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from eata_ledger.carnet.dates import iso
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.encoding import Malformed
+
+from eata_clients.console import JSON, say, secret
+from eata_clients.faults import Fault
+
+if TYPE_CHECKING:
+    from eata_clients.authoring.holding import Wish
+    from eata_clients.wallet import Downloaded
+
+_app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)
+_Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The wallet's folder.")]
+_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+_Carnet = Annotated[int, typer.Argument(help="Carnet ID.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_app, name="wallet")
+
+
+def _summary(shown: "Downloaded") -> dict[str, Any]:
+    reconciliation = shown.reply.reconciliation
+    return {
+        "carnet_id": shown.carnet.carnet_id,
+        "number": shown.carnet.number,
+        "holder": shown.content.holder,
+        "valid_until": iso(shown.carnet.valid_until),
+        "items": shown.carnet.items,
+        "total": f"{shown.content.total / 100:,.2f} {shown.content.currency}",
+        "signed": shown.state.signed is not None,
+        "test": shown.carnet.test,
+        "sets": {kind.name: {"free": c.free, "reserved": c.reserved, "used": c.used} for kind, c in shown.state.sets.items()},
+        "vouchers": [
+            {"slot": v.slot, "kind": v.kind.name, "territory": v.territory, "items": str(v.items), "state": v.state.name}
+            for v in shown.vouchers
+        ],
+        "transactions": [
+            {
+                "index": row.index, "kind": row.kind.name, "territory": row.territory, "office": row.office,
+                "items": str(row.items), "not_returned": str(row.not_returned), "time": row.event_time,
+                "counterfoil_opened": counterfoil is not None,
+            }
+            for row, counterfoil in shown.rows
+        ],
+        "home_out": str(shown.state.home_out),
+        "admitted": {territory: str(items) for territory, items in shown.state.admitted.items()},
+        "status": reconciliation.status,
+        "reasons": [{"kind": r.kind, "territory": r.territory, "items": r.items} for r in reconciliation.reasons],
+    }  # fmt: skip
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    head = f"{summary['number']} (ID {summary['carnet_id']}), {summary['holder']}, valid until {summary['valid_until']}"
+    lines = [head + (", TEST" if summary["test"] else "")]
+    lines += [
+        f"  {v['slot']:>3} {v['kind']:<14} {v['territory']:<4} {v['items']:<12} {v['state']}"
+        for v in summary["vouchers"]
+    ]
+    lines += [f"  {t['kind']} {t['items']} at {t['office']}" for t in summary["transactions"]]
+    return lines
+
+
+@_app.command()
+def download(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Download a carnet: give its PIN QR text, or “ID PIN”, on standard input."""
+    from eata_ledger.proof.qr import read_code
+    from eata_ledger.seal.codes import CodeKind
+
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    qr = read_code(secret("Carnet ID and PIN"), CodeKind.PIN)
+    shown = run(network, None, lambda transport: WalletClient(home, transport).download(qr))
+    summary = _summary(shown)
+    say(summary, as_json, *_lines(summary))
+
+
+@_app.command()
+def show(
+    carnet: _Carnet, home: _Home, network: _Network,
+    as_of: Annotated[str, typer.Option(help="ISO date for the reconciliation.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """A carnet: vouchers, transactions, balances, reconciliation."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    summary = _summary(run(network, None, lambda transport: WalletClient(home, transport).show(carnet, as_of)))
+    say(summary, as_json, *_lines(summary), f"  {summary['status']}")
+
+
+@_app.command()
+def sign(carnet: _Carnet, home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Accept the terms and sign the carnet."""
+    from eata_clients.authoring.holding import TERMS
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    done = run(network, None, lambda transport: WalletClient(home, transport).sign(carnet))
+    data = {"carnet_id": carnet, "terms": TERMS, "index": None if done is None else done.index}
+    say(data, as_json, TERMS, "Already signed by another device." if done is None else "Signed.")
+
+
+def _wish(text: str) -> "Wish":
+    from eata_clients.authoring.holding import Wish
+
+    match text.split(":"):
+        case [kind, territory, items]:
+            rest = ""
+        case [kind, territory, items, rest]:
+            pass
+        case _:
+            raise Malformed("a voucher is KIND:TERRITORY:ITEMS[:NOT_RETURNED]")
+    if kind.upper() not in Kind.__members__:
+        raise Malformed(f"“{kind[:20]}” is not a kind; kinds are {', '.join(Kind.__members__)}")
+    return Wish(Kind[kind.upper()], territory.upper(), Items.parse(items), Items.parse(rest))
+
+
+@_app.command()
+def travel(
+    carnet: _Carnet, home: _Home, network: _Network,
+    voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Prepare a travel; its vouchers take the next slots."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    wishes = tuple(_wish(text) for text in voucher)
+    slots = run(network, None, lambda transport: WalletClient(home, transport).travel(carnet, wishes))
+    data = [{"slot": slot, "kind": kind.name, "territory": territory} for slot, kind, territory in slots]
+    say(data, as_json, *(f"slot {d['slot']}: {d['kind']} {d['territory']}" for d in data))
+
+
+@_app.command()
+def qr(
+    carnet: _Carnet, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: _Home, network: _Network,
+    png: Annotated[Path | None, typer.Option(help="Also write the QR picture here.")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Show a voucher's QR text (works offline); it is the code: show it to Customs only."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    async def code(transport: Any) -> str:
+        return WalletClient(home, transport).code(carnet, slot).text
+
+    if not 1 <= slot <= 1024:
+        raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")
+    text = run(network, None, code)
+    if png is not None:
+        import segno
+
+        segno.make(text, error="m").save(str(png), scale=8)
+    say({"text": text}, as_json, text)

@@ -1,0 +1,30 @@
+"""A signed-in desk on its own disk, readable by its owner only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.record import CODE, KEY, Record, blob, f
+
+from eata_clients.authoring.clearing import Desk
+
+
+@dataclass(frozen=True)
+class _DeskFile(Record):
+    key: bytes = f(KEY)
+    office: str = f(CODE)
+    certificate: bytes = f(blob(1, 1024))
+
+    def __repr__(self) -> str:
+        return f"_DeskFile(office={self.office}, …)"
+
+
+def write_desk(path: Path, desk: Desk) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    path.write_bytes(_DeskFile(desk.key.seed, desk.office, desk.certificate).to_bytes())
+
+
+def read_desk(path: Path) -> Desk:
+    stored = _DeskFile.from_bytes(path.read_bytes())
+    return Desk(SigningKey(stored.key), stored.office, stored.certificate)
