@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from eata_clients.places import default_network
 
 _app = typer.Typer(help="The gateway for an issuer's own system.", no_args_is_help=True)
 
@@ -22,7 +23,10 @@ def nics() -> None:
 @_app.command()
 def serve(
     home: Annotated[Path, typer.Option(envvar="EATA_CLIENT_HOME", help="The issuer's folder: party.cbor, TLS.")],
-    network: Annotated[Path, typer.Option(envvar="EATA_NETWORK", help="The network file.")],
+    network: Annotated[
+        Path,
+        typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file."),
+    ],
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "127.0.0.1:0",
 ) -> None:
     """Serve the issuer's system until SIGTERM. Prints the address, one line."""

@@ -7,12 +7,15 @@ import typer
 
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
+from eata_clients.places import default_auditor, default_network
 
 if TYPE_CHECKING:
     from eata_clients.transport import Transport
 
 _trust = typer.Typer(help="Trust files: what offline verification needs.", no_args_is_help=True)
-_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+_Network = Annotated[
+    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +27,12 @@ def register(app: typer.Typer) -> None:
 def audit(
     node: Annotated[str, typer.Option(help="A node's name, or its members' address.")],
     network: _Network,
-    home: Annotated[Path, typer.Option(envvar="EATA_CLIENT_HOME", help="The auditor's folder (TLS, party.cbor).")],
+    home: Annotated[
+        Path,
+        typer.Option(
+            envvar="EATA_CLIENT_HOME", default_factory=default_auditor, help="The auditor's folder (TLS, party.cbor)."
+        ),
+    ],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Replay every entry from genesis, trusting no node, and compare the roots of all."""

@@ -12,6 +12,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
+from eata_clients.places import default_network
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Decision, Desk
@@ -22,7 +23,9 @@ _app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
 _Home = Annotated[
     Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The desk's folder (TLS identity, keys).")
 ]
-_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+_Network = Annotated[
+    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eata_clients.console import JSON, say
+from eata_clients.places import default_network
 
 if TYPE_CHECKING:
     from eata_ledger.proof.entry import Entry
@@ -26,7 +27,10 @@ def register(app: typer.Typer) -> None:
 @_app.command()
 def seed(
     offices: Annotated[Path, typer.Option(help="Folder of the parties' folders; `icc` holds the operations key.")],
-    network: Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")],
+    network: Annotated[
+        Path,
+        typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file."),
+    ],
     parties: Annotated[Path | None, typer.Option(help="Another list of parties (JSON).")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:

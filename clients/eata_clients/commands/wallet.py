@@ -11,6 +11,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
+from eata_clients.places import default_network
 
 if TYPE_CHECKING:
     from eata_clients.authoring.holding import Wish
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 _app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)
 _Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The wallet's folder.")]
-_Network = Annotated[Path, typer.Option("--network", envvar="EATA_NETWORK", help="The network file.")]
+_Network = Annotated[
+    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
+]
 _Carnet = Annotated[int, typer.Argument(help="Carnet ID.")]
 
 
