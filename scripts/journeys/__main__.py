@@ -1,0 +1,115 @@
+"""`./scripts/demo`: makes a cluster, tells the story, writes report.html. Any difference is a non-zero exit."""
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from eata_node.cluster import create, running
+from eata_node.commands import write_network
+from eata_node.tls import Authority
+from rich.console import Console
+
+from scripts.journeys import report
+from scripts.journeys.actors import Stage, StepFailed, eata
+from scripts.journeys.plot import GUIDE, MEMBERS, SEED
+from scripts.journeys.story import Story, Tell
+
+_MARKER = "made-by-demo"
+
+
+def demo(
+    keep: Annotated[bool, typer.Option(help="Leave $EATA_HOME as it is at the end.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.html, receipts and QR pictures.")] = Path("demo-report"),
+) -> None:
+    """Play five carnets on six replicas: issue, travel, commit, kill, flip a bit, reconcile, verify offline."""
+    console, started = Console(stderr=True), time.monotonic()
+    home = _fresh_home()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    out = out.resolve()
+
+    def tell(text: str) -> None:
+        console.print(f"[green]✓[/green] [dim]{time.monotonic() - started:5.1f} s[/dim]  {text}", highlight=False)
+
+    try:
+        with console.status("playing; this takes about a minute"):
+            data = _play(home, out, tell)
+    except StepFailed as error:
+        console.print(f"[red]✗ {error}[/red]")
+        raise typer.Exit(1) from None
+    finally:
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
+    if json_file is not None:
+        json_file.write_text(json.dumps(data, indent=2) + "\n")
+    tell(f"{data['commits']} commits, {data['lost']} lost, p50 {data['p50_ms']} ms, p99 {data['p99_ms']} ms")
+    console.print(f"Report: {out / 'report.html'}" + (f"; state kept in {home}" if keep else ""), highlight=False)
+
+
+def _fresh_home() -> Path:
+    """$EATA_HOME, emptied only if an earlier demo made it."""
+    home = Path(os.environ.get("EATA_HOME") or Path.home() / ".local" / "share" / "eata").absolute()
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARKER).exists():
+            typer.echo(f"{home} holds something that is not a demo's. Set EATA_HOME to another folder.", err=True)
+            raise typer.Exit(1)
+        shutil.rmtree(home)
+    home.mkdir(parents=True, mode=0o700)
+    (home / _MARKER).touch()
+    os.environ["EATA_HOME"] = str(home)
+    return home
+
+
+def _play(home: Path, out: Path, tell: Tell) -> dict[str, Any]:
+    create(home, "demo", first_id=883)
+    authority = Authority(home / "tls")
+    for member in MEMBERS:
+        authority.admit(f"org:{member}", home / "offices" / member)
+    with running(home) as cluster:
+        stage = Stage(home)
+        network = str(write_network(home))
+        tell(f"one core and six proxies up: pids {', '.join(str(p.pid) for p in cluster.processes.values())}")
+        seeded = eata("sandbox", "seed", "--offices", str(home / "offices"), "--network", network)
+        tell(f"{seeded['registered']} registry records signed and ordered")
+        story = Story(stage, cluster, out, tell)
+        try:
+            return _acts(story, out)
+        finally:
+            story.close()
+
+
+def _acts(story: Story, out: Path) -> dict[str, Any]:
+    story.open()
+    story.play(SEED[0])
+    story.play(SEED[1])
+    killed = story.kill_the_one_in_use()
+    story.play(SEED[2])
+    story.bring_back(killed)
+    story.play(SEED[3])
+    story.play(GUIDE, 0, 1)
+    story.flip_a_bit(story.cluster.names[-1])
+    story.last_one_standing(GUIDE)
+    carnets, replicas = story.reconcile(), story.replicas()
+    receipts, audit = story.receipts(), story.audit()
+    times = sorted(told.ms for told in story.told)
+    data = {
+        "carnets": carnets, "replicas": replicas, "commits": len(story.told), "lost": story.lost(),
+        "p50_ms": round(statistics.median(times), 1), "p99_ms": round(times[min(len(times) - 1, int(len(times) * 0.99))], 1),
+        "receipts": receipts,
+    }  # fmt: skip
+    if data["lost"]:
+        raise StepFailed(f"{data['lost']} acknowledged commits are lost")
+    report.write(out / "report.html", story, data, audit)
+    return data
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "scripts/demo"
+    typer.run(demo)
