@@ -31,7 +31,7 @@ from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys
-from eata_ledger.seal.stanza import Keys, SealingKey
+from eata_ledger.seal.stanza import Keys, SealingKey, keys
 from eata_ledger.state import Carnet, CarnetState, Fact, Office, Voucher
 
 START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
@@ -78,6 +78,7 @@ class World:
     now: int = START
     facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
+    history: list[tuple[Entry, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.root, self.operations = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
@@ -132,6 +133,7 @@ class World:
     def submit(self, entry: Entry) -> Applied | Known:
         result = apply(self, entry, self.moment())
         if isinstance(result, Applied):
+            self.history.append((entry, self.now))
             self.facts.update(result.effects)
             self.leaves.append(result.leaf)
             if result.fault is not None:
@@ -206,11 +208,11 @@ class World:
         declarations, parts, tickets = [], [], []
         for slot, (kind, territory, items) in enumerate(wishes, first):
             wish = Wish(kind, territory, Items.parse(items))
-            keys = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
-            declaration, sealed = holding.declare(held, slot, wish, keys, SigningKey(os.urandom(32)).public)
+            code = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
+            declaration, sealed = holding.declare(held, slot, wish, code, SigningKey(os.urandom(32)).public)
             declarations.append(declaration)
             parts += sealed
-            tickets.append(Ticket(held, wish, slot, keys))
+            tickets.append(Ticket(held, wish, slot, code))
         body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
         return make(self.ledger, body, self.stamp, (held.device,), tuple(parts)), tickets
 
@@ -229,7 +231,7 @@ class World:
         carnet = self.fact(Carnet, ticket.holding.carnet_id)
         assert isinstance(voucher, Voucher)
         assert isinstance(carnet, Carnet)
-        packet = clearing.keys(content=ticket.holding.content_key, journal=ticket.holding.journal(ticket.slot))
+        packet = keys(content=ticket.holding.content_key, journal=ticket.holding.journal(ticket.slot))
         return Presented(
             carnet.carnet_id, ticket.slot, voucher.kind, voucher.territory, carnet.home, voucher.declaration,
             voucher.items, voucher.not_returned, ticket.keys, packet,

@@ -6,16 +6,12 @@ import os
 import signal
 from pathlib import Path
 
-import grpc.aio
 import structlog
 import uvloop
-from eata_proto.v1 import node_pb2_grpc
 
 from eata_node.config import ClusterFile, read_genesis
-from eata_node.engine.core import Core
-from eata_node.engine.log_store import LogStore
+from eata_node.engine.core import CoreServer
 from eata_node.server import Proxy, Setup
-from eata_node.tls import SERVER_OPTIONS, Identity
 
 
 def _log_to_stderr() -> None:
@@ -51,23 +47,12 @@ def run_core(home: Path, parent: int | None) -> int:
     _log_to_stderr()
 
     async def main() -> int:
-        genesis, cluster = read_genesis(home), ClusterFile.read(home)
-        folder = home / "core"
-        store = LogStore(folder, genesis)
-        if store.evidence or not store.live:
-            structlog.get_logger().error("the log is not whole; waiting for replicas", evidence=store.evidence)
-        core = Core(store, genesis, "core")
-        server = grpc.aio.server(options=(*SERVER_OPTIONS[1:], ("grpc.max_receive_message_length", 8 << 20)))
-        node_pb2_grpc.add_LogEngineServicer_to_server(core, server)
-        server.add_secure_port(cluster.core.members, Identity.read(folder).server(True))
-        await server.start()
-        writer = asyncio.create_task(core.run())
+        core = CoreServer(home / "core", read_genesis(home), ClusterFile.read(home).core.members)
+        await core.start()
         told = asyncio.create_task(_until_told(parent))
-        await asyncio.wait({writer, told}, return_when=asyncio.FIRST_COMPLETED)
-        failed = writer.done() and not told.done()
-        await server.stop(0.2)
-        writer.cancel()
-        store.close()
+        await asyncio.wait({core.writer, told}, return_when=asyncio.FIRST_COMPLETED)
+        failed = not told.done()
+        await core.stop()
         return 1 if failed else 0
 
     return uvloop.run(main())

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import structlog
@@ -21,6 +22,7 @@ from eata_proto.v1 import node_pb2, node_pb2_grpc
 from eata_node.engine.era import check_opening
 from eata_node.engine.log_store import LogStore
 from eata_node.guarding import Context
+from eata_node.tls import SERVER_OPTIONS, Identity
 
 _RECENT = 4096
 _BATCH_BYTES = 2 << 20
@@ -47,7 +49,6 @@ class Core(node_pb2_grpc.LogEngineServicer):
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=_RECENT)
         self._durable = store.head if store.live else -1
         self._reported: set[bytes] = set()
-        self.failure: BaseException | None = None
 
     @property
     def state(self) -> str:
@@ -203,3 +204,26 @@ class Core(node_pb2_grpc.LogEngineServicer):
             self._durable = self._store.head
             log.info("log refilled", head=self._durable)
             self._show()
+
+
+class CoreServer:
+    """The core with its disk and its door. Every follower's call ends when it stops."""
+
+    def __init__(self, folder: Path, genesis: Genesis, address: str) -> None:
+        self._store = LogStore(folder, genesis)
+        if self._store.evidence or not self._store.live:
+            log.error("the log is not whole; waiting for replicas", evidence=self._store.evidence)
+        self._core = Core(self._store, genesis, "core")
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        node_pb2_grpc.add_LogEngineServicer_to_server(self._core, self._server)
+        self._server.add_secure_port(address, Identity.read(folder).server(True))
+
+    async def start(self) -> None:
+        await self._server.start()
+        self.writer = asyncio.create_task(self._core.run())
+
+    async def stop(self) -> None:
+        await self._server.stop(0.2)
+        self.writer.cancel()
+        await asyncio.gather(self.writer, return_exceptions=True)
+        self._store.close()

@@ -1,0 +1,71 @@
+"""A sandbox's registrations, from a list of parties (sandbox.json)."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eata_ledger.carnet.dates import DAY, day_of
+from eata_ledger.carnet.vocabulary import OrganisationKind
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.seal.stanza import SealingKey
+
+from eata_clients.authoring import registering
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.registering import Party
+from eata_clients.issuer import write_party
+from eata_clients.transport import now
+
+
+def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[Entry]:
+    """Signed registrations of a list of parties; their keys are written to folders under `offices`."""
+
+    operations = SigningKey((offices / "icc" / "operations.key").read_bytes())
+    stamp, day = Stamp(now()), day_of(datetime.now(UTC).date().isoformat())
+    parties: dict[str, Party] = {}
+
+    def party(code: str) -> Party:
+        parties[code] = Party.new(code)
+        write_party(offices / code / "party.cbor", parties[code])
+        return parties[code]
+
+    def secret(path: Path, data: bytes) -> None:
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+
+    entries = [
+        registering.organisation(ledger, operations, party(o["code"]), OrganisationKind[o["kind"]], day, stamp)
+        for o in source["organisations"]
+    ]
+    for administration in source["administrations"]:
+        code = administration["code"]
+        entries.append(registering.administration(ledger, operations, party(code), day, stamp))
+        authority = SigningKey(os.urandom(32))
+        secret(offices / code / "desk-authority.key", authority.seed)
+        entries.append(registering.desk_authority(ledger, parties[code], authority, day, stamp))
+    for territory in source["territories"]:
+        code, members = territory["code"], tuple(territory["administrations"])
+        digital = territory["digital_from"]
+        entries.append(
+            registering.territory(
+                ledger, operations, code, members, None if digital is None else day_of(digital),
+                territory["two_step_export"], day, stamp,
+            )
+        )  # fmt: skip
+        key = SealingKey(os.urandom(32))
+        for member in members:
+            secret(offices / member / f"territory-{code}.key", key.seed)
+        recipients = [(parties[m].seal_id, parties[m].seal.public) for m in members]
+        validity = (now() - DAY, now() + 90 * DAY)
+        entries.append(
+            registering.territory_key(ledger, parties[members[0]], code, 1, key, recipients, validity, stamp)
+        )
+    for office in source["offices"]:
+        entries.append(
+            registering.office(
+                ledger, parties[office["administration"]], office["code"], office["territory"], office["name"],
+                tuple(office["offsets"]), day, stamp,
+            )
+        )  # fmt: skip
+    return entries
