@@ -144,11 +144,9 @@ def test_sets_are_conserved(steps: list[tuple[str, int]]) -> None:
     """issued = free + reserved + used, never negative, under any prepare, delete and commit."""
     world = World()
     keys = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
-    original, issuing.code_keys = issuing.code_keys, lambda *_: keys
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eata_clients.authoring.issuing.code_keys", lambda *_: keys)
         held = world.hold(world.issue(sets=dict.fromkeys(SetKind, 2)), keys)
-    finally:
-        issuing.code_keys = original
     [validation] = world.travel(held, (Kind.VALIDATION, "CH", "1-20"))
     world.commit(validation)
     open_travels: list[tuple[bytes, Ticket]] = []

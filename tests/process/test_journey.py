@@ -1,0 +1,159 @@
+"""One carnet through the real services: issue, download, travel, scan, commit, receipt, and who sees what."""
+
+import grpc.aio
+import pytest
+from eata_clients.authoring.clearing import Decision
+from eata_clients.authoring.holding import Wish
+from eata_clients.errors import EataError
+from eata_clients.opening import Opener
+from eata_clients.registry import fetch
+from eata_clients.submitting import receipt
+from eata_clients.wallet import WalletClient
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, Label
+from eata_ledger.proof.entry import Header
+from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.proof.qr import CodeQr
+from eata_ledger.seal.aead import CannotOpen, Context, unseal
+from eata_ledger.seal.codes import Code
+from eata_ledger.seal.schedule import earlier, leaf_key
+from eata_ledger.seal.stanza import SealingKey
+from eata_ledger.state import Transaction
+from eata_proto.v1 import reading_pb2, reading_pb2_grpc
+
+from tests.mesh import Mesh, People
+
+ALL = Items.parse("1-20")
+OUT = (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.EXPORTATION, "CH", ALL), Wish(Kind.IMPORTATION, "EU", ALL))
+OFFICES = ("CH-ZRH", "CH-ZRH", "DE-BER")
+
+
+async def cross(people: People, wallet: WalletClient, carnet_id: int, slot: int, office: str) -> int:
+    """Scans and commits a voucher as declared; returns its ledger index."""
+    member = {"CH-ZRH": "CH", "DE-BER": "DE", "XS-KLOW": "XS"}[office]
+    async with people.transport(member) as transport:
+        customs = people.customs(transport, office)
+        scanned = await customs.scan(wallet.code(carnet_id, slot))
+        done = await customs.commit(scanned, Decision(scanned.presented.items, scanned.presented.not_returned))
+        return done.index
+
+
+async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[Mesh, People]) -> None:
+    """The holder sees all; the EU what precedes its arrival and its own; XS, later, everything so far."""
+    house, people = mesh
+    async with people.transport() as transport:
+        wallet = people.wallet(transport)
+        carnet_id = await people.download(wallet, await people.issue(people.order()))
+        slots = await wallet.travel(carnet_id, OUT)
+        indexes = [
+            await cross(people, wallet, carnet_id, slot, office)
+            for (slot, _, _), office in zip(slots, OFFICES, strict=True)
+        ]
+        shown = await wallet.show(carnet_id)
+        assert [row.kind for row, _ in shown.rows] == [wish.kind for wish in OUT]
+        assert all(counterfoil is not None for _, counterfoil in shown.rows)
+        genesis = (await fetch(transport)).genesis
+        assert (await receipt(transport, genesis, indexes[-1])).signers >= 4
+        await _opener_sees(people, carnet_id)
+        await _xs_arrives(people, wallet, carnet_id)
+    await house.settled()
+    assert len({(p.replica.state.size, p.replica.root) for p in house.proxies.values()}) == 1
+
+
+async def _opener_sees(people: People, carnet_id: int) -> None:
+    """The EU's opener opens its own arrival, and with its journal key the two before it."""
+    seed = (people.home / "offices" / "FR" / "territory-EU.key").read_bytes()
+    key = SealingKey(seed)
+    opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
+    async with people.transport("FR") as transport:
+        reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
+    rows = [Transaction.from_bytes(row.record) for row in reply.rows]
+    assert [row.kind for row in rows] == [Kind.VALIDATION, Kind.EXPORTATION, Kind.IMPORTATION]
+    secret = opener.keys_of(reply.rows[-1], carnet_id)
+    assert secret is not None
+    assert secret.journal is not None
+    for row, wire in zip(rows, reply.rows, strict=True):
+        leaf = leaf_key(earlier(secret.journal, rows[-1].slot, row.slot))
+        assert opener.counterfoil(wire, leaf, carnet_id) is not None
+    assert [opener.keys_of(row, carnet_id) is None for row in reply.rows] == [True, True, False]
+
+
+async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> None:
+    """Later slots stay closed to the EU, by the node and by its keys (ACC-57, U9)."""
+    [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))
+    index = await cross(people, wallet, carnet_id, slot, "XS-KLOW")
+    async with people.transport("FR") as transport:
+        reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
+        assert index not in [row.index for row in reply.rows]
+    key = SealingKey((people.home / "offices" / "FR" / "territory-EU.key").read_bytes())
+    opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
+    secret = opener.keys_of(reply.rows[-1], carnet_id)
+    assert secret is not None
+    assert secret.journal is not None
+    async with people.transport("XS") as transport:
+        foreign = (await people.customs(transport, "XS-KLOW").carnet(carnet_id)).rows[-1]
+    [sealed] = [p.value for p in foreign.parts if _label(p) is Label.COUNTERFOIL]
+    with pytest.raises(ValueError, match="earlier"):
+        earlier(secret.journal, 3, slot)
+    with pytest.raises(CannotOpen):
+        unseal(leaf_key(secret.journal), Context(people.network.ledger, carnet_id, Label.COUNTERFOIL, slot), sealed)
+
+
+def _label(part: reading_pb2.SealedPart) -> Label:
+    return Header.from_bytes(part.header).parts[part.number].label
+
+
+async def test_a_raw_stub_of_another_territory_sees_nothing(mesh: tuple[Mesh, People]) -> None:
+    """With a genuine certificate and TLS identity of XS, before XS has met the carnet."""
+    _, people = mesh
+    async with people.transport() as transport:
+        wallet = people.wallet(transport)
+        carnet_id = await people.download(wallet, await people.issue(people.order()))
+        [(slot, _, _)] = await wallet.travel(carnet_id, OUT[:1])
+    async with people.transport("XS") as transport:
+        customs = people.customs(transport, "XS-KLOW")
+        with pytest.raises(EataError) as caught:
+            await customs.carnet(carnet_id)
+        assert caught.value.code == "NOT_VISIBLE"
+        with pytest.raises(EataError) as caught:
+            await customs.carnet(999_999)
+        assert caught.value.code == "NOT_VISIBLE", "existence is not told either"
+        with pytest.raises(EataError) as caught:
+            await customs.scan(wallet.code(carnet_id, slot))
+        assert caught.value.code == "WRONG_TERRITORY_FOR_TYPE"
+        for stub, method in (
+            (reading_pb2_grpc.IssuerStub, "/eata.v1.Issuer/Carnet"),
+            (reading_pb2_grpc.WalletStub, "/eata.v1.Wallet/Carnet"),
+        ):
+            desk = people.desk("XS-KLOW")
+            body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
+            request = transport.signed(method, body, [desk.key], desk.certificate)
+            with pytest.raises((EataError, grpc.aio.AioRpcError)) as refused:
+                await transport.call(lambda channel, s=stub: s(channel).Carnet, request)  # type: ignore[misc]
+            assert (
+                "KEY_UNKNOWN" in str(refused.value)
+                or "NOT_VISIBLE" in str(refused.value)
+                or "UNIMPLEMENTED" in str(refused.value)
+            )
+
+
+async def test_without_a_members_certificate_customs_has_no_door(mesh: tuple[Mesh, People]) -> None:
+    """The public door does not serve Customs, Issuer, Audit or Peer at all."""
+    _, people = mesh
+    async with people.transport() as transport:
+        desk = people.desk("CH-ZRH")
+        body = reading_pb2.CarnetQuery(carnet_id=883).SerializeToString()
+        request = transport.signed("/eata.v1.Customs/Carnet", body, [desk.key], desk.certificate)
+        with pytest.raises(EataError) as caught:
+            await transport.call(lambda channel: reading_pb2_grpc.CustomsStub(channel).Carnet, request)
+        assert caught.value.code == "UNIMPLEMENTED"
+
+
+async def test_the_guide_s_wrong_pin_opens_nothing(mesh: tuple[Mesh, People]) -> None:
+    """APP-06: the PIN's key must sign the read."""
+    _, people = mesh
+    issued = await people.issue(people.order())
+    async with people.transport() as transport:
+        with pytest.raises(EataError) as caught:
+            await people.wallet(transport).download(CodeQr(str(issued.carnet_id), Code.random_pin()))
+        assert caught.value.code == "NOT_VISIBLE"
