@@ -10,6 +10,7 @@ Codes come from random keys instead of Argon2id where a test does not need to ty
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from eata_clients.authoring import clearing, holding, issuing, registering
 from eata_clients.authoring.clearing import Decision, Desk, Presented
@@ -90,7 +91,7 @@ class World:
         self.ledger = self.genesis.ledger
         self.parties = {code: Party.new(code) for code in ("CH", "DE", "FR", "US")}
         self.authorities = {code: SigningKey(os.urandom(32)) for code in self.parties}
-        self.territory_keys = {code: SealingKey(os.urandom(32)) for code in ("CH", "EU", "US")}
+        self.territory_keys = {code: SealingKey(os.urandom(32)) for code in ("CH", "EU", "US", "XP")}
         self.issuer = Party.new("CH-ZHK")
         self.serial = 0
         for entry in self.registry():
@@ -103,7 +104,13 @@ class World:
             registering.organisation(ledger, ops, self.issuer, OrganisationKind.ISSUER, TODAY, stamp),
             *(registering.administration(ledger, ops, p, TODAY, stamp) for p in self.parties.values()),
         ]
-        for code, members, digital in (("CH", ("CH",), TODAY), ("EU", ("DE", "FR"), TODAY), ("US", ("US",), None)):
+        territories = (
+            ("CH", ("CH",), TODAY),
+            ("EU", ("DE", "FR"), TODAY),
+            ("US", ("US",), None),
+            ("XP", ("US",), TODAY + 9),
+        )
+        for code, members, digital in territories:
             entries.append(registering.territory(ledger, ops, code, members, digital, code == "EU", TODAY, stamp))
             party = self.parties[members[0]]
             recipients = [(self.parties[m].seal_id, self.parties[m].seal.public) for m in members]
@@ -254,5 +261,5 @@ class World:
             (self.issuer.seal_id, self.issuer.seal.public), stamp or Stamp(self.now, offset), controller,
         )  # fmt: skip
 
-    def commit(self, ticket: Ticket, office: str = "CHZRH", **changes: object) -> Outcome:
-        return self.outcome(self.commit_entry(ticket, office, **changes))  # type: ignore[arg-type]
+    def commit(self, ticket: Ticket, office: str = "CHZRH", **changes: Any) -> Outcome:
+        return self.outcome(self.commit_entry(ticket, office, **changes))

@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 
 import typer
 from eata_ledger.encoding import Malformed
+from eata_ledger.seal.aead import CannotOpen
 
 from eata_clients.console import fail
 from eata_clients.faults import Fault
@@ -36,6 +37,8 @@ def main() -> None:
         fail(error.code, error.message, error.advice)
     except Malformed as error:
         fail("MALFORMED", f"{error}.", "Correct the input and try again.")
-    except FileNotFoundError as error:
-        fail("FILE_NOT_FOUND", f"{error.filename} does not exist.", "Check the path.")
+    except CannotOpen as error:
+        fail("CANNOT_OPEN", f"{error}.", "Use the right key, or another node.")
+    except OSError as error:
+        fail("FILE", f"{error.strerror or error}: {error.filename or ''}".strip(": ") + ".", "Check the path.")
     sys.exit(1)

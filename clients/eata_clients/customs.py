@@ -1,13 +1,17 @@
 """The officer's client: scan, see, decide, commit; and what a territory's opener can read afterwards."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from eata_ledger.carnet.vocabulary import Label
+from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
+from eata_ledger.proof import bodies
+from eata_ledger.proof.entry import declaration_digest
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
-from eata_ledger.seal.schedule import earlier, leaf_key
+from eata_ledger.seal.schedule import earlier, final_key, leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
@@ -16,10 +20,12 @@ from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision, Desk, Presented
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.opening import open_carnet, open_part
+from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Registry, fetch
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
 from eata_clients.transport import Transport, now
+
+LIFE = 600_000
 
 
 @dataclass(frozen=True)
@@ -29,19 +35,44 @@ class Scanned:
     presented: Presented
     carnet: Carnet
     state: CarnetState
+    voucher: Voucher
+    two_step: bool
     content: CarnetContent
     details: DeclarationContent
     history: list[tuple[Transaction, Counterfoil | None]]
 
     def warnings(self, decision: Decision, day: int) -> list[str]:
-        """What the rules will want acknowledged (C-20)."""
-        finals = self.state.transit_finals if self.presented.kind.name == "TRANSIT_CLOSE" else self.state.finals
-        late = day > finals.get(self.presented.territory, self.carnet.valid_until)
+        """What the rules will want acknowledged on the office's local `day` (C-20)."""
+        kind, territory = decision.kind or self.presented.kind, self.presented.territory
+        held = self.state.transits if kind is Kind.TRANSIT_CLOSE else self.state.arrivals
         found = warnings(
-            decision.kind or self.presented.kind, self.presented.territory, self.state.balances,
-            decision.items, decision.not_returned, late,
+            kind, territory, self.state.balances, held.get(territory, ()), day,
+            decision.items | decision.not_returned, self.exit_first and kind is Kind.EXPORTATION,
         )  # fmt: skip
         return sorted(warning.name for warning in found)
+
+    @property
+    def exit_first(self) -> bool:
+        """No pre-exportation on this voucher yet; it matters where home exports in two steps."""
+        return self.two_step and self.voucher.pre_exported is None
+
+
+def _declared(
+    parts: Iterable[reading_pb2.SealedPart], voucher_key: bytes, ledger: bytes, carnet_id: int
+) -> tuple[bodies.Declaration, bytes]:
+    """The list item and digest of this voucher, from the header its holder signed; `apply` pins the digest.
+
+    What the node itself says of the declaration is not used: it could show fewer items than were declared.
+    """
+    found = find(parts, Label.PACKET)
+    body = None if found is None else found[0].body
+    if found is None or not isinstance(body, bodies.Travel | bodies.EditTravel) or body.carnet_id != carnet_id:
+        raise Untrusted("the voucher's travel is missing")
+    declaration = next((d for d in body.declarations if d.voucher_key == voucher_key), None)
+    if declaration is None:
+        raise Untrusted("the travel does not hold this voucher")
+    infos = tuple(info for info in found[0].parts if info.slot == declaration.slot)
+    return declaration, declaration_digest(ledger, carnet_id, declaration.to_value(), infos)
 
 
 class CustomsClient:
@@ -68,20 +99,25 @@ class CustomsClient:
             "/eata.v1.Customs/Voucher", body, [self._desk.key, voucher_keys.sign], self._desk.certificate
         )
         reply = await self._transport.call(lambda c: reading_pb2_grpc.CustomsStub(c).Voucher, request)
-        return self._opened(reply, voucher_keys, carnet_id)
+        registry = await self.registry()
+        home = registry.territories.get(Carnet.from_bytes(reply.record).home)
+        two_step = home is not None and home.two_step_export
+        return self._opened(reply, voucher_keys, carnet_id, two_step)
 
-    def _opened(self, reply: reading_pb2.CarnetReply, voucher_keys: CodeKeys, carnet_id: int) -> Scanned:
+    def _opened(
+        self, reply: reading_pb2.CarnetReply, voucher_keys: CodeKeys, carnet_id: int, two_step: bool
+    ) -> Scanned:
         ledger = self._transport.network.ledger
-        voucher = Voucher.from_bytes(reply.vouchers[0].record)
         parts = reply.vouchers[0].parts
+        declaration, digest = _declared(parts, voucher_keys.sign.public, ledger, carnet_id)
         packet_bytes = open_part(parts, Label.PACKET, voucher_keys.wrap, ledger, carnet_id)
-        if packet_bytes is None or voucher.voucher_key != voucher_keys.sign.public:
+        if packet_bytes is None:
             raise Untrusted("the voucher's packet is missing")
         packet = Keys.from_bytes(packet_bytes)
         carnet = Carnet.from_bytes(reply.record)
         presented = Presented(
-            carnet_id, voucher.slot, voucher.kind, voucher.territory, carnet.home, voucher.declaration,
-            voucher.items, voucher.not_returned, voucher_keys, packet,
+            carnet_id, declaration.slot, declaration.kind, declaration.territory, carnet.home, digest,
+            declaration.items, declaration.not_returned, voucher_keys, packet,
         )  # fmt: skip
         if packet.content is None:
             raise Untrusted("the packet holds no content key")
@@ -91,29 +127,48 @@ class CustomsClient:
             raise Untrusted("the declaration is missing")
         history = [(Transaction.from_bytes(row.record), self._counterfoil(row, presented)) for row in reply.rows]
         return Scanned(
-            presented, carnet, CarnetState.from_bytes(reply.state), content,
-            DeclarationContent.from_bytes(details), history,
+            presented, carnet, CarnetState.from_bytes(reply.state), Voucher.from_bytes(reply.vouchers[0].record),
+            two_step, content, DeclarationContent.from_bytes(details), history,
         )  # fmt: skip
 
     def _counterfoil(self, row: reading_pb2.Row, presented: Presented) -> Counterfoil | None:
-        """Readable as far as the packet's journal key reaches; later slots stay sealed."""
-        slot, journal = Transaction.from_bytes(row.record).slot, presented.packet.journal
-        if journal is None or slot > presented.slot:
-            return None
-        leaf = leaf_key(earlier(journal, presented.slot, slot))
-        opened = open_part(row.parts, Label.COUNTERFOIL, leaf, self._transport.network.ledger, presented.carnet_id)
-        return None if opened is None else Counterfoil.from_bytes(opened)
+        """Readable as far as the packet's journal key reaches; the final re-importation for all who had C_v."""
+        slot, journal, content = (
+            Transaction.from_bytes(row.record).slot,
+            presented.packet.journal,
+            presented.packet.content,
+        )
+        ledger = self._transport.network.ledger
+        if journal is not None and slot <= presented.slot:
+            leaf = leaf_key(earlier(journal, presented.slot, slot))
+            return open_counterfoil(row, leaf, ledger, presented.carnet_id)
+        if content is not None:
+            return open_counterfoil(row, final_key(content), ledger, presented.carnet_id, Label.FINAL)
+        return None
 
-    async def commit(self, scanned: Scanned, decision: Decision, event_time: int | None = None) -> Committed:
-        """Seals, signs with desk and voucher key, orders. The office's offset is the registry's."""
-        registry = await self.registry()
-        office = registry.offices.get(self._desk.office)
-        if office is None:
+    def offset(self, office: bodies.RegisterOffice) -> int:
+        """This desk's clock offset in minutes, if the office has it; else the office's first."""
+        here = datetime.now().astimezone().utcoffset()
+        minutes = 0 if here is None else int(here.total_seconds() // 60)
+        return minutes if minutes in office.offsets else office.offsets[0]
+
+    async def office(self) -> bodies.RegisterOffice:
+        """The desk's own office, from the registry."""
+        found = (await self.registry()).offices.get(self._desk.office)
+        if found is None:
             raise EataError("OFFICE_INACTIVE", f"Office {self._desk.office} is not registered.", "Choose another.")
+        return found
+
+    async def commit(
+        self, scanned: Scanned, decision: Decision, event_time: int | None = None, controller: Desk | None = None
+    ) -> Committed:
+        """Seals, signs with desk and voucher key (and a controller's), orders."""
+        registry, office = await self.registry(), await self.office()
         time = now() if event_time is None else event_time
         entry = clearing.commit(
             registry.genesis.ledger, self._desk, scanned.presented, decision, registry.live(time),
-            registry.issuer(scanned.carnet.issuer), Stamp(time, office.offsets[0]),
+            registry.issuer(scanned.carnet.issuer), Stamp(time, self.offset(office), life=max(now() - time, 0) + LIFE),
+            controller,
         )  # fmt: skip
         return await submit(self._transport, registry.genesis, entry, self._outbox)
 

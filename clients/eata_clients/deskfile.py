@@ -7,6 +7,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, blob, f
 
 from eata_clients.authoring.clearing import Desk
+from eata_clients.files import write_secret
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,7 @@ class _DeskFile(Record):
 
 
 def write_desk(path: Path, desk: Desk) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
-    path.write_bytes(_DeskFile(desk.key.seed, desk.office, desk.certificate).to_bytes())
+    write_secret(path, _DeskFile(desk.key.seed, desk.office, desk.certificate).to_bytes())
 
 
 def read_desk(path: Path) -> Desk:

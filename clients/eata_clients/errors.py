@@ -7,6 +7,7 @@ EataError: code, one sentence, what to do next, whether it is final
 
 import grpc
 import grpc.aio
+from eata_ledger.outcomes import Outcome
 from eata_proto import errors
 
 from eata_clients.faults import Fault
@@ -18,6 +19,11 @@ class EataError(Fault):
     def __init__(self, code: str, message: str, advice: str, final: bool = False, retryable: bool = False) -> None:
         super().__init__(code, message, advice)
         self.final, self.retryable = final, retryable
+
+    @property
+    def settled(self) -> bool:
+        """True only for a rule's own refusal: anything else may have been logged all the same."""
+        return self.code in Outcome.__members__ and not self.retryable
 
 
 class Unreachable(EataError):
@@ -36,7 +42,10 @@ class Untrusted(EataError):
         super().__init__("UNTRUSTED", f"The answer does not verify: {why}.", "Use another node and tell the operators.")
 
 
-_RETRYABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+_RETRYABLE = {
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN,
+}  # fmt: skip
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> EataError:

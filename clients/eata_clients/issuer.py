@@ -18,6 +18,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError
+from eata_clients.files import write_secret
 from eata_clients.registry import Registry, fetch
 from eata_clients.submitting import Committed, carnet_id_of, submit
 from eata_clients.transport import Transport, now
@@ -43,9 +44,7 @@ def read_party(path: Path) -> Party:
 
 
 def write_party(path: Path, party: Party) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
-    path.write_bytes(PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
+    write_secret(path, PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
 
 
 class IssuerClient:
@@ -71,7 +70,7 @@ class IssuerClient:
         try:
             return issued, await submit(self._transport, (await self.registry()).genesis, issued.entry)
         except EataError as error:
-            if not error.retryable:
+            if error.settled:
                 path.rename(path.with_suffix(".refused"))
             raise
 
@@ -83,8 +82,7 @@ class IssuerClient:
             request_id, _fingerprint(order), carnet_id, issued.pin.text,
             entry_to_proto(issued.entry).SerializeToString(),
         ])  # fmt: skip
-        path.touch(mode=0o600)
-        path.write_bytes(kept)
+        write_secret(path, kept)
         return issued
 
     @staticmethod
@@ -108,10 +106,7 @@ class IssuerClient:
             case _:
                 first, last = await self._reserve()
                 next_id = first
-        path.touch(mode=0o600)
-        new = path.with_suffix(".new")
-        new.write_bytes(encode([first, next_id + 1, last]))
-        new.replace(path)
+        write_secret(path, encode([first, next_id + 1, last]))
         return next_id, first
 
     async def _reserve(self) -> tuple[int, int]:

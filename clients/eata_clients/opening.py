@@ -7,6 +7,7 @@ from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.entry import Header, PartInfo
 from eata_ledger.seal.aead import CannotOpen, Context, unpack, unseal
 from eata_ledger.seal.stanza import Keys, SealingKey
+from eata_ledger.state import Transaction
 from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.content import Counterfoil
@@ -14,7 +15,10 @@ from eata_clients.errors import Untrusted
 
 
 def checked(part: reading_pb2.SealedPart) -> tuple[Header, PartInfo]:
-    """The header and place of a part whose bytes are those that were signed. Raises `Untrusted`."""
+    """The header that came with a part, and the part's place in it, its bytes checked. Raises `Untrusted`.
+
+    The header's own signatures stay at the nodes: what it says is pinned by digests the log has judged.
+    """
     try:
         header = Header.from_bytes(part.header)
         info = header.parts[part.number]
@@ -48,12 +52,35 @@ def open_part(
         raise Untrusted(str(error)) from None
 
 
+def open_counterfoil(
+    row: reading_pb2.Row, key: bytes, ledger: bytes, carnet_id: int, label: Label = Label.COUNTERFOIL
+) -> Counterfoil | None:
+    """A row's counterfoil; None where there is none, or it does not open, or tells another act than the row.
+
+    One bad counterfoil must not hide the rest of a carnet: the caller shows the row as not opened.
+    """
+    record = Transaction.from_bytes(row.record)
+    try:
+        opened = open_part(row.parts, label, key, ledger, carnet_id)
+        found = None if opened is None else Counterfoil.from_bytes(opened)
+    except (Untrusted, Malformed):
+        return None
+    if found is None or (found.office, found.items, found.not_returned) != (
+        record.office, record.items, record.not_returned,
+    ):  # fmt: skip
+        return None
+    return found
+
+
 def open_carnet(parts: Iterable[reading_pb2.SealedPart], key: bytes, ledger: bytes, carnet_id: int) -> bytes:
     """The carnet's content bytes."""
     found = open_part(parts, Label.CARNET, key, ledger, carnet_id)
     if found is None:
         raise Untrusted("the carnet part is missing")
-    return unpack(found)
+    try:
+        return unpack(found)
+    except CannotOpen as error:
+        raise Untrusted(str(error)) from None
 
 
 def open_stanza(
@@ -64,7 +91,10 @@ def open_stanza(
         header, info = checked(part)
         if info.label is Label.STANZA and info.recipient == key_id:
             context = Context(ledger, carnet_id, Label.STANZA, info.slot)
-            return key.open(context, key_id, header.author, part.value)
+            try:
+                return key.open(context, key_id, header.author, part.value)
+            except CannotOpen as error:
+                raise Untrusted(str(error)) from None
     return None
 
 
@@ -83,5 +113,4 @@ class Opener:
         return None
 
     def counterfoil(self, row: reading_pb2.Row, leaf: bytes, carnet_id: int) -> Counterfoil | None:
-        opened = open_part(row.parts, Label.COUNTERFOIL, leaf, self._ledger, carnet_id)
-        return None if opened is None else Counterfoil.from_bytes(opened)
+        return open_counterfoil(row, leaf, self._ledger, carnet_id)

@@ -8,6 +8,7 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import Algorithm, key_id, verify
+from eata_ledger.seal.stanza import acceptable
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import Untrusted
@@ -53,6 +54,7 @@ class Registry:
             parent, signatures.get(key_id(parent), b""), header.signed
         ):
             raise Untrusted("a registration is not signed by its parent")
+        self._require_rules(header.body)
         self._keep(header.body)
 
     def _parent(self, body: bodies.Body) -> bytes:
@@ -62,6 +64,30 @@ class Registry:
                 raise Untrusted("a registration names an unknown administration")
             return administration.sign_key
         return self.genesis.operations
+
+    def _require_rules(self, body: bodies.Body) -> None:
+        """The registry's own rules again: a node could show a signed registration that the log refused."""
+        match body:
+            case bodies.RegisterOrganisation():
+                new = body.code not in self.organisations
+            case bodies.RegisterAdministration():
+                new = body.code not in self.administrations
+            case bodies.RegisterTerritory():
+                new = body.code not in self.territories and set(body.administrations) <= set(self.administrations)
+            case bodies.RegisterOffice():
+                new = body.code not in self.offices and self._member(body.territory, body.administration)
+            case bodies.RegisterTerritoryKey():
+                earlier = [k.generation for k in self.territory_keys if k.territory == body.territory]
+                member = self._member(body.territory, body.administration)
+                new = member and acceptable(body.key) and body.generation > max(earlier, default=0)
+            case _:
+                new = True
+        if not new:
+            raise Untrusted("a registration breaks the registry's rules")
+
+    def _member(self, territory: str, administration: str) -> bool:
+        found = self.territories.get(territory)
+        return found is not None and administration in found.administrations
 
     def _keep(self, body: bodies.Body) -> None:
         match body:

@@ -14,6 +14,7 @@ from eata_ledger.seal.stanza import SealingKey
 from eata_clients.authoring import registering
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.registering import Party
+from eata_clients.files import write_secret
 from eata_clients.issuer import write_party
 from eata_clients.transport import now
 
@@ -30,10 +31,6 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         write_party(offices / code / "party.cbor", parties[code])
         return parties[code]
 
-    def secret(path: Path, data: bytes) -> None:
-        path.touch(mode=0o600)
-        path.write_bytes(data)
-
     entries = [
         registering.organisation(ledger, operations, party(o["code"]), OrganisationKind[o["kind"]], day, stamp)
         for o in source["organisations"]
@@ -42,7 +39,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         code = administration["code"]
         entries.append(registering.administration(ledger, operations, party(code), day, stamp))
         authority = SigningKey(os.urandom(32))
-        secret(offices / code / "desk-authority.key", authority.seed)
+        write_secret(offices / code / "desk-authority.key", authority.seed)
         entries.append(registering.desk_authority(ledger, parties[code], authority, day, stamp))
     for territory in source["territories"]:
         code, members = territory["code"], tuple(territory["administrations"])
@@ -55,7 +52,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         )  # fmt: skip
         key = SealingKey(os.urandom(32))
         for member in members:
-            secret(offices / member / f"territory-{code}.key", key.seed)
+            write_secret(offices / member / f"territory-{code}.key", key.seed)
         recipients = [(parties[m].seal_id, parties[m].seal.public) for m in members]
         validity = (now() - DAY, now() + 90 * DAY)
         entries.append(

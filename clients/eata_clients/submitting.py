@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eata_ledger.carnet.vocabulary import Purpose
-from eata_ledger.encoding import Malformed, Value, decode
+from eata_ledger.encoding import Malformed, Value
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.statement import Claim, Statement
 from eata_ledger.proof.trust import FINAL
-from eata_ledger.wire import entry_to_proto
+from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Untrusted
+from eata_clients.files import write_secret
 from eata_clients.transport import Transport
 
 
@@ -24,6 +26,7 @@ class Committed:
     facts: Value
     statement: bytes
     signers: int
+    entry_hash: bytes
 
 
 class Outbox:
@@ -35,12 +38,13 @@ class Outbox:
 
     def keep(self, entry: Entry) -> Path:
         path = self._folder / f"{entry.hash.hex()}.entry"
-        path.touch(mode=0o600)
-        path.write_bytes(entry_to_proto(entry).SerializeToString())
+        write_secret(path, entry_to_proto(entry).SerializeToString())
         return path
 
-    def waiting(self) -> list[ledger_pb2.Entry]:
-        return [ledger_pb2.Entry.FromString(path.read_bytes()) for path in sorted(self._folder.glob("*.entry"))]
+    def waiting(self) -> list[Entry]:
+        """What has not been answered yet."""
+        files = sorted(self._folder.glob("*.entry"))
+        return [entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())) for path in files]
 
 
 async def submit(transport: Transport, genesis: Genesis, entry: Entry, outbox: Outbox | None = None) -> Committed:
@@ -50,15 +54,15 @@ async def submit(transport: Transport, genesis: Genesis, entry: Entry, outbox: O
     try:
         reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Submit, request)
     except EataError as error:
-        if kept is not None and not error.retryable:
+        if kept is not None and error.settled:
             kept.unlink()
         raise
     claim, signers = check_statement(reply.statement, genesis)
-    if claim.entry_hash != entry.hash or claim.index != reply.index:
-        raise Untrusted("the statement is of another entry")
+    if claim.entry_hash != entry.hash or claim.index != reply.index or claim.outcome != Outcome.ACCEPTED:
+        raise Untrusted("the statement is of another entry or outcome")
     if kept is not None:
         kept.unlink()
-    return Committed(reply.index, decode(reply.facts), reply.statement, signers)
+    return Committed(reply.index, claim.facts, reply.statement, signers, entry.hash)
 
 
 def check_statement(data: bytes, genesis: Genesis) -> tuple[Claim, int]:
@@ -74,14 +78,16 @@ def check_statement(data: bytes, genesis: Genesis) -> tuple[Claim, int]:
     return statement.claim, signers
 
 
-async def receipt(transport: Transport, genesis: Genesis, index: int, signers: int = FINAL) -> Committed:
-    """The receipt of a ledger index, with `signers` signatures if the nodes give them."""
-    request = ledger_pb2.ReceiptRequest(index=index, signers=signers)
+async def receipt(
+    transport: Transport, genesis: Genesis, index: int, entry_hash: bytes, signers: int = FINAL
+) -> Committed:
+    """The receipt of an entry one knows, with `signers` signatures if the nodes give them."""
+    request = ledger_pb2.ReceiptRequest(index=index, signers=signers, entry_hash=entry_hash)
     reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Receipt, request)
     claim, found = check_statement(reply.statement, genesis)
-    if claim.index != index:
-        raise Untrusted("the receipt is of another index")
-    return Committed(index, claim.facts, reply.statement, found)
+    if claim.index != index or claim.entry_hash != entry_hash:
+        raise Untrusted("the receipt is of another entry")
+    return Committed(index, claim.facts, reply.statement, found, entry_hash)
 
 
 async def carnet_id_of(transport: Transport, carnet: str) -> int:

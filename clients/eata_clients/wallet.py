@@ -19,7 +19,8 @@ from eata_clients.authoring import holding
 from eata_clients.authoring.content import CarnetContent, Counterfoil, Stamp
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.opening import find, open_carnet, open_part
+from eata_clients.files import write_secret
+from eata_clients.opening import find, open_carnet, open_counterfoil
 from eata_clients.registry import Registry, fetch
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
 from eata_clients.transport import Transport, now
@@ -81,9 +82,7 @@ class WalletClient:
         return Kept.from_bytes(path.read_bytes())
 
     def _keep(self, kept: Kept) -> None:
-        path = self._path(kept.carnet_id)
-        path.touch(mode=0o600)
-        path.write_bytes(kept.to_bytes())
+        write_secret(self._path(kept.carnet_id), kept.to_bytes())
 
     def carnets(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
@@ -145,8 +144,7 @@ class WalletClient:
             return None
         slot = Transaction.from_bytes(row.record).slot
         leaf = leaf_key(self.holding(kept.carnet_id).journal(slot))
-        opened = open_part(row.parts, Label.COUNTERFOIL, leaf, kept.ledger, kept.carnet_id)
-        return None if opened is None else Counterfoil.from_bytes(opened)
+        return open_counterfoil(row, leaf, kept.ledger, kept.carnet_id)
 
     async def sign(self, carnet_id: int) -> Committed | None:
         """The holder's signature (N-03); None where another device had signed first."""
@@ -178,6 +176,30 @@ class WalletClient:
                 continue
             return [(first + n, wish.kind, wish.territory) for n, wish in enumerate(wishes)]
         raise EataError("SLOT_TAKEN", "Other devices keep preparing travels.", "Wait a moment and try again.")
+
+    async def edit(self, carnet_id: int, travel_id: bytes, wishes: tuple[Wish, ...]) -> Committed:
+        """Other contents for a travel's vouchers; their codes stay (C-28)."""
+        slots = [v.slot for v in (await self.show(carnet_id)).vouchers if v.travel_id == travel_id]
+        if not slots:
+            raise EataError("TRAVEL_UNKNOWN", "No such travel.", "See `eata wallet show`.")
+        entry = holding.edit(self.holding(carnet_id), travel_id, slots[0], wishes, Stamp(now()))
+        return await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+
+    async def delete(self, carnet_id: int, travel_id: bytes) -> Committed:
+        """Gives an untransacted travel's sets back (APP-14)."""
+        entry = holding.delete(self.holding(carnet_id), travel_id, Stamp(now()))
+        return await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+
+    async def resend(self) -> int:
+        """Sends what was kept after an ambiguous failure, same bytes; returns how many were answered."""
+        genesis, waiting = (await self._genesis()).genesis, self._outbox.waiting()
+        for entry in waiting:
+            try:
+                await submit(self._transport, genesis, entry, self._outbox)
+            except EataError as error:
+                if not error.settled:
+                    raise
+        return len(waiting)
 
     def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
         """What the desk scans; works offline."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eata_ledger.encoding import Malformed, Value, encode, sha256
+from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import keys
 from eata_ledger.proof.entry import Entry
@@ -65,11 +65,12 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED
     except Refused as refusal:
         outcome, detail = refusal.outcome, refusal.detail
-    except (Skipped, Malformed, OSError):
+    except (Skipped, OSError):
         raise
     except Exception as error:
         outcome, fault = Outcome.RULE_FAULT, error
     if outcome is not Outcome.ACCEPTED:
+        public = None
         facts.written.clear()
     facts.put(Logged(moment.index, entry.hash, int(outcome)), header.author, header.request_id)
     return _leaf(entry, moment, outcome, detail, public, facts, fault)

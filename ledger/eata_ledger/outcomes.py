@@ -55,10 +55,12 @@ class Outcome(IntEnum):
     TRAVEL_UNKNOWN = 55
     TRAVEL_TRANSACTED = 56
     VALIDITY_WRONG = 57
-    SETS_WRONG = 58
     TICK_EARLY = 59
     TYPE_CLOSED = 60
     OFFSET_WRONG = 61
+    FINAL_DATE_PAST = 62
+    FIELD_NOT_OF_KIND = 63
+    EVENT_TIME_WRONG = 64
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -193,13 +195,15 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
         "The validity is longer than one year or already over.",
         "Choose a last day within one year of issue.",
     ),
-    Outcome.SETS_WRONG: ("The carnet needs at least one item and sensible sets.", "Correct items or sets."),
     Outcome.TICK_EARLY: ("The day's tick is not due or was given.", "Nothing to do."),
     Outcome.TYPE_CLOSED: (
         "This type of entry is not open under today's rules.",
         "Update, or wait for the rules to be activated.",
     ),
     Outcome.OFFSET_WRONG: ("The clock offset is not one of the office's.", "Set the desk's time zone."),
+    Outcome.FINAL_DATE_PAST: ("The final date is already over.", "Choose a date from today on."),
+    Outcome.FIELD_NOT_OF_KIND: ("A field does not belong to this kind of transaction.", "Leave it out."),
+    Outcome.EVENT_TIME_WRONG: ("The event time is too far from the log's time.", "Set the clock right and sign again."),
     Outcome.REQUEST_ID_REUSED: ("This request id was used for another entry.", "Make a new request id."),
     Outcome.SIGNATURE_INVALID: (
         "A signature is missing or does not verify.",

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from eata_ledger.carnet.balances import Balances
 from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.openings import OPENINGS, Openings
 from eata_ledger.carnet.sets import Counters, Sets
 from eata_ledger.carnet.vocabulary import (
     CarnetType,
@@ -24,7 +25,7 @@ from eata_ledger.carnet.vocabulary import (
     VoucherState,
     Warning,
 )
-from eata_ledger.encoding import Value, hash_of
+from eata_ledger.encoding import Malformed, Value, hash_of
 from eata_ledger.proof.bodies import SEALING_KEY
 from eata_ledger.record import (
     BOOL,
@@ -37,7 +38,6 @@ from eata_ledger.record import (
     RANDOM16,
     U8,
     U16,
-    U32,
     U64,
     Codec,
     Record,
@@ -143,6 +143,7 @@ class Territory(Fact):
     administrations: tuple[str, ...] = f(array(CODE, 64))
     digital_from: int | None = f(optional(DAY))
     two_step_export: bool = f(BOOL)
+    generation: int = f(U16)
     keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 64))
 
 
@@ -152,7 +153,7 @@ class TerritoryKey(Fact):
 
     FAMILY = Family.TERRITORY_KEY
     territory: str = f(CODE)
-    generation: int = f(U32)
+    generation: int = f(U16)
     key: bytes = f(SEALING_KEY)
     valid_from: int = f(U64)
     valid_to: int = f(U64)
@@ -170,6 +171,7 @@ class Office(Fact):
     name: str = f(text(120))
     offsets: tuple[int, ...] = f(array(OFFSET, 8))
     active: bool = f(BOOL)
+    effective: int = f(DAY)
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class Carnet(Fact):
     test: bool = f(BOOL)
     pin_key: bytes = f(KEY)
     content: int = f(U16)
+    issued: int = f(DAY)
     entry: int = f(U64)
 
     @property
@@ -214,13 +217,12 @@ class Validated(IntEnum):
     AUTO = 2
 
 
-_BALANCE = table(CODE, Codec(ITEMS.dump, ITEMS.load), 200)
-_DAYS = table(CODE, DAY, 200)
+_BALANCE = table(CODE, ITEMS, 200)
 
 
 @dataclass(frozen=True)
 class CarnetState(Fact):
-    """Where a carnet stands now; `finals` and `transit_finals` are last days by territory."""
+    """Where a carnet stands now; `arrivals` and `transits` keep the final day of each one still open."""
 
     FAMILY = Family.CARNET_STATE
     status: Status = f(enum(Status))
@@ -232,8 +234,8 @@ class CarnetState(Fact):
     home_out: Items = f(ITEMS)
     admitted: dict[str, Items] = f(_BALANCE)
     transit: dict[str, Items] = f(_BALANCE)
-    finals: dict[str, int] = f(_DAYS)
-    transit_finals: dict[str, int] = f(_DAYS)
+    arrivals: Openings = f(OPENINGS)
+    transits: Openings = f(OPENINGS)
     blocked: bool = f(BOOL)
 
     @property
@@ -351,6 +353,10 @@ def key_of(*parts: KeyPart) -> bytes:
     )
 
 
+class DamagedFact(OSError):
+    """A stored fact does not read: the replica must stop, not judge."""
+
+
 class Facts:
     """Facts as one entry sees them: what is stored, under what it has written itself."""
 
@@ -363,7 +369,10 @@ class Facts:
         data = self.written.get(name)
         if data is None:
             data = self._reader.get(*name)
-        return None if data is None else kind.from_bytes(data)
+        try:
+            return None if data is None else kind.from_bytes(data)
+        except Malformed as error:
+            raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
 
     def put(self, fact: Fact, *key: KeyPart) -> None:
         self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()

@@ -14,7 +14,8 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
     """Raises `Malformed` with the box that is wrong."""
     _require(1 <= len(request.request_id) <= 64, "request_id has 1 to 64 characters")
     _require(
-        1 <= len(request.number) <= 24 and request.number.isalnum(), "box G(a): the carnet number is letters and digits"
+        1 <= len(request.number) <= 24 and request.number.isascii() and request.number.isalnum(),
+        "box G(a): the carnet number is letters and digits",
     )
     _require(request.number == request.number.upper(), "box G(a): the carnet number is upper case")
     _require(len(request.currency) == 3 and request.currency.isalpha(), "the currency is an ISO 4217 code")

@@ -159,8 +159,7 @@ class Replica:
             moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled)
             try:
                 results.append((frame, self._entry(position, message, moment)))
-            except (Skipped, Malformed) as error:
-                skipped = error if isinstance(error, Skipped) else Skipped(Outcome.ENTRY_MALFORMED, str(error))
+            except Skipped as skipped:
                 node = self.nodes[received.group.header.node]
                 self.nodes[received.group.header.node] = replace(node, skipped_entries=node.skipped_entries + 1)
                 self.metrics.skipped_entries.inc()
@@ -168,7 +167,10 @@ class Replica:
         return results
 
     def _entry(self, position: int, message: ledger_pb2.Entry, moment: Moment) -> Result:
-        entry = entry_from_proto(message)
+        try:
+            entry = entry_from_proto(message)
+        except Malformed as error:
+            raise Skipped(Outcome.ENTRY_MALFORMED, str(error)) from None
         applied = apply(self.store, entry, moment, self.verified)
         if isinstance(applied, Known):
             return self.known(applied)

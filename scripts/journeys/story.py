@@ -29,6 +29,7 @@ class Told:
     scene: Scene
     carnet_id: int
     index: int
+    entry: str
     ms: float
     node: str
     qr: Path
@@ -100,7 +101,7 @@ class Story:
         text = self.stage.qr(play.issuer, carnet_id, slot, png)
         done = self.stage.commit(ADMINISTRATION[scene.office], text)
         _equal(done["kind"], scene.kind, "kind committed")
-        self.told.append(Told(play, scene, carnet_id, done["index"], done["ms"], done["node"], png))
+        self.told.append(Told(play, scene, carnet_id, done["index"], done["entry"], done["ms"], done["node"], png))
 
     def kill_the_one_in_use(self) -> str:
         name = self.told[-1].node
@@ -199,7 +200,17 @@ class Story:
 
     def _receipt(self, told: Told, trust: Path) -> None:
         file, png = self.out / f"receipt-{told.index}.cose", self.out / f"receipt-{told.index}.png"
-        eata("fetch-receipt", str(told.index), "--network", self.stage.network, "--out", str(file), "--png", str(png))
+        eata(
+            "fetch-receipt",
+            str(told.index),
+            told.entry,
+            "--network",
+            self.stage.network,
+            "--out",
+            str(file),
+            "--png",
+            str(png),
+        )
         arguments = [*_UNSHARE, str(_EATA), "receipt", "verify", str(png), "--trust", str(trust), "--json"]
         empty = self.out / "empty-home"
         empty.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -32,7 +33,10 @@ async def refused(call: Call) -> EataError:
     with pytest.raises((EataError, grpc.aio.AioRpcError)) as caught:
         await call()
     error = caught.value
-    return from_rpc(error) if isinstance(error, grpc.aio.AioRpcError) else error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return from_rpc(error)
+    assert isinstance(error, EataError)
+    return error
 
 
 def states(mesh: Mesh) -> set[tuple[int, bytes]]:
@@ -41,7 +45,7 @@ def states(mesh: Mesh) -> set[tuple[int, bytes]]:
 
 async def raw(channel: grpc.aio.Channel, method: str, data: bytes) -> bytes:
     """Bytes as they are, past every stub."""
-    call = channel.unary_unary(method, request_serializer=None, response_deserializer=None)
+    call: Any = channel.unary_unary(method, request_serializer=None, response_deserializer=None)
     answer: bytes = await call(data, timeout=10)
     return answer
 

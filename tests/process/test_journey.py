@@ -7,7 +7,7 @@ from eata_clients.authoring.holding import Wish
 from eata_clients.errors import EataError
 from eata_clients.opening import Opener
 from eata_clients.registry import fetch
-from eata_clients.submitting import receipt
+from eata_clients.submitting import Committed, receipt
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
@@ -28,14 +28,13 @@ OUT = (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.EXPORTATION, "CH", ALL), Wish
 OFFICES = ("CH-ZRH", "CH-ZRH", "DE-BER")
 
 
-async def cross(people: People, wallet: WalletClient, carnet_id: int, slot: int, office: str) -> int:
-    """Scans and commits a voucher as declared; returns its ledger index."""
+async def cross(people: People, wallet: WalletClient, carnet_id: int, slot: int, office: str) -> Committed:
+    """Scans and commits a voucher as declared."""
     member = {"CH-ZRH": "CH", "DE-BER": "DE", "XS-KLOW": "XS"}[office]
     async with people.transport(member) as transport:
         customs = people.customs(transport, office)
         scanned = await customs.scan(wallet.code(carnet_id, slot))
-        done = await customs.commit(scanned, Decision(scanned.presented.items, scanned.presented.not_returned))
-        return done.index
+        return await customs.commit(scanned, Decision(scanned.presented.items, scanned.presented.not_returned))
 
 
 async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[Mesh, People]) -> None:
@@ -53,7 +52,11 @@ async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[M
         assert [row.kind for row, _ in shown.rows] == [wish.kind for wish in OUT]
         assert all(counterfoil is not None for _, counterfoil in shown.rows)
         genesis = (await fetch(transport)).genesis
-        assert (await receipt(transport, genesis, indexes[-1])).signers >= 4
+        last = indexes[-1]
+        assert (await receipt(transport, genesis, last.index, last.entry_hash)).signers >= 4
+        with pytest.raises(EataError) as caught:
+            await receipt(transport, genesis, last.index, bytes(32))
+        assert caught.value.code == "NOT_VISIBLE"
         await _opener_sees(people, carnet_id)
         await _xs_arrives(people, wallet, carnet_id)
     await house.settled()
@@ -81,10 +84,10 @@ async def _opener_sees(people: People, carnet_id: int) -> None:
 async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> None:
     """Later slots stay closed to the EU, by the node and by its keys (ACC-57, U9)."""
     [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))
-    index = await cross(people, wallet, carnet_id, slot, "XS-KLOW")
+    done = await cross(people, wallet, carnet_id, slot, "XS-KLOW")
     async with people.transport("FR") as transport:
         reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
-        assert index not in [row.index for row in reply.rows]
+        assert done.index not in [row.index for row in reply.rows]
     key = SealingKey((people.home / "offices" / "FR" / "territory-EU.key").read_bytes())
     opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
     secret = opener.keys_of(reply.rows[-1], carnet_id)

@@ -6,14 +6,16 @@ from dataclasses import replace
 import pytest
 from eata_clients.auditor import Replay
 from eata_clients.authoring import holding, issuing
+from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_ledger import rules
 from eata_ledger.apply import Applied, Known, apply
-from eata_ledger.carnet.vocabulary import Kind, Role, SetKind
+from eata_ledger.carnet.dates import DAY
+from eata_ledger.carnet.vocabulary import Kind, Label, Role, SetKind
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, Header, Signed
+from eata_ledger.proof.entry import Entry, Header, Part, Signed
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.codes import CodeKeys
@@ -107,6 +109,42 @@ def test_validity_is_at_most_a_year_less_a_day(world: World, pin_keys: CodeKeys,
     order = world.order(valid_until=TODAY + days)
     issued = issuing.issue(world.ledger, world.issuer, order, world.pool + world.serial, world.pool, world.stamp)
     assert (world.outcome(issued.entry) is Outcome.ACCEPTED) is outcome
+
+
+def test_an_issue_dated_far_from_log_time_is_refused(world: World, pin_keys: CodeKeys) -> None:
+    """Validity counts from a day that the log agrees with."""
+    for shift in (-2 * DAY, 5 * 365 * DAY):
+        stamp = Stamp(world.now + shift)
+        issued = issuing.issue(world.ledger, world.issuer, world.order(), world.pool + 7, world.pool, stamp)
+        outcome = world.outcome(issued.entry)
+        assert outcome in (Outcome.EVENT_TIME_WRONG, Outcome.ENTRY_EXPIRED)
+
+
+@pytest.mark.parametrize("number", ["884", "chta1", "CHTA 1", "СНTA0001", "C1TA0001", "X" * 25])
+def test_a_carnet_number_is_plain_ascii(world: World, pin_keys: CodeKeys, number: str) -> None:
+    """No look-alikes, nothing that reads as an ID or breaks a QR text (OBJ-05)."""
+    issued = issuing.issue(
+        world.ledger, world.issuer, world.order(number=number), world.pool + 7, world.pool, world.stamp
+    )
+    with pytest.raises(Malformed):
+        Header.from_bytes(issued.entry.header.encoded)
+
+
+def test_entries_without_parts_take_none(world: World) -> None:
+    """A node stores no bytes that no rule asks for."""
+    part = Part(Label.CARNET, 1, b"plaintext" * 1000)
+    entry = make(world.ledger, bodies.ReserveIds(1), world.stamp, (world.issuer.sign,), (part,))
+    assert world.outcome(entry) is Outcome.STANZAS_WRONG
+
+
+def test_a_territory_key_that_nobody_can_seal_to_is_refused(world: World) -> None:
+    """One member could else stop every commit of its union."""
+    party, stamp = world.parties["DE"], world.stamp
+    sealed = [Part(Label.STANZA, 2, bytes(1200), world.parties[m].seal_id) for m in ("DE", "FR")]
+    for raw in (bytes(1216), b"\xff" * 1216):
+        body = bodies.RegisterTerritoryKey("EU", "DE", 2, raw, 0, 2**50)
+        entry = make(world.ledger, body, stamp, (party.sign,), tuple(sealed))
+        assert world.outcome(entry) is Outcome.KEY_WEAK
 
 
 @pytest.mark.rule("APP-06")

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eata_clients.authoring import clearing
@@ -75,7 +76,7 @@ def test_after_expiry_only_returns_are_taken(world: World, tickets: list[Ticket]
     world.now += 2 * HOUR  # 01:00 in Zürich the day after
     assert world.commit(exportation) is Outcome.CARNET_EXPIRED
     assert world.commit(importation, "DEBER") is Outcome.CARNET_EXPIRED
-    reasons = (Warning.ITEMS_NOT_ADMITTED, Warning.FINAL_DATE_PASSED)
+    reasons = (Warning.ITEMS_NOT_ADMITTED,)
     assert world.commit(back, "DEBER", acknowledged=reasons) is Outcome.ACCEPTED
     assert world.commit(home, acknowledged=(Warning.ITEMS_NOT_OUT,)) is Outcome.ACCEPTED
 
@@ -174,15 +175,56 @@ def test_a_blank_final_date_is_the_validity_and_a_later_one_is_refused(world: Wo
     assert row(world, tickets[1], 1).final_day == TODAY + 30
 
 
+def test_each_arrival_has_its_own_final_date(world: World, pin_keys: CodeKeys) -> None:
+    """Leaving late is a warning for the items of the arrival that is late, and only for them."""
+    held = world.hold(world.issue(), pin_keys)
+    validation, early, late, back, rest = world.travel(
+        held, OUT[0], (Kind.IMPORTATION, "EU", "1-5"), (Kind.IMPORTATION, "EU", "6-10"),
+        (Kind.REEXPORTATION, "EU", "6-10"), (Kind.REEXPORTATION, "EU", "1-5"),
+    )  # fmt: skip
+    world.commit(validation)
+    assert world.commit(early, "DEBER", final_day=TODAY - 1) is Outcome.FINAL_DATE_PAST
+    assert world.commit(early, "DEBER", final_day=TODAY + 3) is Outcome.ACCEPTED
+    assert world.commit(late, "DEBER", final_day=TODAY + 20) is Outcome.ACCEPTED
+    world.now += 10 * DAY
+    assert world.commit(back, "DEBER") is Outcome.ACCEPTED
+    assert world.commit(rest, "DEBER") is Outcome.REASON_REQUIRED
+    assert world.commit(rest, "DEBER", acknowledged=(Warning.FINAL_DATE_PASSED,)) is Outcome.ACCEPTED
+    assert not world.state(held.carnet_id).arrivals
+
+
+def test_another_administrations_desk_authority_makes_no_desk_here(world: World, tickets: list[Ticket]) -> None:
+    """A desk certified by the US for a Swiss office is nobody there, nor is its controller."""
+    foreign = clearing.sign_in(world.ledger, world.authorities["US"], "CHZRH", Role.OFFICER, world.now)
+    assert world.outcome(world.commit_entry(tickets[0], desk=foreign)) is Outcome.OFFICE_INACTIVE
+    desk, then = world.desk(), Stamp(world.now, 120, life=8 * DAY)
+    world.now += 95 * HOUR
+    controller = clearing.sign_in(world.ledger, world.authorities["US"], "CHZRH", Role.CONTROLLER, world.now)
+    entry = world.commit_entry(tickets[0], desk=desk, stamp=then, controller=controller)
+    assert world.outcome(entry) is Outcome.COUNTERSIGN_NEEDED
+
+
+@pytest.mark.rule("GTP-05")
+def test_a_home_that_turns_digital_midway_stays_auto_validated(world: World, pin_keys: CodeKeys) -> None:
+    """Judged by the day of issue; and returns never ask for a validation."""
+    held = world.hold(world.issue(home="XP", box_p=("EU",)), pin_keys)
+    first, back = world.travel(held, (Kind.IMPORTATION, "EU", "1-5"), (Kind.REEXPORTATION, "EU", "1-5"))
+    world.now += 20 * DAY
+    assert world.commit(first, "DEBER") is Outcome.ACCEPTED
+    assert world.commit(back, "DEBER") is Outcome.ACCEPTED
+
+
 @pytest.mark.rule("ACC-24")
 def test_the_lists_of_a_return_are_disjoint(world: World, tickets: list[Ticket]) -> None:
     for ticket, office in zip(tickets[:3], ["CHZRH", "CHZRH", "DEBER"], strict=True):
         world.commit(ticket, office)
     back = tickets[3]
     assert world.commit(back, "DEBER", not_returned=Items.parse("3")) is Outcome.LISTS_OVERLAP
-    split = {"items": Items.parse("1-2,4-20"), "not_returned": Items.parse("3")}
-    assert world.commit(back, "DEBER", processed=Items.parse("3"), **split) is Outcome.LISTS_OVERLAP
-    assert world.commit(back, "DEBER", processed=Items.parse("4"), **split) is Outcome.ACCEPTED
+    split: dict[str, Any] = {"items": Items.parse("1-2,4-20"), "not_returned": Items.parse("3")}
+    assert world.commit(back, "DEBER", processed=Items.parse("4"), **split) is Outcome.FIELD_NOT_OF_KIND
+    assert world.commit(back, "DEBER", **split) is Outcome.ACCEPTED
+    assert world.commit(tickets[4], processed=Items.parse("3"), **split) is Outcome.LISTS_OVERLAP
+    assert world.commit(tickets[4], processed=Items.parse("4"), **split) is Outcome.ACCEPTED
 
 
 @pytest.mark.rule("C-20")
@@ -210,9 +252,12 @@ def test_the_eu_exports_in_two_steps_on_one_voucher(world: World, pin_keys: Code
     assert world.commit(export, "DEBER", kind=Kind.PRE_EXPORTATION) is Outcome.CODE_CONSUMED
     assert not world.state(held.carnet_id).home_out
     assert world.commit(export, "FRLYS") is Outcome.ACCEPTED
-    assert world.commit(alone, "DEBER") is Outcome.ACCEPTED
+    assert world.commit(alone, "DEBER") is Outcome.REASON_REQUIRED
+    assert world.commit(alone, "DEBER", acknowledged=(Warning.NO_PRE_EXPORTATION,)) is Outcome.ACCEPTED
     assert str(world.state(held.carnet_id).home_out) == "1-10"
-    flags = [row(world, export, n).flags & Flag.PRE_EXPORTATION_WRITTEN for n in (2, 3)]
+    kinds = [row(world, export, n).kind for n in range(5)]
+    assert kinds == [Kind.VALIDATION, *[Kind.PRE_EXPORTATION, Kind.EXPORTATION] * 2]
+    flags = [row(world, export, n).flags & Flag.PRE_EXPORTATION_WRITTEN for n in (2, 4)]
     assert flags == [Flag.NONE, Flag.PRE_EXPORTATION_WRITTEN]
 
 

@@ -15,7 +15,7 @@ from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import final_key, leaf_key
 from eata_ledger.seal.stanza import Keys, keys, wrap
 
-from eata_clients.authoring.content import Counterfoil, Remarks, Stamp
+from eata_clients.authoring.content import Counterfoil, Remarks, Stamp, sealable
 from eata_clients.authoring.entries import make
 
 
@@ -99,7 +99,7 @@ def commit(
     ).to_bytes()  # fmt: skip
     parts = [
         Part(Label.COUNTERFOIL, slot, seal(presented.leaf, place(Label.COUNTERFOIL), counterfoil)),
-        Part(Label.REMARKS, slot, seal(extra, place(Label.REMARKS), decision.remarks.to_bytes())),
+        Part(Label.REMARKS, slot, seal(extra, place(Label.REMARKS), sealable(decision.remarks))),
     ]
     if kind is Kind.REIMPORTATION and presented.packet.content is not None:
         final = seal(final_key(presented.packet.content), place(Label.FINAL), counterfoil)

@@ -14,6 +14,13 @@ def _line(value: Value) -> str:
     return value
 
 
+def sealable(record: Record) -> bytes:
+    """The record's bytes, once its own readers would take them. Raises `Malformed`: nothing unreadable is sealed."""
+    data = record.to_bytes()
+    type(record).from_bytes(data)
+    return data
+
+
 LINE = Codec(lambda value: value, _line)
 
 

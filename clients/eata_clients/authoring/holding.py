@@ -14,7 +14,7 @@ from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys, exchange
 from eata_ledger.seal.schedule import journal_key, leaf_key, packet, verify_key_seed
 from eata_ledger.seal.stanza import keys
 
-from eata_clients.authoring.content import NO_DETAILS, DeclarationContent, Stamp
+from eata_clients.authoring.content import NO_DETAILS, DeclarationContent, Stamp, sealable
 from eata_clients.authoring.entries import make
 
 TERMS = "I accept the ATA Carnet terms and declare that the list and the declaration are true. (1)"
@@ -113,7 +113,7 @@ def declare(
         slot, holding.content_version, wish.kind, wish.territory, wish.items, wish.not_returned,
         voucher.sign.public, cancel_key, verify_key,
     )  # fmt: skip
-    details = seal(leaf_key(journal), holding.place(Label.DECLARATION, slot), wish.details.to_bytes())
+    details = seal(leaf_key(journal), holding.place(Label.DECLARATION, slot), sealable(wish.details))
     secret = packet(wish.kind, holding.content_key, journal)
     sealed = seal(voucher.wrap, holding.place(Label.PACKET, slot), secret.to_bytes())
     return declaration, [Part(Label.DECLARATION, slot, details), Part(Label.PACKET, slot, sealed)]

@@ -10,7 +10,7 @@ from eata_ledger.seal.aead import Context, pack, seal
 from eata_ledger.seal.codes import Code, code_keys
 from eata_ledger.seal.stanza import keys, wrap
 
-from eata_clients.authoring.content import CarnetContent, Stamp
+from eata_clients.authoring.content import CarnetContent, Stamp, sealable
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.registering import Party
 
@@ -57,7 +57,7 @@ def issue(
 
     stanza = wrap(issuer.seal.public, place(Label.STANZA), issuer.seal_id, issuer.sign.id, content)
     parts = (
-        Part(Label.CARNET, CONTENT_VERSION, seal(content_key, place(Label.CARNET), pack(order.content.to_bytes()))),
+        Part(Label.CARNET, CONTENT_VERSION, seal(content_key, place(Label.CARNET), pack(sealable(order.content)))),
         Part(Label.STANZA, CONTENT_VERSION, stanza, issuer.seal_id),
         Part(Label.PIN_STANZA, CONTENT_VERSION, seal(pin_keys.wrap, place(Label.PIN_STANZA), content.to_bytes())),
     )

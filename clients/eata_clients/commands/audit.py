@@ -69,6 +69,7 @@ def audit(
 
 def fetch_receipt(
     index: Annotated[int, typer.Argument(help="Ledger index.")],
+    entry: Annotated[str, typer.Argument(help="The entry's hash, as its author and readers know it.")],
     network: _Network,
     out: Annotated[Path, typer.Option(help="Where to write the receipt.")],
     png: Annotated[Path | None, typer.Option(help="Also write its QR picture here.")] = None,
@@ -82,9 +83,14 @@ def fetch_receipt(
     from eata_clients.registry import fetch
     from eata_clients.submitting import Committed, receipt
 
+    try:
+        entry_hash = bytes.fromhex(entry)
+    except ValueError:
+        raise Fault("ENTRY_HASH", "An entry hash is 64 hex digits.", "Take it from the commit's answer.") from None
+
     async def work(transport: "Transport") -> Committed:
         registry = await fetch(transport)
-        return await receipt(transport, registry.genesis, index, signers)
+        return await receipt(transport, registry.genesis, index, entry_hash, signers)
 
     found = run(network, None, work)
     out.write_bytes(found.statement)

@@ -1,13 +1,14 @@
 """`eata customs`: an officer's desk. Codes are read from standard input, never from arguments."""
 
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Role, Warning
+from eata_ledger.carnet.vocabulary import Kind, Role, Warning
 from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, say, secret
@@ -114,6 +115,10 @@ def commit(
     remarks: Annotated[str, typer.Option(help="Remarks (sealed).")] = "",
     reason: Annotated[str, typer.Option(help="Why a warning was acknowledged (sealed).")] = "",
     acknowledge: Annotated[list[str] | None, typer.Option(help="A warning code you have read; give it again for more.")] = None,
+    processed: Annotated[str, typer.Option(help="Re-imported items that were processed abroad.")] = "",
+    pre_export: Annotated[bool, typer.Option("--pre-export", help="EU office of export: the first of the two clicks.")] = False,
+    at: Annotated[str, typer.Option(help="When it happened (ISO with offset), for late entry after an outage.")] = "",
+    controller: Annotated[Path | None, typer.Option(help="A countersigning controller's desk folder.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Scan and commit a voucher: its QR text, or “ID code”, on standard input."""
@@ -123,45 +128,63 @@ def commit(
     from eata_clients.authoring.content import Remarks
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
+    from eata_clients.transport import now
 
     desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
-    notes = Remarks(reference, remarks, "", reason)
+    lists = (items, not_returned, processed, final)
+    notes, time_of_act = Remarks(reference, remarks, "", reason), _event_time(at)
+    second = None if controller is None else _desk(controller)
 
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
         client = CustomsClient(home, transport, desk)
         scanned = await client.scan(qr)
-        await client.registry()
-        decision = _decide(scanned, items, not_returned, final, acknowledge or [], notes)
+        day = local_day(time_of_act or now(), client.offset(await client.office()))
+        decision = _decide(scanned, lists, acknowledge or [], notes, day, pre_export)
         started = time.perf_counter()
-        done = await client.commit(scanned, decision)
+        done = await client.commit(scanned, decision, time_of_act, second)
         return scanned, done, (time.perf_counter() - started) * 1000, transport.last_node
 
     scanned, done, ms, node = run(network, home, work)
     data = {
-        "carnet_id": scanned.carnet.carnet_id, "kind": scanned.presented.kind.name, "index": done.index,
-        "ms": round(ms, 2), "node": node, "facts": done.facts,
+        "carnet_id": scanned.carnet.carnet_id, "kind": "PRE_EXPORTATION" if pre_export else scanned.presented.kind.name,
+        "index": done.index, "entry": done.entry_hash.hex(), "ms": round(ms, 2), "node": node, "facts": done.facts,
     }  # fmt: skip
     say(data, as_json, f"{data['kind']} committed in {ms:.0f} ms as ledger index {done.index}.")
 
 
+def _event_time(text: str) -> int | None:
+    """ms UTC of an ISO time with offset, None for empty text."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed("the time is ISO with an offset, such as 2026-06-02T14:34+02:00") from None
+    if found.tzinfo is None:
+        raise Malformed("the time needs its offset, such as +02:00")
+    return int(found.timestamp() * 1000)
+
+
 def _decide(
-    scanned: "Scanned", items: str, not_returned: str, final: str, acknowledged: list[str], notes: Any
-) -> "Decision":
+    scanned: "Scanned", lists: tuple[str, str, str, str], acknowledged: list[str], notes: Any, day: int, pre_export: bool
+) -> "Decision":  # fmt: skip
     """The officer's decision; stops before the log if a warning has not been acknowledged with a reason."""
     from eata_clients.authoring.clearing import Decision
-    from eata_clients.transport import now
 
+    items, not_returned, processed, final = lists
     unknown = [code for code in acknowledged if code.upper() not in Warning.__members__]
     if unknown:
         raise Malformed(f"“{unknown[0][:30]}” is not a warning code")
     decision = Decision(
         Items.parse(items) if items else scanned.presented.items,
         Items.parse(not_returned) if not_returned else scanned.presented.not_returned,
-        final_day=day_of(final) if final else None,
-        acknowledged=tuple(sorted({Warning[code.upper()] for code in acknowledged})),
-        remarks=notes,
+        Items.parse(processed),
+        day_of(final) if final else None,
+        tuple(sorted({Warning[code.upper()] for code in acknowledged})),
+        notes,
+        Kind.PRE_EXPORTATION if pre_export else None,
     )
-    found = scanned.warnings(decision, local_day(now(), 0))
+    found = scanned.warnings(decision, day)
     if set(found) - {code.upper() for code in acknowledged} or (found and not notes.reason):
         raise Fault("REASON_REQUIRED", f"Warnings: {', '.join(found)}.", "Acknowledge each and type a reason.")
     return decision

@@ -28,7 +28,7 @@ def read_journey(path: Path) -> Journey:
         raise Malformed("the journey file is larger than 4 MiB")
     try:
         return Journey.from_json(json.loads(path.read_bytes()))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
 
 
@@ -94,7 +94,10 @@ def _read_qr(path: Path) -> str:
     except ModuleNotFoundError:
         raise Fault("QR_READER", "Reading a picture needs the clients extra.", "pip install 'eata[clients]'") from None
     with Image.open(path) as picture:
-        found = zxingcpp.read_barcodes(picture.convert("L"))
+        try:
+            found = zxingcpp.read_barcodes(picture.convert("L"))
+        except (OSError, SyntaxError, ValueError):
+            raise Malformed("the picture is damaged") from None
     if not found:
         raise Malformed("no QR code was found in the picture")
     return str(found[0].text)

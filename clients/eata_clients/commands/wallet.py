@@ -42,7 +42,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
         "test": shown.carnet.test,
         "sets": {kind.name: {"free": c.free, "reserved": c.reserved, "used": c.used} for kind, c in shown.state.sets.items()},
         "vouchers": [
-            {"slot": v.slot, "kind": v.kind.name, "territory": v.territory, "items": str(v.items), "state": v.state.name}
+            {"slot": v.slot, "kind": v.kind.name, "territory": v.territory, "items": str(v.items), "state": v.state.name, "travel": v.travel_id.hex()}
             for v in shown.vouchers
         ],
         "transactions": [
@@ -110,6 +110,54 @@ def sign(carnet: _Carnet, home: _Home, network: _Network, as_json: Annotated[boo
     done = run(network, None, lambda transport: WalletClient(home, transport).sign(carnet))
     data = {"carnet_id": carnet, "terms": TERMS, "index": None if done is None else done.index}
     say(data, as_json, TERMS, "Already signed by another device." if done is None else "Signed.")
+
+
+_Travel = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
+
+
+def _travel_id(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise Malformed("a travel id is hex digits") from None
+
+
+@_app.command()
+def delete(
+    carnet: _Carnet, travel_id: _Travel, home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False
+) -> None:
+    """Delete a travel that has not been transacted; its sets come back."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    which = _travel_id(travel_id)
+    done = run(network, None, lambda transport: WalletClient(home, transport).delete(carnet, which))
+    say({"index": done.index}, as_json, "Deleted.")
+
+
+@_app.command()
+def edit(
+    carnet: _Carnet, travel_id: _Travel, home: _Home, network: _Network,
+    voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Change a travel's vouchers; their codes stay the same."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    which, wishes = _travel_id(travel_id), tuple(_wish(text) for text in voucher)
+    done = run(network, None, lambda transport: WalletClient(home, transport).edit(carnet, which, wishes))
+    say({"index": done.index}, as_json, "Changed.")
+
+
+@_app.command()
+def resend(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Send again what was not answered; the same bytes, so nothing happens twice."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    count = run(network, None, lambda transport: WalletClient(home, transport).resend())
+    say({"resent": count}, as_json, f"{count} entries sent again.")
 
 
 def _wish(text: str) -> "Wish":

@@ -7,6 +7,7 @@ from eata_ledger.encoding import Malformed
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+AHEAD = 5 * MINUTE  # an event time further ahead of log time is flagged or refused
 _EPOCH = date(1970, 1, 1)
 
 

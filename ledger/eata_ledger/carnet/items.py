@@ -88,7 +88,7 @@ def _load(value: Value) -> Items:
     bits = 0
     for pair in value:
         match pair:
-            case [int(low), int(high)]:
+            case [low, high] if type(low) is int and type(high) is int:
                 bits |= _span(low, high)
             case _:
                 raise Malformed("items are an array of [low, high]")

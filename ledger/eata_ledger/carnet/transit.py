@@ -37,12 +37,11 @@ class Transit:
 
 
 def close(transits: tuple[Transit, ...], territory: str, items: Items, day: int) -> tuple[Transit, ...]:
-    """Takes `items` off the territory's open transits, the oldest first."""
+    """Takes `items` off every open transit of the territory: an item is in transit there or not."""
     result = []
     for transit in transits:
         taken = transit.left & items
         if transit.territory == territory and taken:
-            items = items - taken
             left = transit.left - taken
             transit = replace(transit, left=left, closed=None if left else day)
         result.append(transit)

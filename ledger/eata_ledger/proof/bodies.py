@@ -25,7 +25,6 @@ from eata_ledger.record import (
     OFFSET,
     RANDOM16,
     U16,
-    U32,
     U64,
     Codec,
     Record,
@@ -161,7 +160,7 @@ class RegisterTerritoryKey(Body):
     TYPE = EntryType.REGISTER_TERRITORY_KEY
     territory: str = f(CODE)
     administration: str = f(CODE)
-    generation: int = f(U32)
+    generation: int = f(U16)
     key: bytes = f(SEALING_KEY)
     valid_from: int = f(U64)
     valid_to: int = f(U64)
@@ -175,6 +174,26 @@ class ReserveIds(Body):
     count: int = f(integer(1, 10_000))
 
 
+def _link(value: Value) -> tuple[int, int]:
+    match value:
+        case [relation, carnet_id]:
+            return int(enum(OrderType).load(relation)), int(U64.load(carnet_id))
+        case _:
+            raise Malformed("a link is [relation, carnet ID]")
+
+
+def _carnet_number(value: Value) -> str:
+    """ISO country prefix, then letters and digits (OBJ-05); ASCII, so that no two look alike."""
+    if type(value) is not str or not 4 <= len(value) <= 24 or not value.isascii() or not value.isalnum():
+        raise Malformed("a carnet number is 4 to 24 ASCII letters and digits")
+    if not value[:2].isalpha() or value != value.upper():
+        raise Malformed("a carnet number begins with a country code, upper case")
+    return value
+
+
+NUMBER = Codec(lambda value: value, _carnet_number)
+
+
 @dataclass(frozen=True)
 class Issue(Body):
     """A carnet; who, what and worth are in its sealed part. Days are since 1970-01-01."""
@@ -182,10 +201,10 @@ class Issue(Body):
     TYPE = EntryType.ISSUE
     carnet_id: int = f(U64)
     pool: int = f(U64)
-    number: str = f(text(24))
+    number: str = f(NUMBER)
     type: CarnetType = f(enum(CarnetType))
     order: OrderType = f(enum(OrderType))
-    links: tuple[tuple[int, int], ...] = f(array(Codec(list, lambda v: _link(v)), 4))
+    links: tuple[tuple[int, int], ...] = f(array(Codec(list, _link), 4))
     home: str = f(CODE)
     box_p: tuple[str, ...] = f(array(CODE, 200))
     valid_until: int = f(DAY)
@@ -194,14 +213,6 @@ class Issue(Body):
     test: bool = f(BOOL)
     pin_key: bytes = f(KEY)
     content: int = f(U16)
-
-
-def _link(value: Value) -> tuple[int, int]:
-    match value:
-        case [int(relation), int(carnet_id)]:
-            return relation, carnet_id
-        case _:
-            raise Malformed("a link is [relation, carnet ID]")
 
 
 @dataclass(frozen=True)
@@ -272,6 +283,12 @@ class DeleteTravel(Body):
     travel_id: bytes = f(RANDOM16)
 
 
+def _flags(value: Value) -> Flag:
+    if type(value) is not int or value not in (0, int(Flag.PAPER_PRESENTED)):
+        raise Malformed("an officer may set only PAPER_PRESENTED")
+    return Flag(value)
+
+
 @dataclass(frozen=True)
 class Commit(Body):
     """An officer's commit of a voucher; remarks, reference, marks and reasons are sealed."""
@@ -290,13 +307,7 @@ class Commit(Body):
     processed: Items = f(ITEMS)
     final_day: int | None = f(optional(DAY))
     acknowledged: tuple[Warning, ...] = f(array(enum(Warning), 16))
-    flags: Flag = f(Codec(int, lambda v: _flags(v)))
-
-
-def _flags(value: Value) -> Flag:
-    if value not in (0, int(Flag.PAPER_PRESENTED)):
-        raise Malformed("an officer may set only PAPER_PRESENTED")
-    return Flag(value)
+    flags: Flag = f(Codec(int, _flags))
 
 
 @dataclass(frozen=True)

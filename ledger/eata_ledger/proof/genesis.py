@@ -5,7 +5,7 @@ from functools import cached_property
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.record import CODE, KEY, U8, U32, U64, Record, array, blob, enum, f, integer, nested, text
 
 
@@ -37,6 +37,9 @@ class NodeRecord(Record):
     def kid(self) -> bytes:
         """8 bytes that name the statement key in receipts."""
         return key_id(self.key(Purpose.STATEMENT))[:8]
+
+
+_NODE_PURPOSES = (Purpose.GROUP, Purpose.STATEMENT)
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,18 @@ class Genesis(Record):
         genesis = super().from_bytes(data)
         if not 1 <= genesis.root_threshold <= len(set(genesis.root_keys)):
             raise Malformed("the root threshold is not met by the root keys")
-        if len(genesis.by_id) != len(genesis.nodes) or not genesis.nodes:
-            raise Malformed("node keys must differ")
+        genesis._check_nodes()
         return genesis
+
+    def _check_nodes(self) -> None:
+        """One name, one group key and one statement key a node, each a safe key and each its own."""
+        if not self.nodes or len({node.name for node in self.nodes}) != len(self.nodes):
+            raise Malformed("nodes have names of their own")
+        keys = [[k.raw for k in node.keys if k.purpose is p] for node in self.nodes for p in _NODE_PURPOSES]
+        if any(len(found) != 1 or not acceptable(found[0]) for found in keys):
+            raise Malformed("a node has one safe group key and one safe statement key")
+        if len({found[0] for found in keys}) != len(keys):
+            raise Malformed("node keys must differ")
 
 
 def origin(ledger: bytes, era: int) -> str:

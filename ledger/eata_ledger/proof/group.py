@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey, pae, verify
 from eata_ledger.record import (
     HASH,
     KEY_ID,
     RANDOM16,
-    U16,
     U32,
     U64,
     Record,
@@ -32,7 +30,7 @@ ERA_PAYLOAD_TYPE = "application/vnd.eata.era.v1+cbor"
 MAX_GROUP = 2**20
 MAX_ENTRIES = 1024
 NO_HASH = bytes(32)
-LANES = 8
+LANES, MAX_LANES = 8, 64
 
 
 class GroupKind(IntEnum):
@@ -61,7 +59,7 @@ class GroupHeader(Record):
     kind: GroupKind = f(enum(GroupKind))
     node: bytes = f(KEY_ID)
     incarnation: int = f(U64)
-    lane: int = f(U16)
+    lane: int = f(integer(0, MAX_LANES - 1))
     n: int = f(U64)
     previous: bytes = f(HASH)
     clock: int = f(U64)
@@ -93,10 +91,6 @@ class Group:
     def holds(self, frames: tuple[bytes, ...]) -> bool:
         """True if the entries' frame hashes are those that were signed, in order."""
         return self.header.frames == frames
-
-
-def frames_of(entries: tuple[Entry, ...]) -> tuple[bytes, ...]:
-    return tuple(entry.frame_hash for entry in entries)
 
 
 @dataclass(frozen=True)

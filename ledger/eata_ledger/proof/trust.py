@@ -33,11 +33,17 @@ class Trust(Record):
         genesis = self.genesis
         if pinned is not None and genesis.ledger != pinned:
             raise Malformed("the trust file is of another ledger than the one pinned")
+        if not 1 <= self.least <= len(genesis.nodes):
+            raise Malformed("the trust file asks for no signers, or more than there are")
         checkpoint, signed = read_note(self.checkpoint, genesis.nodes)
         if checkpoint.origin != origin(genesis.ledger, self.era):
             raise Malformed("the checkpoint is of another log")
         if len(signed) < min(FINAL, len(genesis.nodes)):
             raise Malformed(f"only {len(signed)} nodes signed the trust file's checkpoint")
+
+
+def _name(outcome: int) -> str:
+    return Outcome(outcome).name if outcome in set(Outcome) else f"outcome {outcome}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,6 @@ def verify_receipt(data: bytes, trust: Trust) -> Verdict:
     if claim.standing is not Standing.LIVE:
         return Verdict(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
     if claim.outcome != Outcome.ACCEPTED:
-        return Verdict(False, f"the entry was refused: {Outcome(claim.outcome).name}", claim, names)
+        return Verdict(False, f"the entry was refused: {_name(claim.outcome)}", claim, names)
     word = "final" if len(names) >= FINAL else "provisional"
     return Verdict(True, f"{word}: signed by {len(names)} of {len(keys)} nodes", claim, names)

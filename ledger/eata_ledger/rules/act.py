@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import key_id
+from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
+from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
 from eata_ledger.state import Carnet, CarnetState, Chain, Facts
 
 
@@ -38,6 +41,15 @@ class Act:
         signature = self.entry.signature_of(key_id(public))
         if signature is None or not self.verify(public, signature, self._message):
             raise Skipped(Outcome.SIGNATURE_INVALID)
+
+    def require_parts(self, *wanted: tuple[Label, int, bytes | None]) -> None:
+        """Raises `Refused` unless the sealed parts are exactly these: (label, slot, recipient)."""
+        infos = self.entry.header.parts
+        if tuple((info.label, info.slot, info.recipient) for info in infos) != wanted:
+            raise Refused(Outcome.STANZAS_WRONG)
+        for info in infos:
+            if info.label is Label.STANZA and not 0 < info.length - STANZA_OVERHEAD <= MAX_STANZA:
+                raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 
     def carnet(self, carnet_id: int) -> Carnet:
         found = self.facts.get(Carnet, carnet_id)

@@ -7,7 +7,7 @@ from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof import bodies
-from eata_ledger.proof.certificate import Presented
+from eata_ledger.proof.certificate import DeskCertificate, Presented
 from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Device, KeyFact
@@ -45,15 +45,15 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
     if isinstance(body, bodies.EnrolDevice):
         return body.device_key if acceptable(body.device_key) else None
     if isinstance(body, bodies.Commit):
-        return desk_key(act, body.certificate).certificate.key
+        return desk_key(act, body.certificate)[0].key
     if isinstance(body, bodies.Tick):
         node = genesis.by_id.get(header.author)
         return None if node is None else node.key(Purpose.GROUP)
     return None
 
 
-def desk_key(act: Act, data: bytes) -> Presented:
-    """A desk certificate that a registered desk CA signed. Raises `Skipped`."""
+def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:
+    """A desk certificate that a registered desk CA signed, and that CA's administration. Raises `Skipped`."""
     try:
         presented = Presented.from_bytes(data)
     except Malformed:
@@ -63,4 +63,4 @@ def desk_key(act: Act, data: bytes) -> Presented:
         raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate's authority is not registered")
     if presented.certificate.ledger != act.moment.genesis.ledger or not presented.genuine(authority.raw):
         raise Skipped(Outcome.SIGNATURE_INVALID, "the desk certificate is not genuine")
-    return presented
+    return presented.certificate, authority.owner

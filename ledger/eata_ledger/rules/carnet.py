@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.balances import NOTHING
-from eata_ledger.carnet.dates import last_valid_day, local_day
+from eata_ledger.carnet.dates import AHEAD, DAY, last_valid_day, local_day
 from eata_ledger.carnet.sets import opening
-from eata_ledger.carnet.vocabulary import Label, OrganisationKind, Purpose, Role, Status
+from eata_ledger.carnet.vocabulary import Label, OrderType, OrganisationKind, Purpose, Role, Status
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -25,6 +25,7 @@ def _issuer(act: Act) -> Organisation:
 
 def reserve_ids(act: Act, body: bodies.ReserveIds) -> Value:
     """The outcome carries [first, last]; unused IDs are void."""
+    act.require_parts()
     issuer, chain = _issuer(act), act.chain()
     first, last = chain.next_id, chain.next_id + body.count - 1
     act.facts.put(replace(chain, next_id=last + 1), b"")
@@ -45,16 +46,21 @@ def issue(act: Act, body: bodies.Issue) -> Value:
     for code in (body.home, *body.box_p):
         if act.facts.get(Territory, code) is None:
             raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
-    today = local_day(act.entry.header.event_time, act.entry.header.offset)
+    if body.order is not OrderType.ORIGINAL or body.links:
+        raise Refused(Outcome.TYPE_CLOSED, "replacements, twins and clones")
+    today = _issue_day(act)
     if not today <= body.valid_until <= last_valid_day(today):
         raise Refused(Outcome.VALIDITY_WRONG)
     if not acceptable(body.pin_key):
         raise Refused(Outcome.KEY_WEAK)
-    _require_issue_parts(act, issuer)
+    act.require_parts(
+        (Label.CARNET, body.content, None), (Label.STANZA, body.content, issuer.seal_id),
+        (Label.PIN_STANZA, body.content, None),
+    )  # fmt: skip
     act.facts.put(
         Carnet(
             body.carnet_id, body.number, body.type, body.order, issuer.code, body.home, body.box_p,
-            body.valid_until, body.items, body.test, body.pin_key, body.content, act.moment.index,
+            body.valid_until, body.items, body.test, body.pin_key, body.content, today, act.moment.index,
         ),
         body.carnet_id,
     )  # fmt: skip
@@ -68,14 +74,17 @@ def issue(act: Act, body: bodies.Issue) -> Value:
     return [int(body.TYPE), body.number, body.carnet_id, body.home, body.valid_until, body.items, body.test]
 
 
-def _require_issue_parts(act: Act, issuer: Organisation) -> None:
-    found = [(part.label, part.recipient) for part in act.entry.header.parts]
-    if found != [(Label.CARNET, None), (Label.STANZA, issuer.seal_id), (Label.PIN_STANZA, None)]:
-        raise Refused(Outcome.STANZAS_WRONG)
+def _issue_day(act: Act) -> int:
+    """The issuer's local day, from a clock that agrees with log time to a day."""
+    header, now = act.entry.header, act.moment.log_time
+    if not now - DAY <= header.event_time <= now + AHEAD:
+        raise Refused(Outcome.EVENT_TIME_WRONG)
+    return local_day(header.event_time, header.offset)
 
 
 def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
     """The PIN key vouches for the device; the device shows it holds its key."""
+    act.require_parts()
     carnet = act.carnet(body.carnet_id)
     act.require_signature(carnet.pin_key)
     if body.role not in (Role.HOLDER, Role.REPRESENTATIVE):
@@ -94,7 +103,6 @@ def sign(act: Act, body: bodies.Sign) -> Value:
         raise Refused(Outcome.STALE_VERSION)
     if state.signed is not None:
         raise Refused(Outcome.ALREADY_SIGNED)
-    if [part.label for part in act.entry.header.parts] != [Label.PIN_STANZA]:
-        raise Refused(Outcome.STANZAS_WRONG)
+    act.require_parts((Label.PIN_STANZA, body.content, None))
     act.facts.put(replace(state, signed=act.moment.index), body.carnet_id)
     return [int(body.TYPE), body.carnet_id, body.content, body.terms]

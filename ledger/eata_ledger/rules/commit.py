@@ -3,10 +3,7 @@
 Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
 """
 
-from dataclasses import dataclass, replace
-
-from eata_ledger.carnet.dates import HOUR, MINUTE, local_day
-from eata_ledger.carnet.sets import Sets, use
+from eata_ledger.carnet.dates import AHEAD, HOUR, MINUTE, local_day
 from eata_ledger.carnet.vocabulary import (
     ARRIVALS,
     RETURNS,
@@ -22,17 +19,15 @@ from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import PartInfo
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
+from eata_ledger.rules.commit_effects import Scene, write
 from eata_ledger.state import (
     Carnet,
-    CarnetState,
     Office,
     Organisation,
     Territory,
-    Transaction,
     Validated,
     Voucher,
     VoucherKey,
@@ -40,28 +35,9 @@ from eata_ledger.state import (
 
 LATE = 10 * MINUTE
 COUNTERSIGN_AFTER = 72 * HOUR
-AHEAD = 5 * MINUTE
+_NEED_VALIDATION = frozenset({Kind.PRE_EXPORTATION, Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
 _CUSTOMS = frozenset({Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
 _CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """Everything a commit is judged by."""
-
-    body: Commit
-    carnet: Carnet
-    state: CarnetState
-    voucher: Voucher
-    office: Office | None
-    certificate: DeskCertificate
-    countersigned: bool
-    event_time: int
-    day: int
-
-    @property
-    def territory(self) -> str:
-        return "" if self.office is None else self.office.territory
 
 
 def commit(act: Act, body: Commit) -> Value:
@@ -73,12 +49,12 @@ def commit(act: Act, body: Commit) -> Value:
     _certificate(act, scene)
     _stanzas(act, scene)
     final_day = _final_day(scene)
-    found = _warned(scene)
+    found = _warned(act, scene)
     flags = _flags(act, scene, validated)
-    return _write(act, scene, validated, final_day, tuple(sorted(found)), flags)
+    return write(act, scene, validated, final_day, tuple(sorted(found)), flags)
 
 
-def _scene(act: Act, body: Commit) -> _Scene:
+def _scene(act: Act, body: Commit) -> Scene:
     header = act.entry.header
     carnet = act.carnet(body.carnet_id)
     place = act.facts.get(VoucherKey, body.voucher_key)
@@ -92,24 +68,27 @@ def _scene(act: Act, body: Commit) -> _Scene:
         body.kind is Kind.PRE_EXPORTATION and voucher.pre_exported is not None
     ):
         raise Refused(Outcome.CODE_CONSUMED)
-    certificate = desk_key(act, body.certificate).certificate
+    certificate, administration = desk_key(act, body.certificate)
     office = act.facts.get(Office, body.office)
-    return _Scene(
-        body, carnet, act.state(body.carnet_id), voucher, office, certificate, _countersigned(act, body),
+    return Scene(
+        body, carnet, act.state(body.carnet_id), voucher, office, certificate, administration,
+        _countersigned(act, body, administration),
         header.event_time, local_day(header.event_time, header.offset),
     )  # fmt: skip
 
 
-def _countersigned(act: Act, body: Commit) -> bool:
+def _countersigned(act: Act, body: Commit, administration: str) -> bool:
+    """A live controller of the same office and administration signs too."""
     if body.controller is None:
         return False
-    controller = desk_key(act, body.controller).certificate
+    controller, owner = desk_key(act, body.controller)
     act.require_signature(controller.key)
     live = controller.valid_from <= act.moment.log_time <= controller.valid_to
-    return live and controller.role in _CONTROLLERS and controller.office == body.office
+    at_home = controller.office == body.office and owner == administration
+    return live and at_home and controller.role in _CONTROLLERS
 
 
-def _hard_blocks(act: Act, scene: _Scene) -> None:
+def _hard_blocks(act: Act, scene: Scene) -> None:
     """The domain's order, after the code itself."""
     body, carnet, state = scene.body, scene.carnet, scene.state
     returning = body.kind in RETURNS
@@ -138,26 +117,28 @@ def _home(act: Act, carnet: Carnet) -> Territory:
     return home
 
 
-def _validation(act: Act, scene: _Scene) -> Validated:
-    """Validated at home, or by the system where home is a paper territory (GTP-06, C-12)."""
+def _validation(act: Act, scene: Scene) -> Validated:
+    """Validated at home, or by the system where home was a paper territory at issue (GTP-06, C-12)."""
     validated = scene.state.validated
     if scene.body.kind is Kind.VALIDATION:
         return Validated.YES
-    if validated is Validated.NO:
+    if validated is Validated.NO and scene.body.kind in _NEED_VALIDATION:
         digital_from = _home(act, scene.carnet).digital_from
-        if digital_from is not None and digital_from <= scene.day:
+        if digital_from is not None and digital_from <= scene.carnet.issued:
             raise Refused(Outcome.NOT_VALIDATED)
         return Validated.AUTO
     return validated
 
 
-def _declaration(scene: _Scene) -> None:
+def _declaration(scene: Scene) -> None:
     body, carnet, state = scene.body, scene.carnet, scene.state
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     office = scene.office
-    if office is None or not office.active or scene.certificate.office != body.office:
+    if office is None or not office.active or scene.day < office.effective:
         raise Refused(Outcome.OFFICE_INACTIVE)
+    if scene.certificate.office != body.office or scene.administration != office.administration:
+        raise Refused(Outcome.OFFICE_INACTIVE, "the desk is certified for another office")
     if scene.certificate.role not in _CUSTOMS:
         raise Refused(Outcome.ROLE_FORBIDDEN)
     if body.declaration != scene.voucher.declaration or scene.voucher.content != carnet.content:
@@ -172,10 +153,12 @@ def _declaration(scene: _Scene) -> None:
     if body.items & body.not_returned or not body.processed <= body.items:
         raise Refused(Outcome.LISTS_OVERLAP)
     if body.not_returned and body.kind not in RETURNS:
-        raise Refused(Outcome.LISTS_OVERLAP, "only returns leave items behind")
+        raise Refused(Outcome.FIELD_NOT_OF_KIND, "only returns leave items behind")
+    if body.processed and body.kind is not Kind.REIMPORTATION:
+        raise Refused(Outcome.FIELD_NOT_OF_KIND, "only re-imported goods were processed abroad")
 
 
-def _certificate(act: Act, scene: _Scene) -> None:
+def _certificate(act: Act, scene: Scene) -> None:
     """Event time lies inside the certificate; late acts need a controller (trust §1, C-23)."""
     certificate, now = scene.certificate, act.moment.log_time
     if not certificate.valid_from <= scene.event_time <= certificate.valid_to:
@@ -188,23 +171,18 @@ def _certificate(act: Act, scene: _Scene) -> None:
         raise Refused(Outcome.COUNTERSIGN_NEEDED)
 
 
-def _stanzas(act: Act, scene: _Scene) -> None:
+def _stanzas(act: Act, scene: Scene) -> None:
     """Exactly the parts and recipients that the visibility rule asks for (U9): none more, none fewer."""
     kind, slot = scene.body.kind, scene.body.slot
-    labels = [Label.COUNTERFOIL, Label.REMARKS]
-    if kind is Kind.REIMPORTATION:
-        labels.append(Label.FINAL)
-    infos = act.entry.header.parts
-    stanzas = infos[len(labels) :]
-    wanted_slots = all(info.slot == slot for info in infos)
-    if [i.label for i in infos[: len(labels)]] != labels or not wanted_slots:
-        raise Refused(Outcome.STANZAS_WRONG)
-    if any(info.label is not Label.STANZA for info in stanzas):
-        raise Refused(Outcome.STANZAS_WRONG)
+    labels = (Label.COUNTERFOIL, Label.REMARKS, *((Label.FINAL,) if kind is Kind.REIMPORTATION else ()))
+    stanzas = act.entry.header.parts[len(labels) :]
     _recipients(act, scene, stanzas)
+    act.require_parts(
+        *((label, slot, None) for label in labels), *((Label.STANZA, slot, info.recipient) for info in stanzas)
+    )
 
 
-def _recipients(act: Act, scene: _Scene, stanzas: tuple[PartInfo, ...]) -> None:
+def _recipients(act: Act, scene: Scene, stanzas: tuple[PartInfo, ...]) -> None:
     """Own territory, home if another, the issuer for a validation; any generation live at event time."""
     wanted = [_live_keys(act, code, scene.event_time) for code in recipients(scene.territory, scene.carnet.home)]
     if scene.body.kind is Kind.VALIDATION:
@@ -229,31 +207,42 @@ def _live_keys(act: Act, code: str, at: int) -> frozenset[bytes]:
     return frozenset(key.id for key in territory.keys if key.valid_from <= at <= key.valid_to)
 
 
-def _final_day(scene: _Scene) -> int | None:
+def _final_day(scene: Scene) -> int | None:
     """Blank is the carnet's last day; a later day is refused (ACC-26)."""
     if scene.body.kind not in (*ARRIVALS, Kind.EXPORTATION):
+        if scene.body.final_day is not None:
+            raise Refused(Outcome.FIELD_NOT_OF_KIND, "this kind has no final date")
         return None
     valid_until = scene.carnet.valid_until
     day = valid_until if scene.body.final_day is None else scene.body.final_day
     if day > valid_until:
         raise Refused(Outcome.FINAL_DATE_AFTER_VALIDITY)
+    if day < scene.day:
+        raise Refused(Outcome.FINAL_DATE_PAST)
     return day
 
 
-def _warned(scene: _Scene) -> frozenset[Warning]:
+def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
     """Every warning the rules compute must have been acknowledged (C-20)."""
-    finals = scene.state.transit_finals if scene.body.kind is Kind.TRANSIT_CLOSE else scene.state.finals
-    late = scene.day > finals.get(scene.territory, scene.carnet.valid_until)
+    listed = scene.body.items | scene.body.not_returned
+    held = scene.state.transits if scene.body.kind is Kind.TRANSIT_CLOSE else scene.state.arrivals
     found = warnings(
-        scene.body.kind, scene.territory, scene.state.balances, scene.body.items, scene.body.not_returned, late
-    )
+        scene.body.kind, scene.territory, scene.state.balances, held.get(scene.territory, ()), scene.day, listed,
+        _exit_first(act, scene),
+    )  # fmt: skip
     missing = found - set(scene.body.acknowledged)
     if missing:
         raise Refused(Outcome.REASON_REQUIRED, ", ".join(sorted(warning.name for warning in missing)))
     return found
 
 
-def _flags(act: Act, scene: _Scene, validated: Validated) -> Flag:
+def _exit_first(act: Act, scene: Scene) -> bool:
+    """An EU exit with no pre-exportation before it: both are written (ACC-27)."""
+    exported = scene.body.kind is Kind.EXPORTATION and scene.voucher.pre_exported is None
+    return exported and _home(act, scene.carnet).two_step_export
+
+
+def _flags(act: Act, scene: Scene, validated: Validated) -> Flag:
     flags = scene.body.flags
     if act.moment.log_time > scene.event_time + LATE:
         flags |= Flag.LATE
@@ -265,45 +254,6 @@ def _flags(act: Act, scene: _Scene, validated: Validated) -> Flag:
         flags |= Flag.TEST
     if validated is Validated.AUTO and scene.state.validated is Validated.NO:
         flags |= Flag.AUTO_VALIDATION
-    exit_first = scene.body.kind is Kind.EXPORTATION and scene.voucher.pre_exported is None
-    if exit_first and _home(act, scene.carnet).two_step_export:
+    if _exit_first(act, scene):
         flags |= Flag.PRE_EXPORTATION_WRITTEN
     return flags
-
-
-def _write(
-    act: Act, scene: _Scene, validated: Validated, final_day: int | None, found: tuple[Warning, ...], flags: Flag
-) -> Value:
-    body, carnet, state, index = scene.body, scene.carnet, scene.state, act.moment.index
-    header = act.entry.header
-    row = Transaction(
-        index, body.kind, body.slot, scene.territory, body.office, body.items, body.not_returned,
-        body.processed, header.event_time, header.offset, act.moment.log_time, final_day, found, flags, None,
-    )  # fmt: skip
-    act.facts.put(row, carnet.carnet_id, state.rows)
-    if body.kind is Kind.PRE_EXPORTATION:
-        voucher, sets = replace(scene.voucher, pre_exported=index), state.sets
-    else:
-        voucher = replace(scene.voucher, state=VoucherState.COMMITTED, committed=index)
-        sets = use(state.sets, body.kind)
-    act.facts.put(voucher, carnet.carnet_id, body.slot)
-    act.facts.put(_moved(scene, validated, final_day, sets), carnet.carnet_id)
-    return [
-        int(body.TYPE), carnet.number, carnet.carnet_id, int(body.kind), scene.territory, body.office,
-        str(body.items), str(body.not_returned), header.event_time, header.offset, final_day, int(flags),
-    ]  # fmt: skip
-
-
-def _moved(scene: _Scene, validated: Validated, final_day: int | None, sets: Sets) -> CarnetState:
-    body, state, territory = scene.body, scene.state, scene.territory
-    balances = state.balances.after(body.kind, territory, body.items, body.not_returned)
-    finals, transit_finals = state.finals, state.transit_finals
-    if body.kind is Kind.IMPORTATION and final_day is not None:
-        finals = {**finals, territory: final_day}
-    if body.kind is Kind.TRANSIT_OPEN and final_day is not None:
-        transit_finals = {**transit_finals, territory: final_day}
-    return replace(
-        state, status=Status.ACTIVATED, validated=validated, rows=state.rows + 1, sets=sets,
-        home_out=balances.home_out, admitted=balances.admitted, transit=balances.transit,
-        finals=finals, transit_finals=transit_finals,
-    )  # fmt: skip

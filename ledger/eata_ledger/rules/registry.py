@@ -9,6 +9,7 @@ from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.rules.act import Act
+from eata_ledger.seal.stanza import acceptable as sealable
 from eata_ledger.state import (
     Administration,
     Fact,
@@ -39,25 +40,36 @@ def _key(act: Act, raw: bytes, purpose: Purpose, family: Family, owner: str) -> 
     act.facts.put(KeyFact(raw, purpose, family, owner, act.moment.index, None), key_id(raw))
 
 
+def _seal_id(raw: bytes) -> bytes:
+    if not sealable(raw):
+        raise Refused(Outcome.KEY_WEAK)
+    return key_id(raw, Algorithm.XWING)
+
+
 def register_organisation(act: Act, body: bodies.RegisterOrganisation) -> Value:
-    seal_id = key_id(body.seal_key, Algorithm.XWING)
+    act.require_parts()
+    seal_id = _seal_id(body.seal_key)
     _new(act, Organisation(body.code, body.kind, body.sign_key, body.seal_key, seal_id), body.code)
     _key(act, body.sign_key, Purpose.SIGN, Family.ORGANISATION, body.code)
     return [int(body.TYPE), body.code]
 
 
 def register_administration(act: Act, body: bodies.RegisterAdministration) -> Value:
-    seal_id = key_id(body.seal_key, Algorithm.XWING)
+    act.require_parts()
+    seal_id = _seal_id(body.seal_key)
     _new(act, Administration(body.code, body.sign_key, body.seal_key, seal_id), body.code)
     _key(act, body.sign_key, Purpose.SIGN, Family.ADMINISTRATION, body.code)
     return [int(body.TYPE), body.code]
 
 
 def register_territory(act: Act, body: bodies.RegisterTerritory) -> Value:
+    act.require_parts()
+    if not body.administrations or len(set(body.administrations)) != len(body.administrations):
+        raise Refused(Outcome.PARENT_UNKNOWN, "a territory has its administrations, each once")
     for code in body.administrations:
         if act.facts.get(Administration, code) is None:
             raise Refused(Outcome.PARENT_UNKNOWN, f"administration {code} is not registered")
-    fact = Territory(body.code, body.administrations, body.digital_from, body.two_step_export, ())
+    fact = Territory(body.code, body.administrations, body.digital_from, body.two_step_export, 0, ())
     _new(act, fact, body.code)
     return [int(body.TYPE), body.code, body.digital_from]
 
@@ -82,14 +94,18 @@ def _territory(act: Act, code: str, administration: str) -> Territory:
 
 
 def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
+    act.require_parts()
+    if not body.offsets:
+        raise Refused(Outcome.OFFSET_WRONG, "an office has at least one clock offset")
     _administration(act, body.administration)
     _territory(act, body.territory, body.administration)
-    fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active)
+    fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active, body.effective)
     _new(act, fact, body.code)
     return [int(body.TYPE), body.code, body.territory]
 
 
 def register_desk_ca(act: Act, body: bodies.RegisterDeskCA) -> Value:
+    act.require_parts()
     _administration(act, body.administration)
     _key(act, body.key, Purpose.DESK_CA, Family.ADMINISTRATION, body.administration)
     return [int(body.TYPE), body.administration]
@@ -100,13 +116,12 @@ def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value
     _administration(act, body.administration)
     territory = _territory(act, body.territory, body.administration)
     members = [act.facts.get(Administration, code) for code in territory.administrations]
-    wanted = sorted(member.seal_id for member in members if member is not None)
-    parts = act.entry.header.parts
-    if any(part.label is not Label.STANZA for part in parts) or sorted(p.recipient or b"" for p in parts) != wanted:
-        raise Refused(Outcome.STANZAS_WRONG)
-    identity = key_id(body.key, Algorithm.XWING)
-    if act.facts.get(TerritoryKey, identity) is not None or body.valid_from >= body.valid_to:
-        raise Refused(Outcome.ALREADY_REGISTERED)
+    seal_ids = [member.seal_id for member in members if member is not None]
+    act.require_parts(*((Label.STANZA, body.generation, seal_id) for seal_id in seal_ids))
+    identity = _seal_id(body.key)
+    generation = act.facts.get(TerritoryKey, identity)
+    if generation is not None or body.generation <= territory.generation or body.valid_from >= body.valid_to:
+        raise Refused(Outcome.ALREADY_REGISTERED, "a generation is new, and valid for a while")
     act.facts.put(
         TerritoryKey(
             body.territory, body.generation, body.key, body.valid_from, body.valid_to, act.moment.index
@@ -114,12 +129,13 @@ def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value
         identity,
     )  # fmt: skip
     keys = (*territory.keys, LiveKey(identity, body.valid_from, body.valid_to))[-_KEPT_KEYS:]
-    act.facts.put(replace(territory, keys=keys), body.territory)
+    act.facts.put(replace(territory, keys=keys, generation=body.generation), body.territory)
     return [int(body.TYPE), body.territory, body.generation]
 
 
 def tick(act: Act, body: bodies.Tick) -> Value:
     """The first tick of a day counts, once log time has passed 05:00 UTC of it (ACC-46, domain §2.7)."""
+    act.require_parts()
     chain = act.chain()
     if body.day <= chain.as_of or act.moment.log_time < body.day * DAY + TICK_HOUR:
         raise Refused(Outcome.TICK_EARLY)

@@ -40,7 +40,7 @@ def travel(act: Act, body: bodies.Travel) -> Value:
 
 
 def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
-    """The same slots, kinds and codes with other contents, while none is transacted (C-28)."""
+    """The same slots and codes with other contents, while none is transacted (C-28)."""
     carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
     for voucher, declaration in zip(vouchers, body.declarations, strict=False):
@@ -60,6 +60,7 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
 
 def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
     """Only an untransacted travel gives its sets back (APP-12, APP-14); its slots are burnt."""
+    act.require_parts()
     act.carnet(body.carnet_id)
     state: CarnetState = act.state(body.carnet_id)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
@@ -87,7 +88,7 @@ def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
 
 def _write(act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Declaration, ...]) -> None:
     header = act.entry.header
-    parts = _parts_by_slot(header.parts, declarations)
+    parts = _parts_by_slot(act, declarations)
     for declaration in declarations:
         _judge(act, carnet, declaration)
         digest = declaration_digest(
@@ -104,13 +105,11 @@ def _write(act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Decla
         )  # fmt: skip
 
 
-def _parts_by_slot(
-    infos: tuple[PartInfo, ...], declarations: tuple[Declaration, ...]
-) -> dict[int, tuple[PartInfo, ...]]:
+def _parts_by_slot(act: Act, declarations: tuple[Declaration, ...]) -> dict[int, tuple[PartInfo, ...]]:
     """Each slot has its private declaration and its packet, in this order, and nothing else."""
-    wanted = [(label, d.slot) for d in declarations for label in (Label.DECLARATION, Label.PACKET)]
-    if [(info.label, info.slot) for info in infos] != wanted:
-        raise Refused(Outcome.STANZAS_WRONG)
+    labels = (Label.DECLARATION, Label.PACKET)
+    act.require_parts(*((label, d.slot, None) for d in declarations for label in labels))
+    infos = act.entry.header.parts
     return {d.slot: infos[2 * n : 2 * n + 2] for n, d in enumerate(declarations)}
 
 
@@ -128,5 +127,6 @@ def _judge(act: Act, carnet: Carnet, declaration: Declaration) -> None:
         raise Refused(Outcome.PARENT_UNKNOWN, f"territory {declaration.territory} is not registered")
     if (declaration.territory == carnet.home) != (declaration.kind in HOME_KINDS):
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE)
-    if not (acceptable(declaration.voucher_key) and acceptable(declaration.cancel_key)):
+    keys = (declaration.voucher_key, declaration.cancel_key)
+    if keys[0] == keys[1] or not all(acceptable(key) for key in keys):
         raise Refused(Outcome.KEY_WEAK)

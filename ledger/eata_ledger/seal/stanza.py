@@ -7,6 +7,8 @@ KEM MLKEM768_X25519 (0x647a), HKDF-SHA256, AES-256-GCM, everything bound in `inf
 import hashlib
 from dataclasses import dataclass
 
+import nacl.bindings
+import nacl.exceptions
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -25,6 +27,7 @@ from eata_ledger.seal.aead import CannotOpen, Context
 
 PUBLIC_SIZE = 1184 + 32
 OVERHEAD = 1136
+MAX_CONTENT = 256
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _SECRET: Codec = optional(blob(32))
 
@@ -84,6 +87,20 @@ class SealingKey:
             return Keys.from_bytes(plain)
         except (InvalidTag, ValueError):
             raise CannotOpen("this stanza was not made for this key and place") from None
+
+
+def acceptable(public: bytes) -> bool:
+    """False for a public key that no honest seed gives: ML-KEM coefficients ≥ q, a small-order X25519 half."""
+    if len(public) != PUBLIC_SIZE:
+        return False
+    packed = int.from_bytes(public[:1152], "little")
+    if any((packed >> (12 * n)) & 0xFFF >= 3329 for n in range(768)):
+        return False
+    try:
+        nacl.bindings.crypto_scalarmult(bytes([1]) * 32, public[1184:])
+    except nacl.exceptions.CryptoError:
+        return False
+    return True
 
 
 def wrap(public: bytes, context: Context, recipient: bytes, author: bytes, content: Keys) -> bytes:

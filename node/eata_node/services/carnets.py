@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from eata_ledger.carnet.balances import EMPTY, NOTHING, Balances
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.visibility import Seen, visible
@@ -14,6 +16,8 @@ from eata_proto.v1 import ledger_pb2, reading_pb2
 from eata_node.guarding import Trouble, trouble
 from eata_node.replica import Replica
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class View:
@@ -22,6 +26,14 @@ class View:
     carnet: Carnet
     state: CarnetState
     rows: list[Transaction]
+
+    def balances(self, as_of: int) -> Balances:
+        """The balances at the end of the day `as_of`, by office-local event days."""
+        balances = EMPTY
+        for row in self.rows:
+            if row.cancelled is None and local_day(row.event_time, row.offset) <= as_of:
+                balances = balances.after(row.kind, row.territory, row.items, row.not_returned)
+        return balances
 
     def seen_by(self, viewer: str, arriving: bool) -> list[Transaction]:
         seen = [Seen(row.kind, row.territory, row.cancelled is not None) for row in self.rows]
@@ -76,13 +88,13 @@ class Carnets:
     def rows_for(self, view: View, viewer: str, arriving: bool) -> list[reading_pb2.Row]:
         """A territory's rows: counterfoils of what it sees, remarks and stanzas of its own, the final one."""
         keys, home = self.live_keys(viewer), viewer == view.carnet.home
-        settled = view.state.balances.settled
+        nothing_out = not view.state.home_out
         rows = []
         for row in view.seen_by(viewer, arriving):
             labels = {Label.COUNTERFOIL}
             if row.territory == viewer or home:
                 labels |= {Label.REMARKS, Label.STANZA}
-            if row.kind is Kind.REIMPORTATION and settled:
+            if row.kind is Kind.REIMPORTATION and nothing_out:
                 labels.add(Label.FINAL)
             rows.append(self.row(row, labels, keys))
         return rows
@@ -94,7 +106,7 @@ class Carnets:
     def reply(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
         """Record, state and reconciliation: what every authorised reader gets."""
         today = day_of(as_of) if as_of else self._today()
-        status, reasons = reconcile(view.state.balances, view.carnet.home, view.carnet.valid_until, today)
+        status, reasons = reconcile(view.balances(today), view.carnet.home, view.carnet.valid_until, today)
         return reading_pb2.CarnetReply(
             record=view.carnet.to_bytes(),
             state=view.state.to_bytes(),
@@ -121,18 +133,21 @@ class Carnets:
         """For a foreign territory: balances of others, and set counters, are not its business."""
         reply = self.reply(view)
         if viewer != view.carnet.home and not arriving:
-            state = view.state
-            own = {viewer}
-            narrowed = replace(
-                state,
-                admitted={t: i for t, i in state.admitted.items() if t in own},
-                transit={t: i for t, i in state.transit.items() if t in own},
-                finals={t: d for t, d in state.finals.items() if t in own},
-                transit_finals={t: d for t, d in state.transit_finals.items() if t in own},
-            )
-            reply.state = narrowed.to_bytes()
+            reply.state = _narrowed(view.state, viewer).to_bytes()
             reply.ClearField("reconciliation")
         return reply
+
+
+def _narrowed(state: CarnetState, viewer: str) -> CarnetState:
+    """Only the viewer's own balances; sets, rows and what is out of home are the holder's and home's."""
+
+    def own(table: dict[str, T]) -> dict[str, T]:
+        return {territory: held for territory, held in table.items() if territory == viewer}
+
+    return replace(
+        state, rows=0, next_slot=0, sets={}, home_out=NOTHING, admitted=own(state.admitted),
+        transit=own(state.transit), arrivals=own(state.arrivals), transits=own(state.transits),
+    )  # fmt: skip
 
 
 def _addressed(info: PartInfo, to: set[bytes] | None) -> bool:

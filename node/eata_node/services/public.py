@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from eata_ledger.proof import merkle
+from eata_ledger.proof.leaf import Leaf
 from eata_ledger.state import Facts, Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
@@ -60,10 +61,12 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
 
     async def Receipt(self, request: ledger_pb2.ReceiptRequest, context: Context) -> ledger_pb2.ReceiptReply:  # noqa: N802
         self._serving()
-        try:
-            statement = await self._receipts.merged(request.index, request.signers)
-        except KeyError:
-            raise trouble(Trouble.OUT_OF_RANGE) from None
+        stored = self._replica.store.entry(request.index)
+        if stored is None:
+            raise trouble(Trouble.OUT_OF_RANGE)
+        if Leaf.from_bytes(stored.leaf).entry_hash != request.entry_hash:
+            raise trouble(Trouble.NOT_VISIBLE, "Give the hash of the entry.")
+        statement = await self._receipts.merged(request.index, request.signers)
         return ledger_pb2.ReceiptReply(statement=statement.to_bytes(), signers=len(statement.signatures))
 
     async def Status(self, request: ledger_pb2.StatusRequest, context: Context) -> ledger_pb2.StatusReply:  # noqa: N802
@@ -96,7 +99,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
         if stored is None or not request.index < request.size <= self._replica.state.size:
             raise trouble(Trouble.OUT_OF_RANGE)
         path = merkle.inclusion(self._replica.store.tree_node, request.index, request.size)
-        return ledger_pb2.ProofReply(hashes=path, leaf=stored.leaf)
+        return ledger_pb2.ProofReply(hashes=path, leaf_hash=merkle.leaf_hash(stored.leaf))
 
     async def Consistency(  # noqa: N802
         self, request: ledger_pb2.ConsistencyRequest, context: Context
