@@ -108,7 +108,8 @@ class Registry:
 async def fetch(transport: Transport) -> Registry:
     """The registry from any node, verified against the pinned ledger."""
     reply = await transport.call(
-        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, ledger_pb2.RegistryRequest()
+        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry,
+        ledger_pb2.RegistryRequest(session=transport.session),
     )
     if sha256(reply.genesis) != transport.network.ledger:
         raise Untrusted("the genesis is not the pinned one")

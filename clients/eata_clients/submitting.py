@@ -82,7 +82,7 @@ async def receipt(
     transport: Transport, genesis: Genesis, index: int, entry_hash: bytes, signers: int = FINAL
 ) -> Committed:
     """The receipt of an entry one knows, with `signers` signatures if the nodes give them."""
-    request = ledger_pb2.ReceiptRequest(index=index, signers=signers, entry_hash=entry_hash)
+    request = ledger_pb2.ReceiptRequest(index=index, signers=signers, entry_hash=entry_hash, session=transport.session)
     reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Receipt, request)
     claim, found = check_statement(reply.statement, genesis)
     if claim.index != index or claim.entry_hash != entry_hash:
@@ -95,6 +95,7 @@ async def carnet_id_of(transport: Transport, carnet: str) -> int:
     if carnet.isdecimal():
         return int(carnet)
     reply = await transport.call(
-        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Number, ledger_pb2.NumberRequest(number=carnet.upper())
+        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Number,
+        ledger_pb2.NumberRequest(number=carnet.upper(), session=transport.session),
     )
     return reply.carnet_id

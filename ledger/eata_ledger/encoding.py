@@ -14,6 +14,7 @@ Value: TypeAlias = "int | bytes | str | bool | None | list[Value] | dict[int, Va
 
 MAX_INT = 2**64 - 1
 _MAX_DEPTH = 16
+MAX_WITH_MAPS = 16_384
 
 
 class Malformed(ValueError):
@@ -53,12 +54,17 @@ def _refuse_tag(*_: object) -> NoReturn:
 _NO_TAGS = dict.fromkeys([*range(64), 100, 256, 258, 260, 261, 1004, 43000, 55799], _refuse_tag)
 
 
-def decode(data: bytes) -> Value:
-    """The value that `data` is the one encoding of. Raises `Malformed` for anything else, in linear time."""
+def decode(data: bytes, maps: bool = False) -> Value:
+    """The value that `data` is the one encoding of. Raises `Malformed` for anything else, in linear time.
+
+    Only COSE has maps; elsewhere they are refused before their keys are hashed.
+    """
+    if maps and len(data) > MAX_WITH_MAPS:
+        raise Malformed("too long")
     try:
         value: Value = cbor2.loads(
             data, tag_hook=_refuse_tag, semantic_decoders=_NO_TAGS, max_depth=_MAX_DEPTH + 2,
-            allow_indefinite=False, allow_duplicate_keys=False,
+            allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=not maps,
         )  # fmt: skip
         if encode(value) != data:
             raise Malformed("not in deterministic form")

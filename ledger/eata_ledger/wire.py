@@ -10,6 +10,7 @@ from eata_ledger.proof.entry import MAX_ENTRY, Entry, Header, Signed, frame_hash
 from eata_ledger.proof.group import Group, GroupHeader
 
 _MAX_SIGNATURES = 8
+MAX_GROUP_HEADER = 64 * 1024
 
 
 def entry_to_proto(entry: Entry) -> ledger_pb2.Entry:
@@ -60,6 +61,8 @@ def group_from_bytes(data: bytes) -> ReceivedGroup:
         message.ParseFromString(data)
     except DecodeError:
         raise Malformed("not a group") from None
+    if len(message.header) > MAX_GROUP_HEADER:
+        raise Malformed("the group header is larger than 64 KiB")
     header = GroupHeader.from_bytes(message.header)
     entries = tuple(message.entries)
     frames = tuple(frame_hash(e.header, tuple(Signed(s.key_id, s.value) for s in e.signatures)) for e in entries)

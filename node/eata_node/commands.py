@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from eata_ledger.encoding import Malformed
@@ -34,7 +35,7 @@ def _say(data: Any, as_json: bool, *lines: str) -> None:
     typer.echo(json.dumps(data, indent=2) if as_json else "\n".join(lines))
 
 
-def _fail(code: str, message: str, advice: str) -> None:
+def _fail(code: str, message: str, advice: str) -> NoReturn:
     typer.echo(f"{code}: {message} {advice}", err=True)
     raise typer.Exit(1)
 
@@ -83,10 +84,15 @@ def up(home: _Home = None) -> None:
     from rich.console import Console
 
     from eata_node.cluster import Cluster
+    from eata_node.rocks import hold
 
     folder, console = _home(home), Console(stderr=True)
     if not (folder / "genesis.cbor").exists():
         _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
+    try:
+        lock = hold(folder)
+    except BlockingIOError:
+        _fail("RUNNING", "An `eata up` runs for this home already.", "Use it, or stop it with `eata down`.")
     told = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: told.set())
@@ -104,6 +110,7 @@ def up(home: _Home = None) -> None:
     finally:
         cluster.stop_all()
         (folder / "up.pid").unlink(missing_ok=True)
+        os.close(lock)
 
 
 def _notice(cluster: "Cluster") -> None:
@@ -116,13 +123,26 @@ def _notice(cluster: "Cluster") -> None:
 
 def down(home: _Home = None) -> None:
     """Stop a cluster that `eata up` runs elsewhere."""
-    path = _home(home) / "up.pid"
-    if not path.exists():
+    from eata_node.rocks import hold
+
+    folder = _home(home)
+    if not (folder / "up.pid").exists() or _free(folder, hold):
         _fail("NOT_RUNNING", "No `eata up` runs for this home.", "Nothing to stop.")
-    pid = int(path.read_text())
-    os.kill(pid, signal.SIGTERM)
-    while path.exists():
+    os.kill(int((folder / "up.pid").read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while not _free(folder, hold):
+        if time.monotonic() > deadline:
+            _fail("STILL_RUNNING", "`eata up` did not end in 30 s.", "Look at the members' log.jsonl.")
         time.sleep(0.1)
+
+
+def _free(folder: Path, hold: Callable[[Path], int]) -> bool:
+    """True if no `eata up` holds the folder."""
+    try:
+        os.close(hold(folder))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def status(home: _Home = None, as_json: _Json = False) -> None:
@@ -152,7 +172,7 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
             found = proxy_status(folder, member)
             data["replicas"].append({
                 "name": member.name, "state": found.state, "pid": member.pid, "position": found.position,
-                "lag": max(found.head - found.position, 0), "size": found.size, "root": found.root.hex(),
+                "lag": max((data["engine"]["head"] or found.head) - found.position, 0), "size": found.size, "root": found.root.hex(),
                 "evidence": found.evidence, "clock_stalled": found.clock_stalled, "excluded": list(found.excluded),
             })  # fmt: skip
         except grpc.RpcError:

@@ -4,7 +4,9 @@ A node agreeing with at least four goes on and excludes the odd one; a node that
 halts itself; in an undecidable split every node that contradicts another halts.
 """
 
+import json
 import os
+import threading
 from pathlib import Path
 
 import structlog
@@ -21,17 +23,41 @@ from eata_node.store import Store, StoredCheckpoint
 log = structlog.get_logger()
 
 
+def write_durable(path: Path, data: bytes) -> None:
+    """Whole and on disk once it returns."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 class Cosigning:
     """What the nodes have signed, as the log tells it."""
 
-    def __init__(self, genesis: Genesis, store: Store, own_id: bytes) -> None:
-        self._genesis, self._store, self._own = genesis, store, own_id
+    def __init__(self, genesis: Genesis, store: Store, own_id: bytes, evidence: Path) -> None:
+        self._genesis, self._store, self._own, self._evidence = genesis, store, own_id, evidence
         self.newest: tuple[int, bytes] | None = None
         self.newest_final = 0
+        self.signed_size = 0
         self.excluded: set[str] = set()
         self.verdict = ""
-        self.signed_size = 0
         self._claims: dict[int, dict[bytes, bytes]] = {}
+        if evidence.exists():
+            kept = json.loads(evidence.read_text())
+            self.excluded, self.verdict = set(kept["excluded"]), kept["verdict"]
+
+    def keep_evidence(self) -> None:
+        """What was proved outlives a restart; an operator who has dealt with it removes the file."""
+        data = json.dumps({"excluded": sorted(self.excluded), "verdict": self.verdict})
+        if not self._evidence.exists() or self._evidence.read_text() != data:
+            write_durable(self._evidence, data.encode())
 
     @property
     def enough(self) -> int:
@@ -112,6 +138,8 @@ class Guard:
     def __init__(self, path: Path, key: SigningKey, ledger: bytes) -> None:
         self._path, self._key, self._ledger = path, key, ledger
         self.last: tuple[int, int, bytes] = self._read()
+        self._signed: Cosignature | None = None
+        self._one_at_a_time = threading.Lock()
 
     def _read(self) -> tuple[int, int, bytes]:
         if not self._path.exists():
@@ -124,27 +152,24 @@ class Guard:
 
     def sign(self, era: int, size: int, root: bytes) -> Cosignature | None:
         """None for a smaller or contradicting checkpoint. Blocks for an fsync: call it in a thread."""
+        with self._one_at_a_time:
+            return self._sign(era, size, root)
+
+    def _sign(self, era: int, size: int, root: bytes) -> Cosignature | None:
         last_era, last_size, last_root = self.last
         if (era, size) < (last_era, last_size):
             return None
         if (era, size) == (last_era, last_size):
             if root != last_root:
                 return None
+            if self._signed is not None:
+                return self._signed
         else:
             self._write(era, size, root)
         text = Checkpoint(origin(self._ledger, era), size, root).text
-        return Cosignature(size, root, self._key.sign(text.encode()))
+        self._signed = Cosignature(size, root, self._key.sign(text.encode()))
+        return self._signed
 
     def _write(self, era: int, size: int, root: bytes) -> None:
-        new = self._path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(encode([era, size, root]))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durable(self._path, encode([era, size, root]))
         self.last = (era, size, root)

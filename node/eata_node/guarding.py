@@ -89,6 +89,16 @@ async def abort(context: Context, error: ApiError) -> None:
     await context.abort_with_status(to_status(error.status, error.code, error.message, details))
 
 
+async def require_node(context: Context, names: set[str]) -> str:
+    """The caller's certified name, one of `names`; anyone else is turned away."""
+    for raw in context.auth_context().get("x509_common_name", []):
+        name = raw.decode("utf-8", "replace")
+        if name in names:
+            return name
+    await abort(context, refusal(Outcome.ROLE_FORBIDDEN, "nodes only"))
+    raise AssertionError("unreachable")
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """Parses, calls, and turns every failure into a coded answer."""
 
@@ -99,7 +109,8 @@ class Guard(grpc.aio.ServerInterceptor):
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming:
+        ours = handler_call_details.method.startswith("/eata.v1.")
+        if handler is None or handler.request_streaming or not ours:
             return handler
         parse, behaviour = handler.request_deserializer, handler
         if handler.response_streaming:

@@ -21,7 +21,7 @@ class Metrics:
         self.void_groups = Counter("eata_void_groups", "Groups without effect", registry=r)
         self.skipped_entries = Counter("eata_skipped_entries", "Entries without a leaf", registry=r)
         self.rule_faults = Counter("eata_rule_faults", "Entries a rule failed on", registry=r)
-        self.scrubbed = Counter("eata_scrubbed_entries", "Entries the scrub has recomputed", registry=r)
+        self.scrubbed = Gauge("eata_scrubbed_entries", "Entries the scrub found whole on this pass", registry=r)
         self.group_entries = Histogram(
             "eata_group_entries", "Entries in a proposed group", buckets=(0, 1, 2, 4, 8, 16, 32, 64, 128, 256), registry=r
         )  # fmt: skip

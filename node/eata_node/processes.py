@@ -50,8 +50,9 @@ def run_core(home: Path, parent: int | None) -> int:
         core = CoreServer(home / "core", read_genesis(home), ClusterFile.read(home).core.members)
         await core.start()
         told = asyncio.create_task(_until_told(parent))
-        await asyncio.wait({core.writer, told}, return_when=asyncio.FIRST_COMPLETED)
-        failed = not told.done()
+        broken = asyncio.create_task(core.failed())
+        await asyncio.wait({broken, told}, return_when=asyncio.FIRST_COMPLETED)
+        failed = broken.done()
         await core.stop()
         return 1 if failed else 0
 

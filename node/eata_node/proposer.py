@@ -21,12 +21,17 @@ from eata_node.replica import GroupVoid, Replica, Result
 
 _GROUP_ENTRIES = 256
 _GROUP_BYTES = MAX_GROUP - 64 * 1024
+_QUEUE_ENTRIES, _QUEUE_BYTES = 8192, 64 << 20
 BEAT_IDLE, BEAT_GROWN = 10.0, 1.0
 log = structlog.get_logger()
 
 
 class SupersededError(Exception):
     """Another process runs with this node's identity; this one must end."""
+
+
+class Overloaded(Exception):
+    """Too much waits for the log already."""
 
 
 @dataclass
@@ -58,6 +63,8 @@ class Proposer:
         self._sign_checkpoint, self._metrics, self._clock = sign_checkpoint, metrics, clock
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._lanes: list[_Lane] = []
+        self._under_way: set[bytes] = set()
+        self._waiting_bytes = 0
         self._last_proposal = 0.0
         self.incarnation = 0
         self.synced = 0
@@ -70,10 +77,12 @@ class Proposer:
             if number < LANES:
                 self._lanes[number] = _Lane(number, n, group_from_bytes(group).group.hash)
         self.incarnation = self._replica.nodes[self._key.id].incarnation + 1
-        position = await self._append(self._lanes[0], GroupKind.OPEN, [])
-        if not await self._replica.reach(position, 30):
-            raise SupersededError("the opening was not applied in 30 s")
-        if self._replica.nodes[self._key.id].incarnation != self.incarnation:
+        lane = self._lanes[0]
+        position = await self._append(lane, GroupKind.OPEN, [])
+        while not await self._replica.reach(position, 10):
+            log.warning("waiting for the own opening", position=position)
+        node = self._replica.nodes[self._key.id]
+        if node.incarnation != self.incarnation or node.lanes[0].hash != lane.hash:
             raise SupersededError("another process opened this node")
 
     async def run(self) -> None:
@@ -84,16 +93,28 @@ class Proposer:
             tasks.create_task(self._beat())
 
     async def propose(self, entry: ledger_pb2.Entry, frame: bytes) -> Result:
-        """The logged result. Raises `GroupVoid` after a second void group."""
+        """The logged result. Raises `GroupVoid` after a second void group, `Overloaded` when too much waits.
+
+        A frame already on its way is not sent twice: everyone who asks waits for the same result.
+        """
         for attempt in (1, 2):
             result = self._replica.expect(frame)
-            self._queue.put_nowait(_Waiting(entry, frame))
+            if frame not in self._under_way:
+                self._enqueue(entry, frame)
+                result.add_done_callback(lambda _: self._under_way.discard(frame))
             try:
                 return await asyncio.shield(result)
             except GroupVoid:
                 if attempt == 2:
                     raise
         raise AssertionError("unreachable")
+
+    def _enqueue(self, entry: ledger_pb2.Entry, frame: bytes) -> None:
+        if self._waiting_bytes > _QUEUE_BYTES or self._queue.qsize() > _QUEUE_ENTRIES:
+            raise Overloaded
+        self._under_way.add(frame)
+        self._waiting_bytes += entry.ByteSize()
+        self._queue.put_nowait(_Waiting(entry, frame))
 
     async def _serve(self, lane: _Lane) -> None:
         while True:
@@ -104,31 +125,34 @@ class Proposer:
                 waiting = self._queue.get_nowait()
                 if waiting is None:
                     continue
-                size += waiting.entry.ByteSize()
-                if size > _GROUP_BYTES and batch:
+                if size + waiting.entry.ByteSize() > _GROUP_BYTES and batch:
                     self._queue.put_nowait(waiting)
                     break
+                size += waiting.entry.ByteSize()
                 batch.append(waiting)
+            self._waiting_bytes -= size
             self._metrics.group_entries.observe(len(batch))
             await self._append(lane, GroupKind.ENTRIES, batch)
 
     async def _append(self, lane: _Lane, kind: GroupKind, batch: list[_Waiting]) -> int:
         """Places one group; follows the lane if an older group of ours, late, took the place."""
         while True:
+            if self._replica.nodes[self._key.id].incarnation > self.incarnation:
+                raise SupersededError("the log shows a newer process of this node")
             self._last_proposal = asyncio.get_running_loop().time()
             header = await self._header(lane, kind, batch)
             encoded = header.to_bytes()
             group = Group(header, encoded, header.sign(self._key))
             data = group_to_bytes(group, tuple(waiting.entry for waiting in batch))
             answer = await self._engine.append(self._key.id, lane.number, header.n, data)
-            if answer.done or answer.lane_group == data:
+            if answer.done:
                 lane.n, lane.hash = header.n, group.hash
                 return answer.position
             self._adopt(lane, answer.lane_n, answer.lane_group)
 
     def _adopt(self, lane: _Lane, n: int, group: bytes) -> None:
         there = group_from_bytes(group).group if group else None
-        if there is not None and there.header.incarnation > self.incarnation:
+        if there is not None and there.header.incarnation >= self.incarnation:
             raise SupersededError("a newer process of this node has appended")
         log.warning("lane moved", lane=lane.number, n=n)
         lane.n, lane.hash = n, there.hash if there else NO_HASH

@@ -4,8 +4,9 @@ Waiters learn what became of their entries by frame hash; a position is announce
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 from eata_ledger import order
@@ -13,6 +14,7 @@ from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import verify
 from eata_ledger.rules.act import Moment
 from eata_ledger.wire import ReceivedGroup, entry_from_proto, group_from_bytes
 from eata_proto.v1 import ledger_pb2
@@ -48,16 +50,17 @@ class GroupVoid(Exception):
 class Replica:
     """State of one node; all methods run on the event loop."""
 
-    def __init__(self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes) -> None:
+    def __init__(self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes, evidence: Path) -> None:
         self.genesis, self.store, self.metrics = genesis, store, metrics
         self.verified = Verified()
         stored = store.log_state()
         self.state, self.nodes = stored or order.start(genesis, 0)
         self.opened = stored is not None
-        self.cosigning = Cosigning(genesis, store, own_id)
+        self.cosigning = Cosigning(genesis, store, own_id, evidence)
         self.cosigning.resume(self.state.checkpoint)
-        self.halted = ""
-        self._own = own_id
+        self.halted = self.cosigning.verdict
+        self.on_halt: Callable[[], None] = lambda: None
+        self.own = own_id
         self._waiters: dict[bytes, asyncio.Future[Result]] = {}
         self._moved = asyncio.Event()
 
@@ -76,6 +79,11 @@ class Replica:
             self.halted = why
             self.metrics.halted.set(1)
             log.error("halted", why=why)
+            for waiter in self._waiters.values():
+                if not waiter.done():
+                    waiter.set_exception(GroupVoid("this node has halted"))
+            self._waiters.clear()
+            self.on_halt()
             self._announce()
 
     # -- following
@@ -99,13 +107,15 @@ class Replica:
             self.store.discard()
             self.state, self.nodes, self.opened = before
             raise
+        if self.cosigning.verdict or self.cosigning.excluded:
+            self.cosigning.keep_evidence()
+        if self.cosigning.verdict:
+            self.halt(self.cosigning.verdict)
         for frame, result in results:
             self._tell(frame, result)
         self.metrics.position.set(self.position)
         self.metrics.size.set(self.state.size)
         self._announce()
-        if self.cosigning.verdict:
-            self.halt(self.cosigning.verdict)
 
     def _compare(self, group: Placed) -> None:
         if self.store.group(group.position) != group.group:
@@ -148,7 +158,7 @@ class Replica:
         self.metrics.void_groups.inc()
         changed = set() if received is None else {received.group.header.node} & set(self.nodes)
         self.store.put_log_state(self.state, self.nodes, changed)
-        if received is None or received.group.header.node != self._own:
+        if received is None or received.group.header.node != self.own:
             return []
         return [(frame, GroupVoid(why)) for frame in received.frames]
 
@@ -198,7 +208,16 @@ class Replica:
     def judge(self, message: ledger_pb2.Entry) -> Applied | Known:
         """What `apply` would say now; remembers the signatures it checked. Raises `Skipped`, `Malformed`."""
         moment = Moment(self.genesis, self.state.size, self.state.log_time)
-        return apply(self.store, entry_from_proto(message), moment, self.verified.remember)
+        checked: list[tuple[bytes, bytes, bytes]] = []
+
+        def check(public: bytes, signature: bytes, signed: bytes) -> bool:
+            checked.append((public, signature, signed))
+            return verify(public, signature, signed)
+
+        judged = apply(self.store, entry_from_proto(message), moment, check)
+        if isinstance(judged, Applied) and judged.outcome is Outcome.ACCEPTED:
+            self.verified.remember(checked)
+        return judged
 
     # -- waiting
 

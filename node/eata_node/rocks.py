@@ -4,6 +4,8 @@ Raw mode must be set on the Options of the store, of every family and of every b
 bound or they run past their prefix.
 """
 
+import fcntl
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,25 @@ from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
 
 class DamagedError(OSError):
     """RocksDB refused to open or read: the disk does not hold what was written."""
+
+
+def _reason(what: str, error: Exception) -> OSError:
+    """Corruption is damage; a held lock, a full disk or missing rights are not."""
+    text = f"{what}: {error}"
+    damaged = "Corruption" in str(error) or "checksum" in str(error)
+    return DamagedError(text) if damaged else OSError(text)
+
+
+def hold(folder: Path) -> int:
+    """Locks a folder for this process; the lock ends with it. Raises `BlockingIOError` if another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "process.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BlockingIOError(f"another process uses {folder}") from None
+    return descriptor
 
 
 class Rocks:
@@ -35,13 +56,13 @@ class Rocks:
                 name: self._db.get_column_family_handle(name) for name in families
             }
         except Exception as error:
-            raise DamagedError(f"cannot open {path.name}: {error}") from error
+            raise _reason(f"cannot open {path.name}", error) from error
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._families[family].get(key)
         except Exception as error:
-            raise DamagedError(f"cannot read {family}: {error}") from error
+            raise _reason(f"cannot read {family}", error) from error
         return value
 
     def scan(self, family: str, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -58,7 +79,7 @@ class Rocks:
                 iterator.next()
             iterator.status()
         except Exception as error:
-            raise DamagedError(f"cannot read {family}: {error}") from error
+            raise _reason(f"cannot read {family}", error) from error
 
     def batch(self) -> "Batch":
         return Batch(self._handles)

@@ -11,16 +11,21 @@ from eata_ledger.proof.leaf import Leaf
 from eata_node.rocks import DamagedError
 from eata_node.store import FAMILIES, Store
 
+_PAIRS = 256
+
 
 def scrub(store: Store, size: int) -> Iterator[int]:
-    """Yields each index once it is found whole. Raises `DamagedError` with the place that is not."""
+    """Yields, often, how many entries were found whole. Raises `DamagedError` with the place that is not."""
     for index in range(size):
         _entry(store, index)
-        yield index
+        yield index + 1
     for family in FAMILIES:
-        for _ in store.everything(family):
-            pass
-    _tree(store, size)
+        for n, _ in enumerate(store.everything(family)):
+            if n % _PAIRS == 0:
+                yield size
+    for n, _ in enumerate(_tree(store, size)):
+        if n % _PAIRS == 0:
+            yield size
 
 
 def _entry(store: Store, index: int) -> None:
@@ -46,7 +51,7 @@ def _entry(store: Store, index: int) -> None:
             raise DamagedError(f"part {number} of entry {index} is not what was signed")
 
 
-def _tree(store: Store, size: int) -> None:
+def _tree(store: Store, size: int) -> Iterator[None]:
     """Every inner node is the hash of its children."""
     level, count = 0, size
     while count > 1:
@@ -54,4 +59,5 @@ def _tree(store: Store, size: int) -> None:
             left, right = store.tree_node(level, 2 * number), store.tree_node(level, 2 * number + 1)
             if store.tree_node(level + 1, number) != merkle.node_hash(left, right):
                 raise DamagedError(f"tree node ({level + 1}, {number}) is not the hash of its children")
+            yield
         level, count = level + 1, count // 2

@@ -11,6 +11,7 @@ import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.state import DamagedFact
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc, reading_pb2, reading_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -60,25 +61,27 @@ class Proxy:
         self._identity = identity
         record = genesis.by_id[keys.group.id]
         self.store = Store(setup.folder)
-        self.replica = Replica(genesis, self.store, self.metrics, record.id)
+        self.replica = Replica(genesis, self.store, self.metrics, record.id, setup.folder / "evidence.json")
+        self.replica.on_halt = self._halted
         self._core = identity.channel(setup.cluster.core.members)
-        self.engine = EmbeddedEngine(self._core, setup.name, self.replica.tail)
+        self.engine = EmbeddedEngine(self._core, self.replica.tail)
         peers = {n.name: identity.channel(n.members) for n in setup.cluster.nodes if n.name != setup.name}
         self._peers = peers
         self.receipts = Receipts(genesis, self.replica, keys.statement, record.kid, peers)
         self._guard = CheckpointGuard(setup.folder / "checkpoint.guard", keys.statement, genesis.ledger)
         self.proposer = Proposer(self.engine, self.replica, keys.group, self._sign, self.metrics, setup.clock)
         self._ticking = Ticking(self.replica, self.proposer, keys.group, genesis)
-        self._readers = Readers(self.replica, setup.clock)
+        self._readers = Readers(self.replica, setup.clock, {n.name: n.members for n in setup.cluster.nodes})
         self._head = -1
         self.scrubbed = 0
         self._ledger = public.Ledger(
-            setup.name, self.replica, None, self.receipts, lambda: self.proposer.incarnation, lambda: self._head,
+            setup.name, self.replica, None, self.receipts, self._readers, lambda: self.proposer.incarnation, lambda: self._head,
             lambda: self.scrubbed,
         )  # fmt: skip
         self._health = health.aio.HealthServicer()
         self._servers: list[grpc.aio.Server] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
         self.superseded = asyncio.Event()
 
     def _sign(self) -> Any:
@@ -95,17 +98,28 @@ class Proxy:
         if here.metrics:
             self.metrics.serve(here.metrics)
         for work in (self._follow, self._write, self._sync, self._scrub):
-            self._tasks.append(asyncio.create_task(self._watched(work)))
+            self._tasks[work.__name__] = asyncio.create_task(self._watched(work))
 
     async def _watched(self, work: Callable[[], Any]) -> None:
+        """A background task that ends before the proxy does is a failure of the proxy."""
         try:
             await work()
         except asyncio.CancelledError:
+            if not self._stopping and not self.replica.halted:
+                self.replica.halt(f"{work.__name__.strip('_')} was cancelled")
             raise
-        except (DamagedError, Malformed) as error:
+        except (DamagedError, DamagedFact, Malformed) as error:
             self.replica.halt(f"damaged: {error}")
         except Exception as error:
             self.replica.halt(f"{work.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+
+    def _halted(self) -> None:
+        """A halted node proposes nothing more and is not served by a load balancer."""
+        self._ledger.submitting = None
+        if "_write" in self._tasks:
+            self._tasks["_write"].cancel()
+        status = health_pb2.HealthCheckResponse.NOT_SERVING
+        self._tasks["health"] = asyncio.create_task(self._health.set("", status))
 
     # -- services
 
@@ -153,14 +167,13 @@ class Proxy:
                         return
             except Divergence as error:
                 self.replica.halt(str(error))
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.DATA_LOSS:
-                    self.replica.halt(f"the core refused this replica's log: {error.details()}")
+            except grpc.aio.AioRpcError:
                 await asyncio.sleep(0.1)
 
     async def _check_head(self) -> None:
         """A live engine that holds less than was applied is not the log this replica followed."""
         head = await self.engine.head()
+        self._head = max(self._head, head.position)
         if head.state == "LIVE" and head.position < self.replica.position:
             raise Divergence(f"the engine's head is {head.position}, {self.replica.position} was applied")
 
@@ -198,29 +211,35 @@ class Proxy:
             await asyncio.sleep(0.05)
 
     async def _sync(self) -> None:
-        """Once a second: what is fsynced here is told in the next group."""
+        """Once a second: what is fsynced here is told in the next group; the engine's head gives the lag."""
         while True:
             await asyncio.sleep(1)
             position = max(self.replica.position, 0)
             await asyncio.to_thread(self.store.sync)
             self.proposer.synced = position
+            try:
+                self._head = max(self._head, (await self.engine.head()).position)
+            except grpc.aio.AioRpcError:
+                continue
+            self.metrics.head.set(self._head)
 
     async def _scrub(self) -> None:
         """Walks the store from the start, gently, again and again."""
         while True:
-            for index in scrub(self.store, self.replica.state.size):
-                self.scrubbed += 1
-                self.metrics.scrubbed.inc()
-                if index % _SCRUB_CHUNK == _SCRUB_CHUNK - 1:
+            for n, whole in enumerate(scrub(self.store, self.replica.state.size)):
+                self.scrubbed = whole
+                self.metrics.scrubbed.set(whole)
+                if n % _SCRUB_CHUNK == 0:
                     await asyncio.sleep(0.05)
             await asyncio.sleep(60)
 
     async def stop(self) -> None:
         """Leaves a flushed store behind."""
-        for task in self._tasks:
+        await asyncio.gather(*(server.stop(0.5) for server in self._servers))
+        self._stopping = True
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(server.stop(0.2) for server in self._servers))
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for channel in (self._core, *self._peers.values()):
             await channel.close()
         self.store.flush()

@@ -103,7 +103,7 @@ def test_a_lost_mark_waits_for_the_replicas(log: Log) -> None:
 
 
 def test_a_torn_mark_falls_back_to_the_one_before(tmp_path: Path) -> None:
-    """Two slots, written in turn."""
+    """Two slots, written in turn; a log with a torn one asks its replicas before it goes live."""
     marks = MarkFile(tmp_path / "head.mark")
     marks.write(1, b"a" * 32)
     marks.write(2, b"b" * 32)
@@ -111,9 +111,10 @@ def test_a_torn_mark_falls_back_to_the_one_before(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "head.mark").read_bytes())
     data[0] ^= 1  # the second write went to slot 0
     (tmp_path / "head.mark").write_bytes(data)
-    found = MarkFile(tmp_path / "head.mark").read()
+    marks = MarkFile(tmp_path / "head.mark")
+    found = marks.read()
     assert found is not None
-    assert found.position == 1
+    assert (found.position, marks.damaged) == (1, True)
 
 
 def test_a_refill_cannot_rewrite_forge_or_skip(log: Log) -> None:
@@ -144,6 +145,10 @@ def test_a_refill_in_another_order_contradicts_the_mark(log: Log) -> None:
         store.refill(position, log.groups[source])
     with pytest.raises(Malformed, match="contradicts the head mark"):
         store.refill(100, log.groups[99])
+    assert (store.head, store.live, store.reached) == (-1, False, False)
+    for position, group in enumerate(log.groups):
+        store.refill(position, group)
+    assert store.reached
     store.close()
 
 

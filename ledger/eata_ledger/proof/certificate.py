@@ -10,6 +10,7 @@ from eata_ledger.record import CODE, HASH, KEY, KEY_ID, RANDOM16, U64, Record, e
 
 PAYLOAD_TYPE = "application/vnd.eata.desk-certificate.v1+cbor"
 LONGEST = 12 * HOUR
+MAX_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Presented:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Presented":
+        if len(data) > MAX_SIZE:
+            raise Malformed("a certificate is shorter")
         match decode(data):
             case [bytes(payload), bytes(signature)]:
                 certificate = DeskCertificate.from_bytes(payload)

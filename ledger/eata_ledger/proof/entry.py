@@ -30,7 +30,7 @@ from eata_ledger.record import (
 )
 
 PAYLOAD_TYPE = "application/vnd.eata.entry.v1+cbor"
-MAX_ENTRY = 512 * 1024
+MAX_ENTRY, MAX_HEADER = 512 * 1024, 32 * 1024
 _ANY = Codec(lambda value: value, lambda value: value)
 
 
@@ -69,7 +69,7 @@ class _Header(Record):
     not_after: int = f(U64)
     event_time: int = f(U64)
     offset: int = f(OFFSET)
-    parts: tuple[PartInfo, ...] = f(array(nested(PartInfo), 4096))
+    parts: tuple[PartInfo, ...] = f(array(nested(PartInfo), 128))
     body: Value = f(_ANY)
 
 
@@ -96,6 +96,8 @@ class Header:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Header":
         """Raises `Malformed`; unknown types and left-over fields are refused."""
+        if len(data) > MAX_HEADER:
+            raise Malformed("the header is larger than 32 KiB")
         raw = _Header.from_bytes(data)
         kind = BODIES.get(raw.type)
         if kind is None:

@@ -75,7 +75,7 @@ class Statement:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Statement":
-        match decode(data):
+        match decode(data, maps=True):
             case [b"", dict(unprotected), bytes(payload), list(rows)] if not unprotected:
                 signatures = tuple(_signature(row) for row in rows)
             case _:
@@ -101,7 +101,7 @@ class Statement:
 def _signature(row: Value) -> tuple[bytes, bytes]:
     match row:
         case [bytes(head), dict(unprotected), bytes(value)] if not unprotected and len(value) == 64:
-            match decode(head):
+            match decode(head, maps=True):
                 case {1: -8, 4: bytes(kid)} if len(kid) == 8 and protected(kid) == head:
                     return kid, value
     raise Malformed("not a statement signature")

@@ -5,8 +5,9 @@ then shown to followers.
 """
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from eata_ledger.wire import group_from_bytes
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
 from eata_node.engine.era import check_opening
-from eata_node.engine.log_store import LogStore
-from eata_node.guarding import Context
+from eata_node.engine.log_store import LaneHead, LogStore
+from eata_node.guarding import Context, require_node
+from eata_node.rocks import DamagedError
 from eata_node.tls import SERVER_OPTIONS, Identity
 
-_RECENT = 4096
+_RECENT_BYTES = 32 << 20
 _BATCH_BYTES = 2 << 20
 log = structlog.get_logger()
 
@@ -46,48 +48,66 @@ class Core(node_pb2_grpc.LogEngineServicer):
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[int, bytes]] = deque()
+        self._recent_bytes = 0
+        self._stopping = False
+        self._names = {f"node:{node.name}" for node in genesis.nodes}
+        self.damaged = asyncio.Event()
         self._durable = store.head if store.live else -1
-        self._reported: set[bytes] = set()
+        self._reported: set[str] = set()
 
     @property
     def state(self) -> str:
         return "LIVE" if self._store.live else "RECOVERING"
 
     async def run(self) -> None:
-        """The one writer. An I/O error ends the process: nothing unsynced was acknowledged."""
-        while True:
+        """The one writer, until `stop`. An I/O error ends the process: nothing unsynced was acknowledged."""
+        while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
                 await self._commit()
 
+    def stop(self) -> None:
+        """Lets the batch in hand finish."""
+        self._stopping = True
+        self._wake.set()
+
     async def _commit(self) -> None:
         taken: list[tuple[_Waiting, int]] = []
         groups: list[bytes] = []
-        heads: dict[tuple[bytes, int], tuple[int, bytes]] = {}
+        lanes: dict[tuple[bytes, int], LaneHead] = {}
         while self._queue:
             waiting = self._queue.popleft()
             lane = (waiting.node, waiting.lane)
-            stored = self._store.lanes.get(lane)
-            n, group = heads.get(lane) or ((stored.n, stored.group) if stored else (0, b""))
-            if waiting.n != n + 1:
-                reply = node_pb2.AppendReply(done=False, lane_n=n, lane_group=group)
-                self._answer(waiting, reply)
-                continue
-            heads[lane] = (waiting.n, waiting.group)
-            taken.append((waiting, self._store.head + 1 + len(groups)))
-            groups.append(waiting.group)
-        if not groups:
-            return
-        self._store.write(groups)
-        head, chain = self._store.head, self._store.chain
-        await asyncio.to_thread(self._store.sync, head, chain)
-        self._durable = head
+            there = lanes.get(lane) or self._store.lanes.get(lane) or LaneHead(0, b"", -1)
+            if waiting.group == there.group:  # sent again: the same place
+                taken.append((waiting, there.position))
+            elif waiting.n != there.n + 1:
+                self._answer(waiting, node_pb2.AppendReply(done=False, lane_n=there.n, lane_group=there.group))
+            else:
+                position = self._store.head + 1 + len(groups)
+                lanes[lane] = LaneHead(waiting.n, waiting.group, position)
+                taken.append((waiting, position))
+                groups.append(waiting.group)
+        if groups:
+            self._store.write(groups)
+            head, chain = self._store.head, self._store.chain
+            await asyncio.to_thread(self._store.sync, head, chain)
+            self._remember(head - len(groups) + 1, groups)
+            self._durable = head
         for waiting, position in taken:
-            self._recent.append((position, waiting.group))
             self._answer(waiting, node_pb2.AppendReply(done=True, position=position))
-        self._show()
+        if groups:
+            self._show()
+
+    def _remember(self, first: int, groups: list[bytes]) -> None:
+        """The newest groups in memory, at most 32 MiB, for followers that are nearly there."""
+        for position, group in enumerate(groups, first):
+            self._recent.append((position, group))
+            self._recent_bytes += len(group)
+        while self._recent_bytes > _RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.popleft()[1])
 
     @staticmethod
     def _answer(waiting: _Waiting, reply: node_pb2.AppendReply) -> None:
@@ -103,6 +123,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Append(  # noqa: N802
         self, request: node_pb2.AppendRequest, context: Context
     ) -> node_pb2.AppendReply:
+        await require_node(context, self._names)
         if not self._store.live:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "RECOVERING: the log waits for its replicas")
         try:
@@ -127,10 +148,16 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Follow(  # noqa: N802
         self, request: node_pb2.FollowRequest, context: Context
     ) -> AsyncIterator[node_pb2.PositionedBatch]:
+        await require_node(context, self._names)
         position = request.from_position
         while True:
             moved = self._moved
-            batch = self._from(position)
+            try:
+                batch = self._from(position)
+            except DamagedError as error:
+                log.error("the log does not read", why=str(error))
+                self.damaged.set()
+                raise
             if batch:
                 position = batch[-1].position + 1
                 yield node_pb2.PositionedBatch(groups=batch)
@@ -138,26 +165,26 @@ class Core(node_pb2_grpc.LogEngineServicer):
                 await moved.wait()
 
     def _from(self, position: int) -> list[node_pb2.Positioned]:
-        """Durable groups from a position on, at most 256 or 2 MiB."""
-        high = min(self._durable, position + 255)
-        if position > high:
-            return []
-        if self._recent and self._recent[0][0] <= position:
-            offset = position - self._recent[0][0]
-            source = [self._recent[offset + n] for n in range(high - position + 1)]
-        else:
-            source = list(self._store.read(position, high + 1))
+        """Durable groups from a position on, at most 2 MiB."""
         batch, size = [], 0
-        for place, group in source:
+        for place, group in self._source(position):
             batch.append(node_pb2.Positioned(position=place, group=group))
             size += len(group)
             if size > _BATCH_BYTES:
                 break
         return batch
 
+    def _source(self, position: int) -> Iterator[tuple[int, bytes]]:
+        if position > self._durable:
+            return iter(())
+        if self._recent and self._recent[0][0] <= position:
+            return itertools.islice(self._recent, position - self._recent[0][0], None)
+        return self._store.read(position, self._durable + 1)
+
     async def Head(  # noqa: N802
         self, request: node_pb2.HeadRequest, context: Context
     ) -> node_pb2.HeadReply:
+        await require_node(context, self._names | {"node:core"})
         opening = self._store.get(0)
         era = check_opening(self._genesis, opening) if opening else None
         mark = self._store.mark
@@ -170,6 +197,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Lanes(  # noqa: N802
         self, request: node_pb2.LanesRequest, context: Context
     ) -> node_pb2.LanesReply:
+        await require_node(context, self._names)
         found = [
             node_pb2.Lane(lane=lane, n=head.n, group=head.group)
             for (node, lane), head in self._store.lanes.items()
@@ -180,7 +208,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Refill(  # noqa: N802
         self, request_iterator: AsyncIterator[node_pb2.PositionedBatch], context: Context
     ) -> node_pb2.RefillReply:
-        node = dict(context.invocation_metadata() or ()).get("eata-node", "")
+        node = await require_node(context, self._names)
         async for batch in request_iterator:
             for placed in batch.groups:
                 if not self._store.live:
@@ -188,18 +216,18 @@ class Core(node_pb2_grpc.LogEngineServicer):
                         self._store.refill(placed.position, placed.group)
                     except Malformed as error:
                         log.error("refill refused", node=node, why=str(error))
-                        await context.abort(grpc.StatusCode.DATA_LOSS, str(error))
+                        self._reported.clear()
+                        await context.abort(grpc.StatusCode.ABORTED, str(error))
         if not self._store.live:
-            self._reported.add(str(node).encode())
-            await self._maybe_live()
+            self._reported.add(node)
+            self._maybe_live()
         return node_pb2.RefillReply(head=self._store.head, state=self.state)
 
-    async def _maybe_live(self) -> None:
-        """With a mark: once it is reached. Without: once every replica has brought what it has."""
-        mark = self._store.mark
-        reached = mark is not None and self._store.head >= mark.position
-        all_here = mark is None and len(self._reported) == len(self._genesis.nodes)
-        if (reached or all_here) and self._store.head >= 0:
+    def _maybe_live(self) -> None:
+        """With a good mark: once it is reached. Without: once every replica has brought what it has."""
+        sure = self._store.reached and self._store.mark_certain
+        all_here = len(self._reported) == len(self._genesis.nodes)
+        if sure or (all_here and self._store.head >= 0 and (self._store.mark is None or self._store.reached)):
             self._store.go_live()
             self._durable = self._store.head
             log.info("log refilled", head=self._durable)
@@ -220,10 +248,18 @@ class CoreServer:
 
     async def start(self) -> None:
         await self._server.start()
-        self.writer = asyncio.create_task(self._core.run())
+        self._writer = asyncio.create_task(self._core.run())
+        self._damage = asyncio.create_task(self._core.damaged.wait())
+
+    async def failed(self) -> None:
+        """Returns when this process must end: an fsync failed, or the log does not read any more."""
+        await asyncio.wait({self._writer, self._damage}, return_when=asyncio.FIRST_COMPLETED)
+        if self._writer.done() and not self._writer.cancelled() and self._writer.exception() is not None:
+            log.error("the log cannot be written", why=str(self._writer.exception()))
 
     async def stop(self) -> None:
         await self._server.stop(0.2)
-        self.writer.cancel()
-        await asyncio.gather(self.writer, return_exceptions=True)
+        self._core.stop()
+        self._damage.cancel()
+        await asyncio.gather(self._writer, self._damage, return_exceptions=True)
         self._store.close()

@@ -4,11 +4,13 @@ Opening tells LIVE from RECOVERING: a log that is short of its mark, contradicts
 refilled from the replicas; never is a position used twice.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.wire import group_from_bytes
@@ -16,7 +18,7 @@ from rocksdict import DBRecoveryMode
 
 from eata_node.engine.era import check_opening
 from eata_node.engine.mark import Mark, MarkFile
-from eata_node.rocks import DamagedError, Rocks, u64
+from eata_node.rocks import DamagedError, Rocks, hold, u64
 
 _LOG = "log"
 _END = b"\xff" * 9
@@ -29,6 +31,7 @@ class LaneHead:
 
     n: int
     group: bytes
+    position: int
 
 
 def _tune(options: Any) -> None:
@@ -42,18 +45,22 @@ class LogStore:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._genesis = folder, genesis
         self.evidence = ""
+        self._lock = hold(folder)
         self._mark_file = MarkFile(folder / "head.mark")
         self.mark: Mark | None = self._mark_file.read()
-        self._open()
+        self.mark_certain = not self._mark_file.damaged
+        self.live = False
+        self.evidence = self._open()
         if self.evidence:
             self._set_aside()
             self._open()
-        self.live = self.mark is not None and self._reached()
+        if self.reached and self.mark_certain:
+            self.go_live()
 
-    def _open(self) -> None:
-        self.head, self.chain = -1, NO_CHAIN
+    def _open(self) -> str:
+        """Reads the whole log; returns why it cannot be trusted, empty if it can."""
+        self.head, self.chain, self.chain_at_mark = -1, NO_CHAIN, b""
         self.lanes: dict[tuple[bytes, int], LaneHead] = {}
-        self.evidence, self.chain_at_mark = "", b""
         try:
             self._rocks = Rocks(self._folder / "log", [_LOG], _tune)
             for key, group in self._rocks.scan(_LOG, b"", _END):
@@ -63,12 +70,14 @@ class LogStore:
             if self.mark is not None and self.head >= self.mark.position and self.chain_at_mark != self.mark.chain:
                 raise DamagedError("the log contradicts its head mark")
         except (DamagedError, Malformed) as error:
-            self.evidence = str(error)
+            return str(error)
+        return ""
 
     def _set_aside(self) -> None:
         """A log that cannot be trusted is kept as evidence, never written to again."""
         if hasattr(self, "_rocks"):
             self._rocks.close()
+            del self._rocks
         n = sum(1 for _ in self._folder.glob("damaged-*"))
         (self._folder / "log").rename(self._folder / f"damaged-{n + 1}")
 
@@ -77,15 +86,12 @@ class LogStore:
         self.head += 1
         if self.head:
             header = group_from_bytes(group).group.header
-            self.lanes[header.node, header.lane] = LaneHead(header.n, group)
+            self.lanes[header.node, header.lane] = LaneHead(header.n, group, self.head)
         else:
             check_opening(self._genesis, group)
         self.chain = sha256(self.chain + sha256(group))
         if self.mark is not None and self.head == self.mark.position:
             self.chain_at_mark = self.chain
-
-    def _reached(self) -> bool:
-        return self.mark is not None and self.head >= self.mark.position
 
     def write(self, groups: list[bytes]) -> int:
         """Appends; durable once `sync` returns. Returns the first position."""
@@ -111,28 +117,47 @@ class LogStore:
             yield int.from_bytes(key, "big"), group
 
     def refill(self, position: int, group: bytes) -> None:
-        """One group from a replica while recovering. Raises `Malformed` on a contradiction."""
+        """One group from a replica while recovering, checked before it is written. Raises `Malformed`.
+
+        A log that reaches the mark with another running hash is set aside whole: it begins again, empty.
+        """
         if position <= self.head:
             if self.get(position) != group:
                 raise Malformed(f"a replica holds another group at position {position}")
             return
         if position != self.head + 1:
             raise Malformed(f"position {self.head + 1} comes next, not {position}")
-        if position:
-            received = group_from_bytes(group).group
-            record = self._genesis.by_id.get(received.header.node)
-            if record is None or not received.genuine(record.keys[0].raw):
-                raise Malformed(f"the group at position {position} is not genuine")
+        self._genuine(position, group)
+        at_mark = self.mark is not None and position == self.mark.position
+        if at_mark and self.mark is not None and sha256(self.chain + sha256(group)) != self.mark.chain:
+            self._set_aside()
+            self._open()
+            raise Malformed("the refilled log contradicts the head mark; it begins again")
         self.write([group])
-        if self.mark is not None and position == self.mark.position and self.chain != self.mark.chain:
-            raise Malformed("the refilled log contradicts the head mark")
+
+    def _genuine(self, position: int, group: bytes) -> None:
+        if position == 0:
+            check_opening(self._genesis, group)
+            return
+        received = group_from_bytes(group)
+        record = self._genesis.by_id.get(received.group.header.node)
+        if record is None or not received.group.genuine(record.key(Purpose.GROUP)):
+            raise Malformed(f"the group at position {position} is not genuine")
+        if not received.group.holds(received.frames):
+            raise Malformed(f"the group at position {position} holds other entries than were signed")
+
+    @property
+    def reached(self) -> bool:
+        """True once everything the mark covers is back, in the mark's own order."""
+        return self.mark is not None and self.head >= self.mark.position and self.chain_at_mark == self.mark.chain
 
     def go_live(self) -> None:
         """Everything acknowledged is back: fsync it and take appends again."""
         self.sync(self.head, self.chain)
-        self.mark = self._mark_file.read()
+        self.mark, self.mark_certain = self._mark_file.read(), True
         self.live = True
 
     def close(self) -> None:
         self._rocks.close()
         self._mark_file.close()
+        os.close(self._lock)

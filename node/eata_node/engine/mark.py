@@ -29,6 +29,7 @@ class MarkFile:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self.damaged = False
         self._sequence = max((mark.sequence for mark in self._slots()), default=0)
 
     def _slots(self) -> list[Mark]:
@@ -37,6 +38,8 @@ class MarkFile:
             data = os.pread(self._file, _FORM.size + 32, slot * _SLOT)
             if len(data) == _FORM.size + 32 and sha256(data[: _FORM.size]) == data[_FORM.size :]:
                 found.append(Mark(*_FORM.unpack(data[: _FORM.size])))
+            elif data.strip(b"\x00"):
+                self.damaged = True  # torn or rotten: which one, only the replicas can tell
         return found
 
     def read(self) -> Mark | None:

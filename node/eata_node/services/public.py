@@ -12,9 +12,10 @@ from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node import __version__
-from eata_node.guarding import Context, Trouble, trouble
+from eata_node.guarding import Context, Trouble, require_node, trouble
 from eata_node.receipts import Receipts
 from eata_node.replica import Replica
+from eata_node.services.reader import Readers
 from eata_node.services.submitting import Submitting
 
 _LOOKUPS_A_MINUTE = 120
@@ -41,10 +42,10 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
     """Open to all; a request's own signatures authorise it."""
 
     def __init__(
-        self, name: str, replica: Replica, submitting: Submitting | None, receipts: Receipts,
+        self, name: str, replica: Replica, submitting: Submitting | None, receipts: Receipts, readers: Readers,
         incarnation: Callable[[], int], head: Callable[[], int], scrubbed: Callable[[], int],
     ) -> None:  # fmt: skip
-        self._name, self._replica, self._receipts = name, replica, receipts
+        self._name, self._replica, self._receipts, self._readers = name, replica, receipts, readers
         self.submitting = submitting
         self._incarnation, self._head, self._scrubbed = incarnation, head, scrubbed
         self._lookups = Limiter(_LOOKUPS_A_MINUTE)
@@ -61,6 +62,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
 
     async def Receipt(self, request: ledger_pb2.ReceiptRequest, context: Context) -> ledger_pb2.ReceiptReply:  # noqa: N802
         self._serving()
+        await self._readers.session(request.session)
         stored = self._replica.store.entry(request.index)
         if stored is None:
             raise trouble(Trouble.OUT_OF_RANGE)
@@ -116,6 +118,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             raise trouble(Trouble.RATE_LIMITED)
         if not 1 <= len(request.number) <= 24:
             raise trouble(Trouble.REQUEST_MALFORMED, "A carnet number has 1 to 24 characters.")
+        await self._readers.session(request.session)
         found = Facts(self._replica.store).get(Number, request.number)
         if found is None:
             raise trouble(Trouble.NOT_FOUND, "No carnet has this number.")
@@ -124,6 +127,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
     async def Registry(self, request: ledger_pb2.RegistryRequest, context: Context) -> ledger_pb2.RegistryReply:  # noqa: N802
         self._serving()
 
+        await self._readers.session(request.session)
         store, state = self._replica.store, self._replica.state
         entries = []
         for index in store.registrations():
@@ -141,10 +145,12 @@ class Peer(node_pb2_grpc.PeerServicer):
 
     def __init__(self, replica: Replica, receipts: Receipts) -> None:
         self._replica, self._receipts = replica, receipts
+        self._names = {f"node:{node.name}" for node in replica.genesis.nodes}
 
     async def SignStatement(  # noqa: N802
         self, request: node_pb2.SignStatementRequest, context: Context
     ) -> node_pb2.SignStatementReply:
+        await require_node(context, self._names)
         if self._replica.halted:
             raise trouble(Trouble.HALTED)
         if not await self._applied(request.index):

@@ -47,8 +47,8 @@ class Officer:
 class Readers:
     """Freshness, nonces and session tokens of one node."""
 
-    def __init__(self, replica: Replica, clock: Callable[[], int]) -> None:
-        self._replica, self._clock = replica, clock
+    def __init__(self, replica: Replica, clock: Callable[[], int], addresses: dict[str, str]) -> None:
+        self._replica, self._clock, self._addresses = replica, clock, addresses
         self._nonces: OrderedDict[bytes, int] = OrderedDict()
 
     def open(self, request: ledger_pb2.SignedRequest, method: str) -> Signers:
@@ -79,12 +79,13 @@ class Readers:
         """Waits until this node has what the client has seen (P6)."""
         if not session.era:
             return
-        if session.era != self._replica.state.era:
+        if self._replica.opened and session.era != self._replica.state.era:
             raise trouble(Trouble.ERA_CHANGED)
         if not await self._replica.reach(session.position, _PATIENCE):
-            nodes = self._replica.nodes
-            best = max(nodes, key=lambda node: nodes[node].synced)
-            raise trouble(Trouble.LAGGING, node=self._replica.genesis.by_id[best].name)
+            nodes, own = self._replica.nodes, self._replica.own
+            best = max((node for node in nodes if node != own), key=lambda node: nodes[node].synced, default=own)
+            name = self._replica.genesis.by_id[best].name
+            raise trouble(Trouble.LAGGING, node=name, address=self._addresses.get(name, ""))
 
     def officer(self, request: ledger_pb2.SignedRequest, signers: Signers) -> Officer:
         """The desk behind a request: a live certificate by a registered desk CA, at an active office."""

@@ -14,7 +14,7 @@ from eata_proto.v1 import ledger_pb2
 from eata_node.engine.interface import Engine
 from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.metrics import Metrics
-from eata_node.proposer import Proposer
+from eata_node.proposer import Overloaded, Proposer
 from eata_node.receipts import Receipts
 from eata_node.replica import GroupVoid, Replica, Result
 from eata_node.services.reader import Readers
@@ -78,6 +78,8 @@ class Submitting:
             head = await self._engine.head()
         except grpc.aio.AioRpcError:
             raise trouble(Trouble.NOT_READY) from None
+        if head.state != "LIVE":
+            raise trouble(Trouble.NOT_READY, "The log is recovering.")
         if not await self._replica.reach(head.position, _BARRIER_SECONDS):
             raise trouble(Trouble.LAGGING)
 
@@ -90,8 +92,12 @@ class Submitting:
             raise trouble(Trouble.NOT_READY, "The log did not answer in time.") from None
         except GroupVoid:
             raise refusal(Outcome.GROUP_REFUSED) from None
+        except Overloaded:
+            raise trouble(Trouble.NOT_READY, "Too much waits already.") from None
 
     def _reply(self, result: Result) -> ledger_pb2.SubmitReply:
+        if self._replica.halted:
+            raise trouble(Trouble.HALTED)
         if result.skipped is not None:
             raise refusal(result.outcome, result.skipped.detail)
         if result.outcome is not Outcome.ACCEPTED:
