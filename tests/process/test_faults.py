@@ -1,0 +1,160 @@
+"""P1, P2, P7 under kill -9 of real processes: nothing acknowledged is lost, doubled or reordered."""
+
+import asyncio
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eata_clients.registry import fetch
+from eata_node.cluster import Cluster, running
+from eata_node.commands import write_network
+from eata_node.store import Store
+
+from tests.load import Load, build
+from tests.mesh import People, prepare, register
+
+COMMITS = 2_000
+CLIENTS = 24
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Seven processes with the sandbox registered."""
+    home = tmp_path / "home"
+    prepare(home)
+    with running(home) as cluster:
+        write_network(home)
+
+        async def seed() -> None:
+            async with People(home).transport() as transport:
+                await register(home, transport)
+
+        asyncio.run(seed())
+        yield cluster
+
+
+def settle(cluster: Cluster) -> None:
+    """Until all six follow at the newest position."""
+    position = max(cluster.status(name).position for name in cluster.names)
+    for name in cluster.names:
+        status = cluster.wait(name, position)
+        assert status.state == "FOLLOWING", status.evidence
+
+
+def check(cluster: Cluster, load: Load) -> None:
+    """Every acknowledged entry stands once, at its index, on all six; roots are equal."""
+    settle(cluster)
+    statuses = [cluster.status(name) for name in cluster.names]
+    assert len({(s.size, s.root) for s in statuses}) == 1
+    cluster.stop_all()
+    for name in cluster.names:
+        store = Store(cluster.home / "nodes" / name)
+        hashes = [store.whole_entry(index)[1].hash for index in range(statuses[0].size)]
+        store.close()
+        doubled = [digest for digest, n in Counter(hashes).items() if n > 1]
+        lost = [digest for digest, index in load.acknowledged.items() if hashes[index] != digest]
+        assert (len(lost), len(doubled)) == (0, 0), f"lost and doubled on {name}"
+    assert len(load.acknowledged) == len(load.entries) >= COMMITS
+
+
+def test_no_commit_is_lost_or_doubled_by_kill_9(cluster: Cluster, seeded: random.Random) -> None:
+    """Proxies, one after another, and the core twice, while two thousand commits pass."""
+
+    async def story() -> Load:
+        people = People(cluster.home)
+        load = await build(people, COMMITS)
+        work = asyncio.create_task(load.run(people, CLIENTS))
+        names = [*cluster.names, "core", "core"]
+        seeded.shuffle(names)
+        for n, name in enumerate(names, 1):
+            while len(load.acknowledged) < COMMITS * n // (len(names) + 1) and not work.done():
+                await asyncio.wait({work}, timeout=0.02)
+            await asyncio.to_thread(cluster.kill, name)
+            await asyncio.to_thread(cluster.start, name)
+        assert not work.done(), "too little traffic: everything was done before the last kill"
+        await work
+        return load
+
+    check(cluster, asyncio.run(story()))
+
+
+def test_a_cut_core_log_is_noticed_and_refilled(cluster: Cluster) -> None:
+    """The core loses the end of its write-ahead log; its replicas bring it back before it takes anything."""
+
+    async def story(first: int, load: Load | None) -> Load:
+        people = People(cluster.home)
+        if load is None:
+            load = await build(people, 80)
+        part = Load(load.registry, load.entries[first : first + 40], load.acknowledged)
+        await part.run(people, 4)
+        return load
+
+    load = asyncio.run(story(0, None))
+    settle(cluster)
+    before = cluster.head()
+    cluster.kill("core")
+    wal = max((cluster.home / "core" / "log").glob("*.log"), key=lambda path: path.stat().st_size)
+    os.truncate(wal, wal.stat().st_size - 20_000)
+    cluster.start("core")
+    asyncio.run(story(40, load))
+    assert cluster.head().head > before.head
+    assert "log refilled" in (cluster.home / "core" / "log.jsonl").read_text()
+    assert len(load.acknowledged) == 80
+    settle(cluster)
+    assert len({cluster.status(name).root for name in cluster.names}) == 1
+
+
+def test_a_lost_core_folder_comes_back_from_the_six(cluster: Cluster) -> None:
+    """Nothing of the core's disk is left; with all six there, none of the log is."""
+
+    async def story(people: People) -> Load:
+        load = await build(people, 40)
+        await load.run(people, 4)
+        return load
+
+    people = People(cluster.home)
+    load = asyncio.run(story(people))
+    settle(cluster)
+    before = {name: cluster.status(name).size for name in cluster.names}
+    cluster.kill("core")
+    shutil.rmtree(cluster.home / "core")
+    cluster.start("core")
+
+    async def write() -> None:
+        async with people.transport() as transport:
+            await fetch(transport)
+        more = await build(people, 5)
+        await more.run(people, 2)
+
+    asyncio.run(write())
+    settle(cluster)
+    assert all(cluster.status(name).size > before[name] for name in cluster.names)
+    assert len(load.acknowledged) == 40
+
+
+def test_a_second_process_with_a_nodes_identity_is_kept_out(cluster: Cluster, tmp_path: Path) -> None:
+    """On the same folder the lock refuses it; on a copy, the log does: the older process ends, not the ledger."""
+    name = cluster.names[0]
+    cluster.stop(name)
+    copy = tmp_path / "copy"
+    shutil.copytree(cluster.home, copy)
+    cluster.start(name)
+    cluster.wait(name)
+    clone = Cluster.__new__(Cluster)
+    clone.home, clone.genesis, clone.processes = copy, cluster.genesis, {}
+    clone.file = cluster.file.model_copy(deep=True)
+    member = clone.file.node(name)
+    member.public, member.members, member.metrics = "127.0.0.1:0", "127.0.0.1:0", 0
+    clone.file.write(copy)
+    clone.start(name)
+    try:
+        assert cluster.processes[name].wait(60) == 3
+    finally:
+        clone.kill(name)
+    del cluster.processes[name]
+    cluster.start(name)
+    assert cluster.wait(name).state == "FOLLOWING"
