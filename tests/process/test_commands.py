@@ -1,0 +1,106 @@
+"""The commands others build on: exact JSON, exit codes, one line for a person, never a stack trace."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EATA = Path(sys.executable).with_name("eata")
+VECTORS = Path(__file__).parents[1] / "vectors"
+JOURNEYS: list[dict[str, Any]] = json.loads((VECTORS / "journeys.json").read_text())["valid"]
+
+
+def eata(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return subprocess.run(
+        [str(EATA), *arguments], capture_output=True, text=True, input=given, timeout=60, env=environment, check=False
+    )
+
+
+@pytest.mark.rule("ACC-55")
+@pytest.mark.parametrize("case", [c for c in JOURNEYS if c["id"] in ("883", "885", "D7")], ids=lambda c: c["id"])
+def test_reconcile_prints_the_documented_json(case: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "journey.json"
+    for expected in case["expected"]:
+        file.write_text(json.dumps({**case["journey"], "as_of": expected["as_of"]}))
+        done = eata("reconcile", str(file), "--json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert set(found) == {"status", "reasons", "transits"}
+        assert (found["status"], found["reasons"]) == (expected["status"], expected["reasons"])
+
+
+def test_reconcile_takes_another_day(tmp_path: Path) -> None:
+    file = tmp_path / "journey.json"
+    file.write_text(json.dumps({**JOURNEYS[0]["journey"], "as_of": "2021-06-04"}))
+    assert json.loads(eata("reconcile", str(file), "--as-of", "2021-06-03", "--json").stdout)["status"] == "N/A"
+    assert eata("reconcile", str(file)).stdout.startswith("To check\n")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 50_000, '{"carnet": {"items": 1e999}}', "1" * 6000, "\x00"])
+def test_a_bad_file_gets_one_line_and_no_trace(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "journey.json"
+    file.write_text(content)
+    for arguments in (("reconcile", str(file)), ("receipt", "verify", str(file), "--trust", str(file))):
+        done = eata(*arguments)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr + done.stdout
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_file_and_a_folder_are_errors_for_people(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.json", tmp_path):
+        done = eata("reconcile", str(path), "--json")
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["error"]["code"] == "FILE"
+        assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_picture_is_no_receipt(tmp_path: Path) -> None:
+    picture = tmp_path / "receipt.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    done = eata("receipt", "verify", str(picture), "--trust", str(picture))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_codes_are_never_arguments() -> None:
+    """Secrets come by standard input: no command has an option or argument for a code or PIN."""
+    for command in (("wallet", "download"), ("customs", "scan"), ("customs", "commit")):
+        shown = eata(*command, "--help").stdout.lower()
+        assert "--pin" not in shown
+        assert "--code" not in shown
+
+
+def test_every_command_explains_itself() -> None:
+    shown = eata("--help")
+    assert shown.returncode == 0
+    for command in ("reconcile", "receipt", "audit", "wallet", "customs", "init", "up", "status", "nics"):
+        assert command in shown.stdout
+
+
+def test_the_demo_tells_its_story(tmp_path: Path) -> None:
+    """The whole demo: exact JSON shape, no loss, six equal roots, every receipt good."""
+    out = tmp_path / "result.json"
+    environment = {**os.environ, "EATA_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.journeys", "--json", str(out), "--out", str(tmp_path / "report")],
+        capture_output=True, text=True, timeout=300, env=environment, cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert set(found) == {"carnets", "replicas", "commits", "lost", "p50_ms", "p99_ms", "receipts"}
+    assert [c["status"] for c in found["carnets"]] == ["To check", "To check", "Terminated", "Terminated"]
+    assert {c["status_on_last_day"] for c in found["carnets"]} == {"N/A"}
+    assert (len({r["root"] for r in found["replicas"]}), len(found["replicas"]), found["lost"]) == (1, 6, 0)
+    assert out.read_text().count('"root"') == 6
+    assert found["commits"] == len(found["receipts"]) == 25
+    assert all(receipt["good"] for receipt in found["receipts"])
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    assert page.count("data:image/png;base64,") == 25
