@@ -42,7 +42,6 @@ def _check(value: object, depth: int) -> None:
 
 def encode(value: Value) -> bytes:
     """The one encoding of `value`."""
-    _check(value, 0)
     return cbor2.dumps(value, canonical=True)
 
 
@@ -66,6 +65,7 @@ def decode(data: bytes, maps: bool = False) -> Value:
             data, tag_hook=_refuse_tag, semantic_decoders=_NO_TAGS, max_depth=_MAX_DEPTH + 2,
             allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=not maps,
         )  # fmt: skip
+        _check(value, 0)
         if encode(value) != data:
             raise Malformed("not in deterministic form")
     except Malformed:

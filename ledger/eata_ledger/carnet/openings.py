@@ -8,7 +8,7 @@ from eata_ledger.record import CODE, DAY, Record, array, f, nested, table
 
 @dataclass(frozen=True)
 class Opening(Record):
-    """Items of one arrival still to leave, and the last day for it."""
+    """Items that arrived to leave by one and the same last day."""
 
     items: Items = f(ITEMS)
     final_day: int = f(DAY)
@@ -19,8 +19,12 @@ OPENINGS = table(CODE, array(nested(Opening), 1024), 200)
 
 
 def opened(openings: Openings, territory: str, opening: Opening) -> Openings:
-    """With one more arrival."""
-    return {**openings, territory: (*openings.get(territory, ()), opening)}
+    """With one more arrival; those of one final day stand together, so there are never more than days."""
+    held = openings.get(territory, ())
+    same = next((o for o in held if o.final_day == opening.final_day), Opening(Items(), opening.final_day))
+    others = tuple(o for o in held if o.final_day != opening.final_day)
+    joined = Opening(same.items | opening.items, opening.final_day)
+    return {**openings, territory: tuple(sorted((*others, joined), key=lambda o: o.final_day))}
 
 
 def closed(openings: Openings, territory: str, items: Items) -> Openings:
