@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
-from eata_ledger.encoding import Malformed, Value, decode, encode
+from eata_ledger.encoding import Malformed, Value, decode, decode_own, encode
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -169,3 +169,8 @@ class Record:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         return cls.from_value(decode(data))
+
+    @classmethod
+    def from_own(cls, data: bytes) -> Self:
+        """From bytes this replica encoded itself, out of its own store."""
+        return cls.from_value(decode_own(data))

@@ -370,7 +370,7 @@ class Facts:
         if data is None:
             data = self._reader.get(*name)
         try:
-            return None if data is None else kind.from_bytes(data)
+            return None if data is None else kind.from_own(data)
         except Malformed as error:
             raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
 

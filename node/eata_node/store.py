@@ -112,10 +112,10 @@ class Store:
         if data is None:
             return None
         nodes = {
-            key[len(_NODE) :]: NodeState.from_bytes(value)
+            key[len(_NODE) :]: NodeState.from_own(value)
             for key, value in self._rocks.scan(META, _NODE, _NODE[:-1] + b"0")
         }
-        return LogState.from_bytes(data), nodes
+        return LogState.from_own(data), nodes
 
     def put_log_state(self, state: LogState, nodes: dict[bytes, NodeState], changed: set[bytes]) -> None:
         self.put(META, _STATE, state.to_bytes())
@@ -151,7 +151,7 @@ class Store:
 
     def entry(self, index: int) -> StoredEntry | None:
         data = self._get(ENTRIES, u64(index))
-        return None if data is None else StoredEntry.from_bytes(data)
+        return None if data is None else StoredEntry.from_own(data)
 
     def whole_entry(self, index: int) -> tuple[StoredEntry, Entry]:
         """An entry with the parts that have not been erased."""
@@ -181,7 +181,7 @@ class Store:
 
     def checkpoint(self, size: int) -> StoredCheckpoint | None:
         data = self._get(CHECKPOINTS, u64(size))
-        return None if data is None else StoredCheckpoint.from_bytes(data)
+        return None if data is None else StoredCheckpoint.from_own(data)
 
     # -- maintenance
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.outcomes import Outcome, Refused, Skipped
+from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import key_id
@@ -32,6 +33,7 @@ class Act:
     moment: Moment
     verify: Callable[[bytes, bytes, bytes], bool]
     author: bytes = b""
+    desks: dict[bytes, tuple[DeskCertificate, str]] = field(default_factory=dict)
     _message: bytes = field(default=b"")
 
     def require_signature(self, public: bytes) -> None:

@@ -54,6 +54,9 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
 
 def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:
     """A desk certificate that a registered desk CA signed, and that CA's administration. Raises `Skipped`."""
+    known = act.desks.get(data)
+    if known is not None:
+        return known
     try:
         presented = Presented.from_bytes(data)
     except Malformed:
@@ -63,4 +66,5 @@ def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:
         raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate's authority is not registered")
     if presented.certificate.ledger != act.moment.genesis.ledger or not presented.genuine(authority.raw):
         raise Skipped(Outcome.SIGNATURE_INVALID, "the desk certificate is not genuine")
-    return presented.certificate, authority.owner
+    act.desks[data] = presented.certificate, authority.owner
+    return act.desks[data]
