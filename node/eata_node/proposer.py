@@ -65,6 +65,7 @@ class Proposer:
         self._lanes: list[_Lane] = []
         self._under_way: set[bytes] = set()
         self._waiting_bytes = 0
+        self._cosignature: Cosignature | None = None
         self._last_proposal = 0.0
         self.incarnation = 0
         self.synced = 0
@@ -140,7 +141,7 @@ class Proposer:
             if self._replica.nodes[self._key.id].incarnation > self.incarnation:
                 raise SupersededError("the log shows a newer process of this node")
             self._last_proposal = asyncio.get_running_loop().time()
-            header = await self._header(lane, kind, batch)
+            header = self._header(lane, kind, batch)
             encoded = header.to_bytes()
             group = Group(header, encoded, header.sign(self._key))
             data = group_to_bytes(group, tuple(waiting.entry for waiting in batch))
@@ -157,9 +158,10 @@ class Proposer:
         log.warning("lane moved", lane=lane.number, n=n)
         lane.n, lane.hash = n, there.hash if there else NO_HASH
 
-    async def _header(self, lane: _Lane, kind: GroupKind, batch: list[_Waiting]) -> GroupHeader:
+    def _header(self, lane: _Lane, kind: GroupKind, batch: list[_Waiting]) -> GroupHeader:
         state = self._replica.state
-        cosignature = await asyncio.to_thread(self._sign_checkpoint) if self._unsigned() else None
+        signed, shown = self._cosignature, self._replica.cosigning.signed_size
+        cosignature = signed if signed is not None and signed.size > shown else None
         return GroupHeader(
             1, self._replica.genesis.ledger, state.era, kind, self._key.id, self.incarnation, lane.number,
             lane.n + 1, lane.hash, self._clock(), self.synced, self._replica.genesis.rules, cosignature,
@@ -172,9 +174,12 @@ class Proposer:
         return newest is not None and newest[0] > self._replica.cosigning.signed_size
 
     async def _beat(self) -> None:
-        """An empty group when idle, so that clocks, checkpoints and signatures go on."""
+        """Signs new checkpoints beside the hot path; an empty group when idle, so that clocks, checkpoints and
+        signatures go on."""
         while True:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.2)
+            if self._unsigned():
+                self._cosignature = await asyncio.to_thread(self._sign_checkpoint)
             state = self._replica.state
             busy = state.size > state.checkpoint or self._unsigned()
             idle = asyncio.get_running_loop().time() - self._last_proposal

@@ -30,7 +30,7 @@ ERA_PAYLOAD_TYPE = "application/vnd.eata.era.v1+cbor"
 MAX_GROUP = 2**20
 MAX_ENTRIES = 1024
 NO_HASH = bytes(32)
-LANES, MAX_LANES = 8, 64
+LANES, MAX_LANES = 2, 64
 
 
 class GroupKind(IntEnum):
