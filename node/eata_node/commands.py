@@ -68,7 +68,7 @@ def admit(
 
 
 def write_network(home: Path) -> Path:
-    """The file clients need: addresses, TLS root, pinned ledger. Nothing in it is secret."""
+    """The file clients need: addresses, TLS root, pinned ledger; and what Prometheus scrapes. Nothing is secret."""
     from eata_node.config import ClusterFile
 
     cluster = ClusterFile.read(home)
@@ -76,6 +76,8 @@ def write_network(home: Path) -> Path:
     path = home / "network.json"
     data = {"ledger": cluster.ledger, "nodes": nodes, "ca": (home / "tls" / "ca.pem").read_text()}
     path.write_text(json.dumps(data, indent=2) + "\n")
+    targets = [{"targets": [f"127.0.0.1:{n.metrics}"], "labels": {"node": n.name}} for n in cluster.nodes]
+    (home / "targets.json").write_text(json.dumps(targets, indent=2) + "\n")
     return path
 
 

@@ -1,0 +1,78 @@
+"""A real Prometheus with the shipped configuration sees six proxies; the dashboard asks for what exists."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from eata_node.cluster import running
+from eata_node.commands import write_network
+from eata_node.config import free_ports
+from eata_node.metrics import Metrics
+
+from tests.mesh import prepare
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def prometheus(home: Path) -> Iterator[str]:
+    """The shipped configuration beside the cluster's targets; yields the query address."""
+    fetched = subprocess.run(
+        [ROOT / "scripts" / "fetch-debian", "prometheus"], capture_output=True, text=True, check=True
+    )
+    binary = Path(fetched.stdout.strip()) / "usr" / "bin" / "prometheus"
+    for name in ("prometheus.yml", "alerts.yml"):
+        shutil.copy(ROOT / "deploy" / name, home / name)
+    [port] = free_ports(1)
+    with (home / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [binary, f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'tsdb'}",
+             f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}/api/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ask(address: str, path: str) -> Any:
+    try:
+        with urllib.request.urlopen(f"{address}/{path}", timeout=5) as answer:
+            return json.load(answer)["data"]
+    except OSError:
+        return None
+
+
+def test_a_real_prometheus_scrapes_six_proxies(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    prepare(home)
+    with running(home):
+        write_network(home)
+        with prometheus(home) as address:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                found = ask(address, "query?query=" + quote('up{job="eata"} == 1'))
+                if found and len(found["result"]) == 6:
+                    break
+            assert found is not None
+            assert len({row["metric"]["node"] for row in found["result"]}) == 6
+            rules = ask(address, "rules")
+            assert [rule["health"] for group in rules["groups"] for rule in group["rules"]].count("err") == 0
+
+
+def test_dashboard_and_alerts_use_only_metrics_that_exist() -> None:
+    known = {family.name for family in Metrics().registry.collect()}
+    text = (ROOT / "deploy" / "dashboard.json").read_text() + (ROOT / "deploy" / "alerts.yml").read_text()
+    used = {re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"\beata_[a-z_]+", text)}
+    assert used <= known, used - known
+    assert len(used) >= 10
