@@ -47,7 +47,7 @@ def test_a_whole_journey_settles_every_balance(world: World, tickets: list[Ticke
     assert [c.used for c in state.sets.values()] == [1, 1, 1, 1, 0]
 
 
-@pytest.mark.rule("ACC-30")
+@pytest.mark.rule("ACC-21")
 def test_an_unknown_code_is_code_invalid(world: World, tickets: list[Ticket]) -> None:
     stranger = replace(tickets[0], keys=CodeKeys(SigningKey(os.urandom(32)), os.urandom(32)))
     assert world.commit(stranger) is Outcome.CODE_INVALID
