@@ -172,7 +172,7 @@ class World:
         return merkle.root(lambda k, i: nodes[k, i], len(self.leaves))
 
     def fact(self, kind: type[Fact], *key: int | bytes | str) -> object:
-        from eata_ledger.state import Facts
+        from eata_ledger.facts import Facts
 
         return Facts(self).get(kind, *key)
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eata_ledger.encoding import Value, encode, sha256
+from eata_ledger.facts import Facts, Reader
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import keys
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
 from eata_ledger.rules.act import Act, Moment
-from eata_ledger.state import Facts, Logged, Reader
+from eata_ledger.state import Logged
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 

@@ -58,13 +58,21 @@ def init(
 
 
 def admit(
-    member: Annotated[str, typer.Argument(help="An organisation's code, such as CH.")], home: _Home = None
+    members: Annotated[list[str], typer.Argument(help="Organisations' codes, such as CH ICC-AUDIT.")],
+    home: _Home = None,
+    as_json: _Json = False,
 ) -> None:
-    """Give an organisation a TLS certificate: it admits to the members' door, it authorises nothing."""
+    """Give organisations a TLS certificate: it admits to the members' door, it authorises nothing."""
     from eata_node.tls import Authority
 
     folder = _home(home)
-    Authority(folder / "tls").admit(f"org:{member}", folder / "offices" / member)
+    if not (folder / "genesis.cbor").exists():
+        _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
+    for member in members:
+        if not member.replace("-", "").isalnum():
+            _fail("MEMBER_CODE", "A member's code is letters, digits and hyphens.", "Correct it.")
+        Authority(folder / "tls").admit(f"org:{member}", folder / "offices" / member)
+    _say({"admitted": members}, as_json, f"Admitted: {', '.join(members)}.")
 
 
 def write_network(home: Path) -> Path:

@@ -89,6 +89,16 @@ class NodeKeys:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Readable by the owner only, from the first byte on."""
-    path.touch(mode=0o600)
-    path.write_bytes(data)
+    """Whole and on disk once it returns, readable by the owner only from the first byte on."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -5,7 +5,6 @@ halts itself; in an undecidable split every node that contradicts another halts.
 """
 
 import json
-import os
 import threading
 from pathlib import Path
 
@@ -18,24 +17,10 @@ from eata_ledger.proof.genesis import Genesis, origin
 from eata_ledger.proof.group import Cosignature, GroupHeader
 from eata_ledger.proof.keys import SigningKey, verify
 
+from eata_node.config import write_secret
 from eata_node.store import Store, StoredCheckpoint
 
 log = structlog.get_logger()
-
-
-def write_durable(path: Path, data: bytes) -> None:
-    """Whole and on disk once it returns."""
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Cosigning:
@@ -57,7 +42,7 @@ class Cosigning:
         """What was proved outlives a restart; an operator who has dealt with it removes the file."""
         data = json.dumps({"excluded": sorted(self.excluded), "verdict": self.verdict})
         if not self._evidence.exists() or self._evidence.read_text() != data:
-            write_durable(self._evidence, data.encode())
+            write_secret(self._evidence, data.encode())
 
     @property
     def enough(self) -> int:
@@ -171,5 +156,5 @@ class Guard:
         return self._signed
 
     def _write(self, era: int, size: int, root: bytes) -> None:
-        write_durable(self._path, encode([era, size, root]))
+        write_secret(self._path, encode([era, size, root]))
         self.last = (era, size, root)

@@ -10,8 +10,8 @@ import grpc
 import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
+from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
-from eata_ledger.state import DamagedFact
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc, reading_pb2, reading_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection

@@ -4,12 +4,13 @@ import asyncio
 import os
 
 from eata_ledger.carnet.dates import DAY
+from eata_ledger.facts import Facts
 from eata_ledger.proof.bodies import Tick
 from eata_ledger.proof.entry import Header, build
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.registry import TICK_HOUR
-from eata_ledger.state import Chain, Facts
+from eata_ledger.state import Chain
 from eata_ledger.wire import entry_to_proto
 
 from eata_node.proposer import Proposer

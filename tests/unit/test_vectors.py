@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.journey import Journey, report
@@ -256,3 +257,15 @@ def test_what_others_accept_the_one_verify_refuses(why: str, public: str, signat
 @pytest.mark.parametrize("public", SIGNATURES["weak_keys"])
 def test_weak_keys_are_refused_at_registration(public: str) -> None:
     assert not acceptable(bytes.fromhex(public))
+
+
+def test_the_two_watch_ciphertext_opens_under_one_key_only() -> None:
+    """Plain GCM takes it under both keys; the committed seal under the one it names (docs/formats.md)."""
+    case = SEALS["two_watches"]
+    sealed, context = bytes.fromhex(case["sealed"]), _context(case)
+    for cipher_key in case["cipher_keys"]:
+        AESGCM(bytes.fromhex(cipher_key)).decrypt(bytes(12), sealed[65:], None)
+    assert unseal(bytes.fromhex(case["key"]), context, sealed) == bytes.fromhex(case["message"])
+    for key, data in ((case["other_key"], sealed), (case["key"], bytes.fromhex(case["sealed_for_other"]))):
+        with pytest.raises(CannotOpen):
+            unseal(bytes.fromhex(key), context, data)

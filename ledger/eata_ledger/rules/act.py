@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import Label
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import Entry
@@ -11,7 +12,7 @@ from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import key_id
 from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
-from eata_ledger.state import Carnet, CarnetState, Chain, Facts
+from eata_ledger.state import Carnet, CarnetState, Chain
 
 
 @dataclass(frozen=True)

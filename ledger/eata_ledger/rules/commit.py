@@ -23,15 +23,7 @@ from eata_ledger.proof.entry import PartInfo
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
-from eata_ledger.state import (
-    Carnet,
-    Office,
-    Organisation,
-    Territory,
-    Validated,
-    Voucher,
-    VoucherKey,
-)
+from eata_ledger.state import Carnet, Office, Organisation, Territory, Validated, Voucher, VoucherKey
 
 LATE = 10 * MINUTE
 COUNTERSIGN_AFTER = 72 * HOUR

@@ -9,8 +9,9 @@ from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, VoucherState
+from eata_ledger.facts import Facts, key_of
 from eata_ledger.proof.entry import Header, PartInfo
-from eata_ledger.state import Carnet, CarnetState, Chain, Facts, Family, Territory, Transaction, Voucher, key_of
+from eata_ledger.state import Carnet, CarnetState, Chain, Family, Territory, Transaction, Voucher
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
 from eata_node.guarding import Trouble, trouble

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
+from eata_ledger.facts import Facts
 from eata_ledger.proof import merkle
 from eata_ledger.proof.leaf import Leaf
-from eata_ledger.state import Facts, Number
+from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Purpose, Role
 from eata_ledger.encoding import Malformed
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.certificate import DeskCertificate, Presented
 from eata_ledger.proof.keys import key_id, verify
 from eata_ledger.proof.reading import WINDOW, to_sign
-from eata_ledger.state import Facts, KeyFact, Office
+from eata_ledger.state import KeyFact, Office
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.guarding import Trouble, refusal, trouble

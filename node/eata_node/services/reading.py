@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose
 from eata_ledger.encoding import Malformed
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.keys import acceptable
-from eata_ledger.state import Device, Facts, KeyFact, Organisation, Voucher, VoucherKey
+from eata_ledger.state import Device, KeyFact, Organisation, Voucher, VoucherKey
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 

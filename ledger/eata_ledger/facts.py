@@ -1,0 +1,55 @@
+"""Facts as one entry sees them: what is stored, under what it has written itself."""
+
+from typing import Protocol, TypeVar
+
+from eata_ledger.encoding import Malformed, Value, hash_of
+from eata_ledger.state import Fact
+
+
+class Reader(Protocol):
+    """Where facts come from."""
+
+    def get(self, family: int, key: bytes) -> bytes | None:
+        """The stored bytes, None where there are none."""
+
+
+F = TypeVar("F", bound=Fact)
+KeyPart = int | bytes | str
+
+
+def key_of(*parts: KeyPart) -> bytes:
+    """The key of a fact."""
+    return b"".join(
+        part.to_bytes(8, "big") if isinstance(part, int) else part.encode() if isinstance(part, str) else part
+        for part in parts
+    )
+
+
+class DamagedFact(OSError):
+    """A stored fact does not read: the replica must stop, not judge."""
+
+
+class Facts:
+    """Facts as one entry sees them: what is stored, under what it has written itself."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.written: dict[tuple[int, bytes], bytes] = {}
+
+    def get(self, kind: type[F], *key: KeyPart) -> F | None:
+        name = (int(kind.FAMILY), key_of(*key))
+        data = self.written.get(name)
+        if data is None:
+            data = self._reader.get(*name)
+        try:
+            return None if data is None else kind.from_own(data)
+        except Malformed as error:
+            raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
+
+    def put(self, fact: Fact, *key: KeyPart) -> None:
+        self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()
+
+    def effects_hash(self) -> bytes:
+        """SHA-256 of the sorted array of [family, key, value]: equal roots mean equal state changes."""
+        effects: list[Value] = [[family, key, self.written[family, key]] for family, key in sorted(self.written)]
+        return hash_of(effects)
