@@ -6,7 +6,8 @@ inside and record what passes inside TLS.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.vocabulary import Role, SetKind
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
-from eata_node.cluster import create
+from eata_node.cluster import Cluster, create, running
+from eata_node.commands import write_network
 from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.core import CoreServer
 from eata_node.server import Proxy, Setup
@@ -57,6 +59,21 @@ async def register(home: Path, transport: Transport) -> None:
     genesis = (await fetch(transport)).genesis
     for entry in registrations(source, home / "offices", genesis.ledger):
         await submit(transport, genesis, entry)
+
+
+@contextmanager
+def seeded_processes(home: Path) -> Iterator[Cluster]:
+    """Seven real processes with the sandbox registered."""
+    prepare(home)
+    with running(home) as cluster:
+        write_network(home)
+
+        async def seed() -> None:
+            async with People(home).transport() as transport:
+                await register(home, transport)
+
+        asyncio.run(seed())
+        yield cluster
 
 
 class People:

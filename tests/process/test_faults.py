@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from eata_clients.registry import fetch
-from eata_node.cluster import Cluster, running
-from eata_node.commands import write_network
+from eata_node.cluster import Cluster
 from eata_node.store import Store
 
 from tests.load import Load, build
-from tests.mesh import People, prepare, register
+from tests.mesh import People, seeded_processes
 
 COMMITS = 2_000
 CLIENTS = 24
@@ -24,16 +23,7 @@ CLIENTS = 24
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Seven processes with the sandbox registered."""
-    home = tmp_path / "home"
-    prepare(home)
-    with running(home) as cluster:
-        write_network(home)
-
-        async def seed() -> None:
-            async with People(home).transport() as transport:
-                await register(home, transport)
-
-        asyncio.run(seed())
+    with seeded_processes(tmp_path / "home") as cluster:
         yield cluster
 
 

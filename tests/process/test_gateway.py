@@ -1,6 +1,5 @@
 """The NICS gateway as a real process: orders with their reader rules, idempotence, its own organisation only."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from eata_node.cluster import Cluster, running
-from eata_node.commands import write_network
+from eata_node.cluster import Cluster
 from eata_node.tls import CHANNEL_OPTIONS, Identity
 from eata_proto import errors as wire
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
@@ -20,7 +18,7 @@ from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.mesh import People, prepare, register
+from tests.mesh import seeded_processes
 
 EATA = Path(sys.executable).with_name("eata")
 
@@ -70,16 +68,7 @@ class Office:
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    home = tmp_path_factory.mktemp("gateway") / "home"
-    prepare(home)
-    with running(home) as cluster:
-        write_network(home)
-
-        async def seed() -> None:
-            async with People(home).transport() as transport:
-                await register(home, transport)
-
-        asyncio.run(seed())
+    with seeded_processes(tmp_path_factory.mktemp("gateway") / "home") as cluster:
         office = Office(cluster)
         yield office
         office.stop()

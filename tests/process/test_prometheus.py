@@ -4,10 +4,9 @@ import json
 import re
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def prometheus(home: Path) -> Iterator[str]:
-    """The shipped configuration beside the cluster's targets; yields the query address."""
+def prometheus(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The shipped configuration beside the cluster's targets; yields the query address and the process."""
     fetched = subprocess.run(
         [ROOT / "scripts" / "fetch-debian", "prometheus"], capture_output=True, text=True, check=True
     )
@@ -39,7 +38,7 @@ def prometheus(home: Path) -> Iterator[str]:
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        yield f"http://127.0.0.1:{port}/api/v1"
+        yield f"http://127.0.0.1:{port}/api/v1", process
     finally:
         process.terminate()
         process.wait()
@@ -58,12 +57,15 @@ def test_a_real_prometheus_scrapes_six_proxies(tmp_path: Path) -> None:
     prepare(home)
     with running(home):
         write_network(home)
-        with prometheus(home) as address:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
+        with prometheus(home) as (address, process):
+            found = None
+            for _ in range(120):
                 found = ask(address, "query?query=" + quote('up{job="eata"} == 1'))
                 if found and len(found["result"]) == 6:
                     break
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+                    raise AssertionError((home / "prometheus.log").read_text())
             assert found is not None
             assert len({row["metric"]["node"] for row in found["result"]}) == 6
             rules = ask(address, "rules")
