@@ -5,6 +5,7 @@ import html
 from pathlib import Path
 from typing import Any
 
+from scripts.journeys.plot import GUIDE
 from scripts.journeys.story import Story, Told
 
 _COLOUR = {
@@ -27,6 +28,7 @@ figcaption{font-size:.8rem;color:#546e7a}
 def write(path: Path, story: Story, data: dict[str, Any], audit: str) -> None:
     """Writes the page; it loads nothing from anywhere."""
     carnets = "".join(_timeline(story, carnet) for carnet in data["carnets"])
+    guide = _track(story, GUIDE.number)
     roots = "".join(
         f"<tr><td>{html.escape(r['name'])}</td><td>{r['size']}</td><td><code>{r['root']}</code></td></tr>"
         for r in data["replicas"]
@@ -37,6 +39,7 @@ def write(path: Path, story: Story, data: dict[str, Any], audit: str) -> None:
 <p>{data["commits"]} commits, {data["lost"]} lost, p50 {data["p50_ms"]} ms, p99 {data["p99_ms"]} ms. Audit: {html.escape(audit)}.</p>
 <h2>What happened</h2><ol>{events}</ol>
 <h2>The four carnets of the seed</h2>{carnets}
+<h2>The guide's carnet, {GUIDE.number}</h2>{guide}
 <h2>Six roots</h2><table><tr><th>replica</th><th>size</th><th>Merkle root</th></tr>{roots}</table>
 <h2>Commit latency</h2>{_histogram([told.ms for told in story.told])}
 <h2>Receipts</h2><div class="codes">{"".join(_figure(path.parent, told) for told in story.told)}</div></html>
@@ -45,18 +48,23 @@ def write(path: Path, story: Story, data: dict[str, Any], audit: str) -> None:
 
 
 def _timeline(story: Story, carnet: dict[str, Any]) -> str:
-    steps = "".join(
-        f'<span class="step" style="--c:{_COLOUR.get(told.scene.kind, "#90a4ae")}">{told.scene.kind.title()} '
-        f"{told.scene.items}<small>{html.escape(told.scene.office)} · index {told.index} · {told.ms:.0f} ms</small></span>"
-        for told in story.told
-        if told.play.number == carnet["number"]
-    )
     reasons = "; ".join(f"{r['kind']} {r['territory']} {r['items']}" for r in carnet["reasons"])
     first = carnet["status"].split()[0]
     return (
         f'<h3>{carnet["number"]} <span class="status {first}">{carnet["status"]}</span></h3>'
-        f'<div class="track">{steps}</div><p>Last valid day: {carnet["status_on_last_day"]}. {html.escape(reasons)}</p>'
+        f"{_track(story, carnet['number'])}<p>On the last valid day: {carnet['status_on_last_day']}. "
+        f"The day after: {carnet['status']}. {html.escape(reasons)}</p>"
     )
+
+
+def _track(story: Story, number: str) -> str:
+    steps = "".join(
+        f'<span class="step" style="--c:{_COLOUR.get(told.scene.kind, "#90a4ae")}">{told.scene.kind.title()} '
+        f"{told.scene.items}<small>{html.escape(told.scene.office)} · index {told.index} · {told.ms:.0f} ms</small></span>"
+        for told in story.told
+        if told.play.number == number
+    )
+    return f'<div class="track">{steps}</div>'
 
 
 def _histogram(values: list[float]) -> str:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from eata_clients.registry import fetch
+from eata_clients.transport import HEDGE_SECONDS
 from eata_node.cluster import Cluster
 from eata_node.store import Store
 
@@ -29,7 +31,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def settle(cluster: Cluster) -> None:
     """Until all six follow at the newest position."""
-    position = max(cluster.status(name).position for name in cluster.names)
+    position = max(cluster.wait(name).position for name in cluster.names)
     for name in cluster.names:
         status = cluster.wait(name, position)
         assert status.state == "FOLLOWING", status.evidence
@@ -148,3 +150,28 @@ def test_a_second_process_with_a_nodes_identity_is_kept_out(cluster: Cluster, tm
     del cluster.processes[name]
     cluster.start(name)
     assert cluster.wait(name).state == "FOLLOWING"
+
+
+def test_a_silent_proxy_costs_one_hedge_and_a_dead_one_nothing(cluster: Cluster) -> None:
+    """P6: the same bytes go to the next node after a second; a client never has to know why."""
+    people = People(cluster.home)
+    silent, dead = cluster.names[:2]
+
+    async def commit(prefer: str, load: Load) -> str:
+        async with people.transport(prefer=[prefer]) as transport:
+            await load.send(transport, load.entries.pop())
+            return transport.last_node
+
+    load = asyncio.run(build(people, 2))
+    process = cluster.processes[silent]
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert asyncio.run(commit(silent, load)) != silent
+    finally:
+        process.send_signal(signal.SIGCONT)
+    cluster.kill(dead)
+    assert asyncio.run(commit(dead, load)) != dead
+    assert load.seconds[0] >= HEDGE_SECONDS, "the silent node was asked first"
+    assert load.seconds[1] < HEDGE_SECONDS, "a refused connection is passed over at once"
+    cluster.start(dead)
+    settle(cluster)

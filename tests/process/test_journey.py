@@ -1,5 +1,7 @@
 """One carnet through the real services: issue, download, travel, scan, commit, receipt, and who sees what."""
 
+import os
+
 import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
@@ -15,7 +17,7 @@ from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
-from eata_ledger.seal.codes import Code
+from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import earlier, leaf_key
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Transaction
@@ -160,3 +162,16 @@ async def test_the_guide_s_wrong_pin_opens_nothing(mesh: tuple[Mesh, People]) ->
         with pytest.raises(EataError) as caught:
             await people.wallet(transport).download(CodeQr(str(issued.carnet_id), Code.random_pin()))
         assert caught.value.code == "NOT_VISIBLE"
+
+
+async def test_a_wrong_code_opens_no_voucher(mesh: tuple[Mesh, People]) -> None:
+    """The officer with a certificate and a guess: refused by the node, and nothing was changed."""
+    house, people = mesh
+    issued = await people.issue(people.order())
+    guess = Code.from_bytes(CodeKind.TRANSACTION, os.urandom(8))
+    async with people.transport("CH") as transport:
+        before = max(proxy.replica.state.size for proxy in house.proxies.values())
+        with pytest.raises(EataError) as caught:
+            await people.customs(transport, "CH-ZRH").scan(CodeQr(str(issued.carnet_id), guess))
+        assert (caught.value.code, caught.value.final) == ("CODE_INVALID", False)
+        assert max(proxy.replica.state.size for proxy in house.proxies.values()) == before
