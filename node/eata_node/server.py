@@ -12,6 +12,7 @@ import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.selftest import check_verify
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc, reading_pb2, reading_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -55,6 +56,7 @@ class Proxy:
     """Runs until `stop`; every task's failure is an alarm, never a silent end."""
 
     def __init__(self, setup: Setup) -> None:
+        check_verify()
         self.setup, genesis = setup, setup.genesis
         self.metrics = Metrics()
         keys, identity = NodeKeys.read(setup.folder), Identity.read(setup.folder)

@@ -13,7 +13,7 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.journey import Journey, report
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, decode, encode
-from eata_ledger.proof import merkle
+from eata_ledger.proof import merkle, selftest
 from eata_ledger.proof.keys import acceptable, verify
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Statement
@@ -269,3 +269,12 @@ def test_the_two_watch_ciphertext_opens_under_one_key_only() -> None:
     for key, data in ((case["other_key"], sealed), (case["key"], bytes.fromhex(case["sealed_for_other"]))):
         with pytest.raises(CannotOpen):
             unseal(bytes.fromhex(key), context, data)
+
+
+def test_a_node_stays_down_where_verify_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-test takes this machine's libsodium, and refuses one that accepts everything or nothing."""
+    selftest.check_verify()
+    for answer in (True, False):
+        monkeypatch.setattr(selftest, "verify", lambda *_, a=answer: a)
+        with pytest.raises(RuntimeError, match="stays down"):
+            selftest.check_verify()
