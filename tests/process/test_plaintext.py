@@ -95,7 +95,7 @@ def places(mesh_home: Path, messages: Iterable[bytes], genesis: Any) -> Iterable
         yield "a message inside TLS", message
 
 
-async def run(home: Path) -> list[str]:
+async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """A whole journey with the probe in every text; returns where it was found afterwards."""
     recorder = Recorder()
     mesh = Mesh(home, [recorder])
@@ -118,15 +118,19 @@ async def run(home: Path) -> list[str]:
     await mesh.stop()
     assert len(recorder.messages) > 100, "too little traffic was recorded"
     found = [place for place, data in places(home, recorder.messages, genesis) if holds_probe(data)]
+    if holds_probe("".join(capsys.readouterr()).encode()):
+        found.append("what the nodes logged")
     return sorted(set(found))
 
 
 @pytest.mark.rule("CORE-04")
-async def test_no_node_holds_the_probe(tmp_path: Path) -> None:
-    assert await run(tmp_path / "home") == []
+async def test_no_node_holds_the_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await run(tmp_path / "home", capsys) == []
 
 
-async def test_without_sealing_the_same_scan_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_sealing_the_same_scan_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Sealing replaced by identity: the store, the core's log and the messages all show the probe."""
 
     def identity(key: bytes, context: object, message: bytes, salt: bytes | None = None) -> bytes:
@@ -139,7 +143,7 @@ async def test_without_sealing_the_same_scan_finds_it(tmp_path: Path, monkeypatc
         monkeypatch.setattr(module, "seal", identity)
     for name in ("eata_clients.opening.unseal", "eata_clients.wallet.unseal"):
         monkeypatch.setattr(name, open_identity)
-    found = await run(tmp_path / "home")
+    found = await run(tmp_path / "home", capsys)
     assert "frankfurt/parts" in found
     assert any(place.startswith("core/") for place in found)
     assert "a message inside TLS" in found
