@@ -170,7 +170,23 @@ class CustomsClient:
             registry.issuer(scanned.carnet.issuer), Stamp(time, self.offset(office), life=max(now() - time, 0) + LIFE),
             controller,
         )  # fmt: skip
-        return await submit(self._transport, registry.genesis, entry, self._outbox)
+        try:
+            return await submit(self._transport, registry.genesis, entry, self._outbox)
+        except EataError as error:
+            if error.code == "STANZAS_WRONG":  # perhaps a new key generation: the next try knows it
+                self._registry = None
+            raise
+
+    async def resend(self) -> list[Committed]:
+        """Sends what was not answered, same bytes: a commit of one's own is found, never made twice (P7)."""
+        genesis, done = (await self.registry()).genesis, []
+        for entry in self._outbox.waiting():
+            try:
+                done.append(await submit(self._transport, genesis, entry, self._outbox))
+            except EataError as error:
+                if not error.settled:
+                    raise
+        return done
 
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""

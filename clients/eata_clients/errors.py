@@ -19,11 +19,12 @@ class EataError(Fault):
     def __init__(self, code: str, message: str, advice: str, final: bool = False, retryable: bool = False) -> None:
         super().__init__(code, message, advice)
         self.final, self.retryable = final, retryable
+        self.alone = True  # no other node was asked with the same bytes before or beside
 
     @property
     def settled(self) -> bool:
-        """True only for a rule's own refusal: anything else may have been logged all the same."""
-        return self.code in Outcome.__members__ and not self.retryable
+        """True for a logged refusal, or a rule's advice with no other attempt: else it may still be logged."""
+        return self.final or (self.alone and self.code in Outcome.__members__ and not self.retryable)
 
 
 class Unreachable(EataError):

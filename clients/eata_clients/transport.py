@@ -67,11 +67,11 @@ class Transport:
         if not self._measured:
             await self.measure()
         waiting: dict[asyncio.Task[R], Node] = {}
-        left, last = list(self._order), EataError("UNREACHABLE", "", "")
+        left, last, asked = list(self._order), EataError("UNREACHABLE", "", ""), 0
         try:
             while left or waiting:
                 if left:
-                    node = left.pop(0)
+                    node, asked = left.pop(0), asked + 1
                     waiting[asyncio.ensure_future(self._one(method, node, request))] = node
                 patience = HEDGE_SECONDS if left else None
                 done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +81,8 @@ class Transport:
                     if error is None:
                         return self._seen(task.result(), node)
                     if not isinstance(error, EataError) or not error.retryable:
+                        if isinstance(error, EataError):
+                            error.alone = asked == 1
                         raise error
                     last = error
                     self._order.sort(key=lambda n, bad=node: n is bad)  # type: ignore[misc]

@@ -105,13 +105,21 @@ class WalletClient:
         reply = await self._read(carnet_id, pin.sign)
         secret = _pin_stanza(reply, pin.wrap, ledger, carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
-        device = SigningKey(os.urandom(32))
+        device = SigningKey(self._device_seed(ledger, carnet_id))
         stamp = Stamp(now())
         entry = holding.enrol(ledger, carnet_id, pin.sign, device, Role.HOLDER, stamp)
         carnet = Carnet.from_bytes(reply.record)
         self._keep(Kept(ledger, carnet_id, carnet.content, device.seed, pin.wrap, secret.content, secret.holder_root))
         await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
         return await self.show(carnet_id)
+
+    def _device_seed(self, ledger: bytes, carnet_id: int) -> bytes:
+        """The key this wallet has for the carnet already: a second download must not lose it."""
+        if self._path(carnet_id).exists():
+            kept = self.kept(carnet_id)
+            if kept.ledger == ledger:
+                return kept.device
+        return os.urandom(32)
 
     async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> reading_pb2.CarnetReply:
         body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()

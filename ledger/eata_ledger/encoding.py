@@ -14,7 +14,7 @@ Value: TypeAlias = "int | bytes | str | bool | None | list[Value] | dict[int, Va
 
 MAX_INT = 2**64 - 1
 _MAX_DEPTH = 16
-MAX_WITH_MAPS = 16_384
+MAX_WITH_MAPS = 65_536
 
 
 class Malformed(ValueError):

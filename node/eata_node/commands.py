@@ -224,8 +224,9 @@ def scrub(
             state = store.log_state()
             size = 0 if state is None else state[0].size
             with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
-                for _ in progress.track(walk(store, size), total=size, description="scrubbing"):
-                    pass
+                task = progress.add_task("scrubbing", total=size)
+                for whole in walk(store, size):
+                    progress.update(task, completed=whole)
         finally:
             store.close()
     except (DamagedError, Malformed, KeyError) as error:

@@ -6,6 +6,7 @@ halts itself; in an undecidable split every node that contradicts another halts.
 
 import json
 import threading
+from collections import OrderedDict
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,7 @@ from eata_ledger.proof.keys import SigningKey, verify
 from eata_node.config import write_secret
 from eata_node.store import Store, StoredCheckpoint
 
+_RECENT = 256
 log = structlog.get_logger()
 
 
@@ -33,7 +35,8 @@ class Cosigning:
         self.signed_size = 0
         self.excluded: set[str] = set()
         self.verdict = ""
-        self._claims: dict[int, dict[bytes, bytes]] = {}
+        self._claims: dict[bytes, tuple[int, bytes]] = {}
+        self._recent: OrderedDict[int, tuple[bytes, set[bytes]]] = OrderedDict()
         if evidence.exists():
             kept = json.loads(evidence.read_text())
             self.excluded, self.verdict = set(kept["excluded"]), kept["verdict"]
@@ -51,7 +54,7 @@ class Cosigning:
 
     def resume(self, size: int) -> None:
         """After a restart: the newest checkpoint closed before it."""
-        stored = self._store.checkpoint(size)
+        stored, self.newest_final = self._store.checkpoint(size), self._store.newest_final()
         if stored is not None:
             self.newest = (size, stored.root)
             if any(signed.key_id == self._own for signed in stored.signatures):
@@ -61,6 +64,16 @@ class Cosigning:
         """The log closed a checkpoint here."""
         self.newest = (size, root)
         self._store.put_checkpoint(size, StoredCheckpoint(root, ()))
+        self._recent[size] = (root, set())
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    def to_sign(self) -> tuple[int, bytes] | None:
+        """The checkpoint this node signs next: one that others have begun to sign, so that signatures meet."""
+        for size, (root, signers) in self._recent.items():
+            if size > self.signed_size and signers and len(signers) < self.enough:
+                return size, root
+        return self.newest if self.newest is not None and self.newest[0] > self.signed_size else None
 
     def receive(self, header: GroupHeader) -> None:
         """A node's newest signature, as its group carries it."""
@@ -80,12 +93,17 @@ class Cosigning:
         if all(signed.key_id != header.node for signed in mine.signatures):
             signatures = (*mine.signatures, Signed(header.node, claim.signature))
             self._store.put_checkpoint(claim.size, StoredCheckpoint(mine.root, signatures))
-            if len(signatures) >= self.enough:
-                self.newest_final = max(self.newest_final, claim.size)
+            if claim.size in self._recent:
+                self._recent[claim.size][1].add(header.node)
+            if len(signatures) >= self.enough and claim.size > self.newest_final:
+                self.newest_final = claim.size
+                self._store.put_newest_final(claim.size)
         self._judge(claim.size)
 
     def _contradicted(self, node: bytes, claim: Cosignature, mine: StoredCheckpoint | None) -> None:
-        self._claims.setdefault(claim.size, {})[node] = claim.root
+        self._claims[node] = (claim.size, claim.root)
+        if mine is None and self.newest_final:  # a size that never closed: a lie whatever the others say
+            self.excluded.add(self._genesis.by_id[node].name)
         log.error(
             "contradicting root", node=self._genesis.by_id[node].name, size=claim.size, theirs=claim.root.hex(),
             mine=None if mine is None else mine.root.hex(),
@@ -93,7 +111,7 @@ class Cosigning:
         self._judge(claim.size)
 
     def _judge(self, size: int) -> None:
-        against = self._claims.get(size)
+        against = {node: root for node, (at, root) in self._claims.items() if at == size}
         if not against:
             return
         mine = self._store.checkpoint(size)

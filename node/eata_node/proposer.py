@@ -22,7 +22,7 @@ from eata_node.replica import GroupVoid, Replica, Result
 _GROUP_ENTRIES = 256
 _GROUP_BYTES = MAX_GROUP - 64 * 1024
 _QUEUE_ENTRIES, _QUEUE_BYTES = 8192, 64 << 20
-BEAT_IDLE, BEAT_GROWN = 10.0, 1.0
+BEAT_IDLE, BEAT_GROWN, BEAT_SIGNED = 10.0, 1.0, 0.4
 log = structlog.get_logger()
 
 
@@ -63,7 +63,7 @@ class Proposer:
         self._sign_checkpoint, self._metrics, self._clock = sign_checkpoint, metrics, clock
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._lanes: list[_Lane] = []
-        self._under_way: set[bytes] = set()
+        self._under_way: dict[bytes, asyncio.Future[Result]] = {}
         self._waiting_bytes = 0
         self._cosignature: Cosignature | None = None
         self._last_proposal = 0.0
@@ -81,6 +81,8 @@ class Proposer:
         lane = self._lanes[0]
         position = await self._append(lane, GroupKind.OPEN, [])
         while not await self._replica.reach(position, 10):
+            if self._replica.halted:
+                raise SupersededError("this node has halted")
             log.warning("waiting for the own opening", position=position)
         node = self._replica.nodes[self._key.id]
         if node.incarnation != self.incarnation or node.lanes[0].hash != lane.hash:
@@ -99,10 +101,18 @@ class Proposer:
         A frame already on its way is not sent twice: everyone who asks waits for the same result.
         """
         for attempt in (1, 2):
-            result = self._replica.expect(frame)
-            if frame not in self._under_way:
-                self._enqueue(entry, frame)
-                result.add_done_callback(lambda _: self._under_way.discard(frame))
+            if self._replica.halted:
+                raise GroupVoid("this node has halted")
+            under_way = self._under_way.get(frame)
+            if under_way is None or under_way.done():
+                if self._waiting_bytes > _QUEUE_BYTES or self._queue.qsize() > _QUEUE_ENTRIES:
+                    raise Overloaded
+                result = self._under_way[frame] = self._replica.expect(frame)
+                result.add_done_callback(lambda done: self._forget(frame, done))
+                self._waiting_bytes += entry.ByteSize()
+                self._queue.put_nowait(_Waiting(entry, frame))
+            else:
+                result = under_way
             try:
                 return await asyncio.shield(result)
             except GroupVoid:
@@ -110,12 +120,11 @@ class Proposer:
                     raise
         raise AssertionError("unreachable")
 
-    def _enqueue(self, entry: ledger_pb2.Entry, frame: bytes) -> None:
-        if self._waiting_bytes > _QUEUE_BYTES or self._queue.qsize() > _QUEUE_ENTRIES:
-            raise Overloaded
-        self._under_way.add(frame)
-        self._waiting_bytes += entry.ByteSize()
-        self._queue.put_nowait(_Waiting(entry, frame))
+    def _forget(self, frame: bytes, done: "asyncio.Future[Result]") -> None:
+        if self._under_way.get(frame) is done:
+            del self._under_way[frame]
+        if not done.cancelled():
+            done.exception()  # looked at, also where nobody waits any more
 
     async def _serve(self, lane: _Lane) -> None:
         while True:
@@ -168,20 +177,18 @@ class Proposer:
             tuple(waiting.frame for waiting in batch),
         )  # fmt: skip
 
-    def _unsigned(self) -> bool:
-        """True if the newest closed checkpoint has not been signed in the log by this node."""
-        newest = self._replica.cosigning.newest
-        return newest is not None and newest[0] > self._replica.cosigning.signed_size
-
     async def _beat(self) -> None:
         """Signs new checkpoints beside the hot path; an empty group when idle, so that clocks, checkpoints and
         signatures go on."""
         while True:
             await asyncio.sleep(0.2)
-            if self._unsigned():
+            cosigning, state = self._replica.cosigning, self._replica.state
+            waiting = self._cosignature is not None and self._cosignature.size > cosigning.signed_size
+            if not waiting and cosigning.to_sign() is not None:
                 self._cosignature = await asyncio.to_thread(self._sign_checkpoint)
-            state = self._replica.state
-            busy = state.size > state.checkpoint or self._unsigned()
+                waiting = self._cosignature is not None
+            grown = state.size > state.checkpoint
             idle = asyncio.get_running_loop().time() - self._last_proposal
-            if idle >= (BEAT_GROWN if busy else BEAT_IDLE) and self._queue.empty():
+            patience = BEAT_SIGNED if waiting else BEAT_GROWN if grown else BEAT_IDLE
+            if idle >= patience and self._queue.empty():
                 self._queue.put_nowait(None)

@@ -50,8 +50,10 @@ class GroupVoid(Exception):
 class Replica:
     """State of one node; all methods run on the event loop."""
 
-    def __init__(self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes, evidence: Path) -> None:
-        self.genesis, self.store, self.metrics = genesis, store, metrics
+    def __init__(
+        self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes, evidence: Path, clock: Callable[[], int]
+    ) -> None:
+        self.genesis, self.store, self.metrics, self.clock = genesis, store, metrics, clock
         self.verified = Verified()
         stored = store.log_state()
         self.state, self.nodes = stored or order.start(genesis, 0)
@@ -146,6 +148,8 @@ class Replica:
             return self._void(received, why)
         self.state = replace(self.state, log_time=order.log_time(self.state, self.nodes))
         results = self._entries(placed.position, received)
+        if received.group.header.node != self.own:  # another node's skip says nothing of our own copy
+            results = [(f, r) for f, r in results if isinstance(r, Result) and r.skipped is None]
         self.state, closed = order.end_of_group(self.state, before, not received.entries)
         if closed:
             self.cosigning.close(self.state.size, self.store.root(self.state.size))
@@ -207,7 +211,8 @@ class Replica:
 
     def judge(self, message: ledger_pb2.Entry) -> Applied | Known:
         """What `apply` would say now; remembers the signatures it checked. Raises `Skipped`, `Malformed`."""
-        moment = Moment(self.genesis, self.state.size, self.state.log_time)
+        stalled = self.clock() > self.state.log_time + order.STALLED
+        moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled)
         checked: list[tuple[bytes, bytes, bytes]] = []
 
         def check(public: bytes, signature: bytes, signed: bytes) -> bool:

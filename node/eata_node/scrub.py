@@ -11,20 +11,24 @@ from eata_ledger.proof.leaf import Leaf
 from eata_node.rocks import DamagedError
 from eata_node.store import FAMILIES, Store
 
-_PAIRS = 256
+_STEP, _STEP_BYTES = 32, 1 << 20
 
 
 def scrub(store: Store, size: int) -> Iterator[int]:
     """Yields, often, how many entries were found whole. Raises `DamagedError` with the place that is not."""
     for index in range(size):
         _entry(store, index)
-        yield index + 1
+        if index % _STEP == 0:
+            yield index + 1
     for family in FAMILIES:
-        for n, _ in enumerate(store.everything(family)):
-            if n % _PAIRS == 0:
+        read = 0
+        for n, (_, value) in enumerate(store.everything(family)):
+            read += len(value)
+            if n % (8 * _STEP) == 0 or read > _STEP_BYTES:
+                read = 0
                 yield size
     for n, _ in enumerate(_tree(store, size)):
-        if n % _PAIRS == 0:
+        if n % (8 * _STEP) == 0:
             yield size
 
 

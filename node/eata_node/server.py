@@ -36,7 +36,6 @@ from eata_node.ticking import Ticking
 from eata_node.tls import SERVER_OPTIONS, Identity
 
 _APPLY_AT_ONCE = 4
-_SCRUB_CHUNK = 64
 log = structlog.get_logger()
 
 
@@ -63,7 +62,9 @@ class Proxy:
         self._identity = identity
         record = genesis.by_id[keys.group.id]
         self.store = Store(setup.folder)
-        self.replica = Replica(genesis, self.store, self.metrics, record.id, setup.folder / "evidence.json")
+        self.replica = Replica(
+            genesis, self.store, self.metrics, record.id, setup.folder / "evidence.json", setup.clock
+        )
         self.replica.on_halt = self._halted
         self._core = identity.channel(setup.cluster.core.members)
         self.engine = EmbeddedEngine(self._core, self.replica.tail)
@@ -87,10 +88,11 @@ class Proxy:
         self.superseded = asyncio.Event()
 
     def _sign(self) -> Any:
-        newest = self.replica.cosigning.newest
-        if newest is None or self.replica.halted:
+        wanted, newest = self.replica.cosigning.to_sign(), self.replica.cosigning.newest
+        if wanted is None or newest is None or self.replica.halted:
             return None
-        return self._guard.sign(self.replica.state.era, *newest)
+        era = self.replica.state.era
+        return self._guard.sign(era, *wanted) or self._guard.sign(era, *newest)
 
     async def start(self) -> None:
         """Serves at once; writes once caught up and opened."""
@@ -99,6 +101,10 @@ class Proxy:
         await self._serve(here.members, True, (self._add_ledger, self._add_members))
         if here.metrics:
             self.metrics.serve(here.metrics)
+        if self.replica.halted:  # evidence of an earlier run: only status is served
+            self.metrics.halted.set(1)
+            self._halted()
+            return
         for work in (self._follow, self._write, self._sync, self._scrub):
             self._tasks[work.__name__] = asyncio.create_task(self._watched(work))
 
@@ -188,6 +194,8 @@ class Proxy:
     async def _write(self) -> None:
         """Catches up, opens this incarnation, proposes and ticks until the end."""
         await self._catch_up()
+        if self.replica.halted:
+            return
         try:
             await self.proposer.open()
             self._ledger.submitting = Submitting(
@@ -228,11 +236,10 @@ class Proxy:
     async def _scrub(self) -> None:
         """Walks the store from the start, gently, again and again."""
         while True:
-            for n, whole in enumerate(scrub(self.store, self.replica.state.size)):
+            for whole in scrub(self.store, self.replica.state.size):
                 self.scrubbed = whole
                 self.metrics.scrubbed.set(whole)
-                if n % _SCRUB_CHUNK == 0:
-                    await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
             await asyncio.sleep(60)
 
     async def stop(self) -> None:

@@ -23,6 +23,7 @@ ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS = (
 FAMILIES = (ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS)
 _STATE = b"state"
 _NODE = b"node/"
+_FINAL = b"final"
 _REGISTRATION = b"registration/"
 
 
@@ -178,6 +179,13 @@ class Store:
 
     def put_checkpoint(self, size: int, checkpoint: StoredCheckpoint) -> None:
         self.put(CHECKPOINTS, u64(size), checkpoint.to_bytes())
+
+    def put_newest_final(self, size: int) -> None:
+        self.put(META, _FINAL, u64(size))
+
+    def newest_final(self) -> int:
+        """The newest checkpoint that enough nodes signed, 0 before any."""
+        return int.from_bytes(self._get(META, _FINAL) or b"", "big")
 
     def checkpoint(self, size: int) -> StoredCheckpoint | None:
         data = self._get(CHECKPOINTS, u64(size))

@@ -13,7 +13,7 @@ from eata_ledger.rules.registry import TICK_HOUR
 from eata_ledger.state import Chain
 from eata_ledger.wire import entry_to_proto
 
-from eata_node.proposer import Proposer
+from eata_node.proposer import Overloaded, Proposer
 from eata_node.replica import GroupVoid, Replica
 
 _LOOK_SECONDS = 2.0
@@ -48,5 +48,5 @@ class Ticking:
         entry = build(header, (), (self._key,))
         try:
             await self._proposer.propose(entry_to_proto(entry), entry.frame_hash)
-        except GroupVoid:
+        except (GroupVoid, Overloaded):
             return

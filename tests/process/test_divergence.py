@@ -124,6 +124,9 @@ async def test_the_odd_replica_halts_and_the_others_exclude_it(mesh: tuple[Mesh,
     await odd.stop()
     again = await house.start_proxy("tokyo")
     assert again.replica.halted, "evidence outlives a restart"
+    head = (await others[0].engine.head()).position
+    assert not await again.replica.reach(head + 1000, 0.5)
+    assert (again.proposer.incarnation, again._ledger.submitting) == (0, None), "and it writes nothing"
 
 
 async def test_an_organisations_certificate_opens_no_node_door(mesh: tuple[Mesh, People]) -> None:

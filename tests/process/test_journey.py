@@ -1,5 +1,6 @@
 """One carnet through the real services: issue, download, travel, scan, commit, receipt, and who sees what."""
 
+import asyncio
 import os
 
 import grpc.aio
@@ -23,6 +24,7 @@ from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Transaction
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
+from tests.load import build
 from tests.mesh import Mesh, People
 
 ALL = Items.parse("1-20")
@@ -175,3 +177,40 @@ async def test_a_wrong_code_opens_no_voucher(mesh: tuple[Mesh, People]) -> None:
             await people.customs(transport, "CH-ZRH").scan(CodeQr(str(issued.carnet_id), guess))
         assert (caught.value.code, caught.value.final) == ("CODE_INVALID", False)
         assert max(proxy.replica.state.size for proxy in house.proxies.values()) == before
+
+
+async def test_a_deleted_voucher_opens_nothing(mesh: tuple[Mesh, People]) -> None:
+    """Its code is as good as unknown, to the desk's eyes as to its commit (APP-12)."""
+    _, people = mesh
+    async with people.transport() as transport:
+        wallet = people.wallet(transport)
+        carnet_id = await people.download(wallet, await people.issue(people.order()))
+        [(slot, _, _)] = await wallet.travel(carnet_id, OUT[:1])
+        code = wallet.code(carnet_id, slot)
+        [voucher] = (await wallet.show(carnet_id)).vouchers
+        await wallet.edit(carnet_id, voucher.travel_id, (Wish(Kind.VALIDATION, "CH", Items.parse("1-5")),))
+        async with people.transport("CH") as desk:
+            customs = people.customs(desk, "CH-ZRH")
+            assert str((await customs.scan(code)).presented.items) == "1-5", "the code stays on edit (C-28)"
+            await wallet.delete(carnet_id, voucher.travel_id)
+            desk.session.CopyFrom(transport.session)
+            with pytest.raises(EataError) as caught:
+                await customs.scan(code)
+            assert caught.value.code == "CODE_INVALID"
+
+
+async def test_checkpoints_reach_four_signers_under_load(mesh: tuple[Mesh, People]) -> None:
+    """Signatures meet on the same sizes, busy or not: the newest final one is never far behind."""
+    house, people = mesh
+    load = await build(people, 150)
+    await load.run(people, 4)
+    replica = house.proxies["tokyo"].replica
+    async with asyncio.timeout(10):
+        while replica.cosigning.newest_final < replica.state.size:
+            await replica.reach(replica.position + 1, 0.2)
+    signed = [
+        len(stored.signatures)
+        for size in range(replica.state.size)
+        if (stored := replica.store.checkpoint(size)) is not None and size > 40
+    ]
+    assert sum(n >= 4 for n in signed) >= 2, signed

@@ -152,6 +152,18 @@ def commit(
     say(data, as_json, f"{data['kind']} committed in {ms:.0f} ms as ledger index {done.index}.")
 
 
+@_app.command()
+def resend(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Send again what was not answered; the same bytes, so nothing happens twice."""
+    from eata_clients.commands.session import run
+    from eata_clients.customs import CustomsClient
+
+    desk = _desk(home)
+    done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())
+    data = [{"index": committed.index, "entry": committed.entry_hash.hex()} for committed in done]
+    say({"committed": data}, as_json, f"{len(data)} commits found or made.")
+
+
 def _event_time(text: str) -> int | None:
     """ms UTC of an ISO time with offset, None for empty text."""
     if not text:

@@ -75,9 +75,10 @@ def issue(act: Act, body: bodies.Issue) -> Value:
 
 
 def _issue_day(act: Act) -> int:
-    """The issuer's local day, from a clock that agrees with log time to a day."""
+    """The issuer's local day, from a clock that agrees with log time, as far as that runs."""
     header, now = act.entry.header, act.moment.log_time
-    if not now - DAY <= header.event_time <= now + AHEAD:
+    ahead = header.event_time > now + AHEAD and not act.moment.clock_stalled
+    if ahead or header.event_time < now - DAY:
         raise Refused(Outcome.EVENT_TIME_WRONG)
     return local_day(header.event_time, header.offset)
 

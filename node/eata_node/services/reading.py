@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose
+from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
@@ -77,7 +77,7 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         facts = Facts(self._replica.store)
         place = facts.get(VoucherKey, query.voucher_key)
         voucher = None if place is None else facts.get(Voucher, place.carnet_id, place.slot)
-        if place is None or voucher is None:
+        if place is None or voucher is None or voucher.state is VoucherState.DELETED:
             raise refusal(Outcome.CODE_INVALID)
         if voucher.territory != officer.territory:
             raise refusal(Outcome.WRONG_TERRITORY_FOR_TYPE)
