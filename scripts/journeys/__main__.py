@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import statistics
 import sys
 import time
@@ -29,6 +30,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for report.html, receipts and QR pictures.")] = Path("demo-report"),
 ) -> None:
     """Play five carnets on six replicas: issue, travel, commit, kill, flip a bit, reconcile, verify offline."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: nothing is left running
     console, started = Console(stderr=True), time.monotonic()
     home = _fresh_home()
     shutil.rmtree(out, ignore_errors=True)
