@@ -1,5 +1,6 @@
 """The `eata` command: each package that does work adds its own sub-commands (entry points `eata.commands`)."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -31,6 +32,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Errors are one line for a person, or one JSON object with --json; never a stack trace."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines say nothing that our errors do not
     try:
         build()()
     except Fault as error:
