@@ -43,4 +43,8 @@ def main() -> None:
         fail("CANNOT_OPEN", f"{error}.", "Use the right key, or another node.")
     except OSError as error:
         fail("FILE", f"{error.strerror or error}: {error.filename or ''}".strip(": ") + ".", "Check the path.")
+    except Exception as error:
+        fail(
+            "INTERNAL", f"The command failed ({type(error).__name__}).", "Check its input; report it if that is right."
+        )
     sys.exit(1)

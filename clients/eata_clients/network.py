@@ -56,11 +56,13 @@ class Network:
             return cls(bytes.fromhex(source["ledger"]), nodes, source["ca"].encode())
         except FileNotFoundError:
             raise EataError(
-                "NETWORK_FILE", f"{path} does not exist.", "Give the network file of the cluster; `eata up` writes it."
+                "NETWORK_FILE",
+                f"{path} does not exist.",
+                "Give the network file of the cluster; `eata init` writes it.",
             ) from None
         except (OSError, KeyError, TypeError, ValueError):
             raise EataError(
-                "NETWORK_FILE", f"{path.name} is not a network file.", "Give the one that `eata up` wrote."
+                "NETWORK_FILE", f"{path.name} is not a network file.", "Give the one that `eata init` wrote."
             ) from None
 
     def channel(self, node: Node, identity: Identity | None) -> grpc.aio.Channel:

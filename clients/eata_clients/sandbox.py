@@ -15,21 +15,29 @@ from eata_clients.authoring import registering
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.registering import Party
 from eata_clients.files import write_secret
-from eata_clients.issuer import write_party
+from eata_clients.issuer import read_party, write_party
 from eata_clients.transport import now
 
 
 def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[Entry]:
-    """Signed registrations of a list of parties; their keys are written to folders under `offices`."""
+    """Signed registrations of a list of parties; their keys lie in folders under `offices`, made where missing."""
 
     operations = SigningKey((offices / "icc" / "operations.key").read_bytes())
     stamp, day = Stamp(now()), day_of(datetime.now(UTC).date().isoformat())
     parties: dict[str, Party] = {}
 
     def party(code: str) -> Party:
-        parties[code] = Party.new(code)
-        write_party(offices / code / "party.cbor", parties[code])
+        path = offices / code / "party.cbor"
+        if not path.exists():
+            write_party(path, Party.new(code))
+        parties[code] = read_party(path)
         return parties[code]
+
+    def seed_of(path: Path) -> bytes:
+        """A key on disk is never made anew: what it has signed or opened would be lost."""
+        if not path.exists():
+            write_secret(path, os.urandom(32))
+        return path.read_bytes()
 
     entries = [
         registering.organisation(ledger, operations, party(o["code"]), OrganisationKind[o["kind"]], day, stamp)
@@ -38,8 +46,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
     for administration in source["administrations"]:
         code = administration["code"]
         entries.append(registering.administration(ledger, operations, party(code), day, stamp))
-        authority = SigningKey(os.urandom(32))
-        write_secret(offices / code / "desk-authority.key", authority.seed)
+        authority = SigningKey(seed_of(offices / code / "desk-authority.key"))
         entries.append(registering.desk_authority(ledger, parties[code], authority, day, stamp))
     for territory in source["territories"]:
         code, members = territory["code"], tuple(territory["administrations"])
@@ -50,8 +57,8 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
                 territory["two_step_export"], day, stamp,
             )
         )  # fmt: skip
-        key = SealingKey(os.urandom(32))
-        for member in members:
+        key = SealingKey(seed_of(offices / members[0] / f"territory-{code}.key"))
+        for member in members[1:]:
             write_secret(offices / member / f"territory-{code}.key", key.seed)
         recipients = [(parties[m].seal_id, parties[m].seal.public) for m in members]
         validity = (now() - DAY, now() + 90 * DAY)

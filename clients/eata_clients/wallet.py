@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
+from eata_ledger.encoding import sha256
+from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional
@@ -52,6 +54,12 @@ class Downloaded:
     rows: list[tuple[Transaction, Counterfoil | None]]
     vouchers: list[Voucher]
     reply: reading_pb2.CarnetReply
+
+    @property
+    def entries(self) -> dict[int, bytes]:
+        """Ledger index → entry hash: what fetches a receipt."""
+        headers = {row.index: row.parts[0].header for row in self.reply.rows if row.parts}
+        return {index: sha256(Header.from_bytes(header).signed) for index, header in headers.items()}
 
 
 class WalletClient:

@@ -15,7 +15,7 @@ from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
-from eata_node.config import ClusterFile, Member, NodeKeys, free_ports, read_genesis, write_secret
+from eata_node.config import ClusterFile, Member, NodeKeys, all_free, free_ports, read_genesis, write_secret
 from eata_node.engine.era import first_era
 from eata_node.engine.log_store import LogStore
 from eata_node.tls import CHANNEL_OPTIONS, Authority
@@ -75,7 +75,9 @@ class Cluster:
 
     def __init__(self, home: Path) -> None:
         self.home, self.genesis = home, read_genesis(home)
-        self.file = assign_ports(home, self.genesis)
+        self.file = ClusterFile.read(home)
+        if not all_free(self.file):
+            self.file = assign_ports(home, self.genesis)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property

@@ -52,7 +52,10 @@ def init(
     folder = _home(home)
     if (folder / "genesis.cbor").exists():
         _fail("EXISTS", f"{folder} holds a cluster already.", "Give another --home.")
+    if not 1 <= len(name) <= 64 or not 1 <= first_id < 2**63:
+        _fail("VALUE", "A name has 1 to 64 characters, the first ID is 1 or more.", "Correct it.")
     genesis = create(folder, name, first_id)
+    write_network(folder)
     data = {"home": str(folder), "ledger": genesis.ledger.hex(), "nodes": [n.name for n in genesis.nodes]}
     _say(data, as_json, f"Cluster made in {folder}, ledger {genesis.ledger.hex()[:16]}…. Next: eata up")
 
@@ -69,7 +72,7 @@ def admit(
     if not (folder / "genesis.cbor").exists():
         _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
     for member in members:
-        if not member.replace("-", "").isalnum():
+        if not (member.isascii() and member.replace("-", "").isalnum()):
             _fail("MEMBER_CODE", "A member's code is letters, digits and hyphens.", "Correct it.")
         Authority(folder / "tls").admit(f"org:{member}", folder / "offices" / member)
     _say({"admitted": members}, as_json, f"Admitted: {', '.join(members)}.")

@@ -62,6 +62,20 @@ def free_ports(count: int) -> list[int]:
             s.close()
 
 
+def all_free(cluster: ClusterFile) -> bool:
+    """True if every port of cluster.json can be taken again: addresses stay from one start to the next."""
+    addresses = [cluster.core.members, *(a for n in cluster.nodes for a in (n.public, n.members))]
+    ports = [int(address.rpartition(":")[2]) for address in addresses] + [n.metrics for n in cluster.nodes]
+    for port in ports:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
 def read_genesis(home: Path) -> Genesis:
     return Genesis.from_bytes((home / "genesis.cbor").read_bytes())
 

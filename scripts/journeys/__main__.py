@@ -33,9 +33,7 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: nothing is left running
     console, started = Console(stderr=True), time.monotonic()
     home = _fresh_home()
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    out = out.resolve()
+    out = _ours(out.resolve(), "--out")
 
     def tell(text: str) -> None:
         console.print(f"[green]✓[/green] [dim]{time.monotonic() - started:5.1f} s[/dim]  {text}", highlight=False)
@@ -58,15 +56,20 @@ def demo(
 def _fresh_home() -> Path:
     """$EATA_HOME, emptied only if an earlier demo made it."""
     home = Path(os.environ.get("EATA_HOME") or Path.home() / ".local" / "share" / "eata").absolute()
-    if home.exists() and any(home.iterdir()):
-        if not (home / _MARKER).exists():
-            typer.echo(f"{home} holds something that is not a demo's. Set EATA_HOME to another folder.", err=True)
-            raise typer.Exit(1)
-        shutil.rmtree(home)
-    home.mkdir(parents=True, mode=0o700)
-    (home / _MARKER).touch()
     os.environ["EATA_HOME"] = str(home)
-    return home
+    return _ours(home, "EATA_HOME")
+
+
+def _ours(folder: Path, what: str) -> Path:
+    """The folder, emptied only if an earlier demo made it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / _MARKER).is_file():
+            typer.echo(f"{folder} holds something that is not a demo's. Set {what} to another folder.", err=True)
+            raise typer.Exit(1)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    (folder / _MARKER).touch()
+    return folder
 
 
 def _play(home: Path, out: Path, tell: Tell) -> dict[str, Any]:

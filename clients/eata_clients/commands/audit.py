@@ -1,4 +1,4 @@
-"""`eata audit`, `eata receipt fetch`, `eata trust export`."""
+"""`eata audit`, `eata fetch-receipt`, `eata trust export`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,12 +68,12 @@ def audit(
 
 
 def fetch_receipt(
-    index: Annotated[int, typer.Argument(help="Ledger index.")],
+    index: Annotated[int, typer.Argument(min=0, max=2**63, help="Ledger index.")],
     entry: Annotated[str, typer.Argument(help="The entry's hash, as its author and readers know it.")],
     network: _Network,
     out: Annotated[Path, typer.Option(help="Where to write the receipt.")],
     png: Annotated[Path | None, typer.Option(help="Also write its QR picture here.")] = None,
-    signers: Annotated[int, typer.Option(help="How many nodes should sign.")] = 4,
+    signers: Annotated[int, typer.Option(min=1, max=64, help="How many nodes should sign.")] = 4,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Fetch a commit's receipt, signed by as many nodes as asked."""
@@ -99,7 +99,8 @@ def fetch_receipt(
 
         segno.make(receipt_text(found.statement), error="m", micro=False).save(str(png), scale=4)
     data: dict[str, Any] = {"index": index, "signers": found.signers, "file": str(out)}
-    say(data, as_json, f"Receipt of index {index}, signed by {found.signers} nodes.")
+    say(data, as_json, f"Receipt of index {index}, signed by {found.signers} of the {signers} nodes asked for.")
+    raise typer.Exit(0 if found.signers >= signers else 1)
 
 
 @_trust.command("export")

@@ -149,7 +149,8 @@ def commit(
         "carnet_id": scanned.carnet.carnet_id, "kind": "PRE_EXPORTATION" if pre_export else scanned.presented.kind.name,
         "index": done.index, "entry": done.entry_hash.hex(), "ms": round(ms, 2), "node": node, "facts": done.facts,
     }  # fmt: skip
-    say(data, as_json, f"{data['kind']} committed in {ms:.0f} ms as ledger index {done.index}.")
+    said = f"{data['kind']} of {scanned.carnet.number} committed in {ms:.0f} ms as ledger index {done.index}."
+    say(data, as_json, said, f"Receipt: eata fetch-receipt {done.index} {done.entry_hash.hex()} --out receipt.cose")
 
 
 @_app.command()

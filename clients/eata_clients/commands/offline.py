@@ -27,9 +27,10 @@ def read_journey(path: Path) -> Journey:
     if path.stat().st_size > _MAX_FILE:
         raise Malformed("the journey file is larger than 4 MiB")
     try:
-        return Journey.from_json(json.loads(path.read_bytes()))
+        source = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
+    return Journey.from_json(source)
 
 
 def reconcile(

@@ -32,6 +32,7 @@ def seed(
 ) -> None:
     """Register territories, administrations, offices, desk authorities, territory keys, issuers, auditors."""
     from eata_clients.commands.session import run
+    from eata_clients.errors import EataError
     from eata_clients.registry import fetch
     from eata_clients.sandbox import registrations
     from eata_clients.submitting import submit
@@ -42,9 +43,15 @@ def seed(
     async def work(transport: "Transport") -> int:
         registry = await fetch(transport)
         entries = registrations(source, offices, transport.network.ledger)
+        new = 0
         for entry in entries:
-            await submit(transport, registry.genesis, entry)
-        return len(entries)
+            try:
+                await submit(transport, registry.genesis, entry)
+                new += 1
+            except EataError as error:
+                if error.code != "ALREADY_REGISTERED":
+                    raise
+        return new
 
     count = run(network, offices / "icc", work)
-    say({"registered": count}, as_json, f"{count} records registered.")
+    say({"registered": count}, as_json, f"{count} records registered, the others were there.")

@@ -49,7 +49,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
             {
                 "index": row.index, "kind": row.kind.name, "territory": row.territory, "office": row.office,
                 "items": str(row.items), "not_returned": str(row.not_returned), "time": row.event_time,
-                "counterfoil_opened": counterfoil is not None,
+                "counterfoil_opened": counterfoil is not None, "entry": shown.entries[row.index].hex(),
             }
             for row, counterfoil in shown.rows
         ],

@@ -1,0 +1,21 @@
+"""Seeding a sandbox twice must not cost anyone a key."""
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from eata_clients.sandbox import registrations
+
+
+def test_a_second_seed_finds_the_same_keys(tmp_path: Path) -> None:
+    """Keys on disk are reused: what they have signed or opened stays theirs."""
+    (tmp_path / "icc").mkdir()
+    (tmp_path / "icc" / "operations.key").write_bytes(os.urandom(32))
+    source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
+    first = registrations(source, tmp_path, bytes(32))
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    second = registrations(source, tmp_path, bytes(32))
+    assert [entry.header.author for entry in first] == [entry.header.author for entry in second]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    assert len(kept) > 10
