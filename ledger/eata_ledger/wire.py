@@ -40,6 +40,11 @@ def _signatures(message: ledger_pb2.Entry) -> tuple[Signed, ...]:
     return signatures
 
 
+def frame_of(message: ledger_pb2.Entry) -> bytes:
+    """The entry's frame hash, as groups list it, without reading the entry."""
+    return frame_hash(message.header, tuple(Signed(s.key_id, s.value) for s in message.signatures))
+
+
 @dataclass(frozen=True)
 class ReceivedGroup:
     """A group off the log; `frames` are computed from the entries that came with it."""
@@ -65,5 +70,5 @@ def group_from_bytes(data: bytes) -> ReceivedGroup:
         raise Malformed("the group header is larger than 64 KiB")
     header = GroupHeader.from_bytes(message.header)
     entries = tuple(message.entries)
-    frames = tuple(frame_hash(e.header, tuple(Signed(s.key_id, s.value) for s in e.signatures)) for e in entries)
+    frames = tuple(frame_of(entry) for entry in entries)
     return ReceivedGroup(Group(header, message.header, message.signature), entries, frames)

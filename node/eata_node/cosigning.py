@@ -37,15 +37,17 @@ class Cosigning:
         self.verdict = ""
         self._claims: dict[bytes, tuple[int, bytes]] = {}
         self._recent: OrderedDict[int, tuple[bytes, set[bytes]]] = OrderedDict()
-        if evidence.exists():
-            kept = json.loads(evidence.read_text())
+        self._kept = evidence.read_text() if evidence.exists() else ""
+        if self._kept:
+            kept = json.loads(self._kept)
             self.excluded, self.verdict = set(kept["excluded"]), kept["verdict"]
 
     def keep_evidence(self) -> None:
         """What was proved outlives a restart; an operator who has dealt with it removes the file."""
         data = json.dumps({"excluded": sorted(self.excluded), "verdict": self.verdict})
-        if not self._evidence.exists() or self._evidence.read_text() != data:
+        if data != self._kept:
             write_secret(self._evidence, data.encode())
+            self._kept = data
 
     @property
     def enough(self) -> int:

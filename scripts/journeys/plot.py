@@ -29,10 +29,6 @@ class Play:
     expected: str
     reasons: tuple[tuple[str, str, str], ...] = ()
 
-    @property
-    def scenes(self) -> list[Scene]:
-        return [scene for travel in self.travels for scene in travel]
-
 
 def _ch(kind: str, items: str) -> Scene:
     return Scene(kind, "CH", items, "CH-ZRH")

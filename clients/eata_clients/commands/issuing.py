@@ -2,15 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
-
-if TYPE_CHECKING:
-    pass
 
 _Gateway = Annotated[str, typer.Option(envvar="EATA_GATEWAY", help="The gateway's host:port.")]
 _Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="Folder with tls.key, tls.pem, ca.pem.")]

@@ -54,4 +54,4 @@ def seed(
         return new
 
     count = run(network, offices / "icc", work)
-    say({"registered": count}, as_json, f"{count} records registered, the others were there.")
+    say({"registered": count}, as_json, f"{count} records registered; what was there already stayed as it was.")

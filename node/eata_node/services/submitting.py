@@ -8,7 +8,7 @@ from eata_ledger.apply import Applied, Known
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.entry import MAX_ENTRY
-from eata_ledger.wire import entry_from_proto
+from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.engine.interface import Engine
@@ -84,7 +84,7 @@ class Submitting:
             raise trouble(Trouble.LAGGING)
 
     async def _order(self, message: ledger_pb2.Entry) -> Result:
-        frame = entry_from_proto(message).frame_hash
+        frame = frame_of(message)
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 return await self._proposer.propose(message, frame)
