@@ -29,6 +29,7 @@ from eata_ledger.proof import bodies, merkle
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys
@@ -86,7 +87,7 @@ class World:
         self.seeds = [NodeSeeds(n, SigningKey(os.urandom(32)), SigningKey(os.urandom(32))) for n in NODES]
         self.genesis = Genesis(
             1, "test", self.now, (self.root.public,), 1, self.operations.public,
-            tuple(seed.record for seed in self.seeds), 1, self.first_id, 1,
+            tuple(seed.record for seed in self.seeds), VERSION, self.first_id, 1,
         )  # fmt: skip
         self.ledger = self.genesis.ledger
         self.parties = {code: Party.new(code) for code in ("CH", "DE", "FR", "US")}

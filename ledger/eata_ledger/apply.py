@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.facts import Facts, Reader
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import keys
+from eata_ledger.proof import bodies, keys
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
@@ -63,6 +63,8 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
             raise Refused(Outcome.WRONG_LEDGER)
         if moment.log_time > header.not_after:
             raise Refused(Outcome.ENTRY_EXPIRED)
+        if moment.genesis.rules < bodies.SINCE[header.body.TYPE]:
+            raise Refused(Outcome.TYPE_CLOSED)
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED
     except Refused as refusal:
         outcome, detail = refusal.outcome, refusal.detail

@@ -3,7 +3,7 @@
 from typing import Protocol, TypeVar
 
 from eata_ledger.encoding import Malformed, Value, hash_of
-from eata_ledger.state import Fact
+from eata_ledger.state import Fact, Versions
 
 
 class Reader(Protocol):
@@ -45,6 +45,12 @@ class Facts:
             return None if data is None else kind.from_own(data)
         except Malformed as error:
             raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
+
+    def at(self, kind: type[F], code: str, day: int) -> F | None:
+        """The version of a record in force on `day`; its first one before any later took effect."""
+        versions = self.get(Versions, bytes([kind.FAMILY]), code)
+        effective = [] if versions is None else [known for known in versions.days if known <= day]
+        return self.get(kind, *((code, b"@", effective[-1]) if effective else (code,)))
 
     def put(self, fact: Fact, *key: KeyPart) -> None:
         self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()

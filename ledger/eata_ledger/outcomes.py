@@ -61,6 +61,18 @@ class Outcome(IntEnum):
     FINAL_DATE_PAST = 62
     FIELD_NOT_OF_KIND = 63
     EVENT_TIME_WRONG = 64
+    NOT_HELD = 65
+    TRANSACTION_UNKNOWN = 66
+    NOTICE_UNKNOWN = 67
+    NOTICE_LIVE = 68
+    NOTICE_DECIDED = 69
+    NOT_REPLACEABLE = 70
+    LINK_WRONG = 71
+    READINESS_NOTICE = 72
+    SETS_NOT_OF_TYPE = 73
+    NOT_BLOCKED = 74
+    CARNET_IN_USE = 75
+    VERSION_WRONG = 76
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -204,6 +216,39 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.FINAL_DATE_PAST: ("The final date is already over.", "Choose a date from today on."),
     Outcome.FIELD_NOT_OF_KIND: ("A field does not belong to this kind of transaction.", "Leave it out."),
     Outcome.EVENT_TIME_WRONG: ("The event time is too far from the log's time.", "Set the clock right and sign again."),
+    Outcome.NOT_HELD: ("This carnet is not on hold here.", "Refresh the list of holds."),
+    Outcome.TRANSACTION_UNKNOWN: (
+        "This carnet has no such live transaction.",
+        "Refresh the carnet and choose a transaction from its list.",
+    ),
+    Outcome.NOTICE_UNKNOWN: ("No such pre-notification.", "Refresh the list of arrivals."),
+    Outcome.NOTICE_LIVE: (
+        "This voucher has a pre-notification that is not decided yet.",
+        "Withdraw it, or wait for the office's answer.",
+    ),
+    Outcome.NOTICE_DECIDED: ("This pre-notification is decided or withdrawn.", "Refresh the list."),
+    Outcome.NOT_REPLACEABLE: (
+        "This carnet cannot be replaced.",
+        "Only a used, valid carnet of your own is replaced, and once.",
+    ),
+    Outcome.LINK_WRONG: (
+        "The link to another carnet does not fit the order type.",
+        "Name one carnet of your own for a replacement or twin, none for others.",
+    ),
+    Outcome.READINESS_NOTICE: (
+        "The digital date is not announced early enough, or is not the one notified.",
+        "Give five months' notice, then confirm the same date three months before it.",
+    ),
+    Outcome.SETS_NOT_OF_TYPE: (
+        "This carnet type has no such voucher sets in this home.",
+        "Order only the sets its reference data lists.",
+    ),
+    Outcome.NOT_BLOCKED: ("This carnet is already as you want it.", "Refresh the carnet."),
+    Outcome.CARNET_IN_USE: ("This carnet has been used or is not open.", "Discharge it instead, or refresh it."),
+    Outcome.VERSION_WRONG: (
+        "The record is not the next version of what is registered.",
+        "Keep its administration and territory, and take effect after the last version.",
+    ),
     Outcome.REQUEST_ID_REUSED: ("This request id was used for another entry.", "Make a new request id."),
     Outcome.SIGNATURE_INVALID: (
         "A signature is missing or does not verify.",

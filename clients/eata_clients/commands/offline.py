@@ -22,15 +22,19 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_receipt, name="receipt")
 
 
-def read_journey(path: Path) -> Journey:
-    """A journey file. Raises `Malformed`."""
+def read_json(path: Path) -> Any:
+    """A JSON file of at most 4 MiB. Raises `Malformed`."""
     if path.stat().st_size > _MAX_FILE:
-        raise Malformed("the journey file is larger than 4 MiB")
+        raise Malformed(f"{path.name} is larger than 4 MiB")
     try:
-        source = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
-    return Journey.from_json(source)
+
+
+def read_journey(path: Path) -> Journey:
+    """A journey file. Raises `Malformed`."""
+    return Journey.from_json(read_json(path))
 
 
 def reconcile(

@@ -29,6 +29,14 @@ def local_day(time: int, offset: int) -> int:
     return (time + offset * MINUTE) // DAY
 
 
+def months_after(day: int, months: int) -> int:
+    """The same date `months` calendar months on (back if negative); the month's last day where it has none."""
+    when = _EPOCH + timedelta(days=day)
+    year, month = divmod(when.year * 12 + when.month - 1 + months, 12)
+    last = (date(year + (month == 11), (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+    return (date(year, month + 1, min(when.day, last)) - _EPOCH).days
+
+
 def last_valid_day(issued: int) -> int:
     """The longest validity: one year less a day, inclusive (domain §1.10: 21/04/2023 → 20/04/2024)."""
     day = _EPOCH + timedelta(days=issued)

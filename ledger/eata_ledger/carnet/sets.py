@@ -56,6 +56,19 @@ def release(sets: Sets, kinds: Iterable[Kind]) -> Sets:
     return changed
 
 
+def add(sets: Sets, more: dict[SetKind, int]) -> Sets:
+    """The issuer adds sets (CORE-05)."""
+    return {kind: replace(c, issued=c.issued + more.get(kind, 0)) for kind, c in sets.items()}
+
+
+def unuse(sets: Sets, kind: Kind) -> Sets:
+    """A cancelled transaction gives its voucher back for the redo."""
+    if kind not in _SET_OF:
+        return sets
+    counters = sets[_SET_OF[kind]]
+    return {**sets, _SET_OF[kind]: replace(counters, used=counters.used - 1)}
+
+
 def use(sets: Sets, kind: Kind) -> Sets:
     """Committing consumes what was reserved."""
     if kind not in _SET_OF:

@@ -64,6 +64,56 @@ class VoucherState(IntEnum):
     PREPARED = 1
     COMMITTED = 2
     DELETED = 3
+    CANCELLED = 4
+
+
+class NoticeKind(IntEnum):
+    """What a pre-notification asks for (APP-20, domain §2.11)."""
+
+    NOTICE_NO_DETAILS = 1
+    NOTICE_WITH_DETAILS = 2
+    PREDECLARATION = 3
+
+
+class NoticeState(IntEnum):
+    """Where a pre-notification stands; a draft is the holder's own."""
+
+    SENT = 1
+    ACKNOWLEDGED = 2
+    REJECTED = 3
+    COMMITTED = 4
+    WITHDRAWN = 5
+
+
+class AskKind(IntEnum):
+    """What a holder asks the issuer for (APP-27, U7)."""
+
+    DISCHARGE = 1
+    SETS = 2
+
+
+class ReadinessStage(IntEnum):
+    """How firm a territory's digital date is (GTP-02)."""
+
+    PROVISIONAL = 1
+    CONFIRMED = 2
+
+
+class Topic(IntEnum):
+    """What ICC publishes for all to read (ACC-72)."""
+
+    NEWS = 1
+    DIRECTORY = 2
+
+
+class OfficeType(IntFlag):
+    """What an office is, in any combination (ACC-61)."""
+
+    NONE = 0
+    ADMINISTRATIVE = 1
+    SEA_PORT = 2
+    AIRPORT = 4
+    LAND_PORT = 8
 
 
 class Role(IntEnum):
@@ -134,3 +184,6 @@ class Label(IntEnum):
     FINAL = 6
     STANZA = 7
     PIN_STANZA = 8
+    NOTICE = 9
+    ANSWER = 10
+    NOTE = 11

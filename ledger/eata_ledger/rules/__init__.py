@@ -6,8 +6,10 @@ from typing import Any
 from eata_ledger.encoding import Value
 from eata_ledger.proof import bodies
 from eata_ledger.proof.bodies import Body
-from eata_ledger.rules import carnet, commit, registry, travel
+from eata_ledger.rules import carnet, commit, decisions, issuer, notices, reference, registry, travel
 from eata_ledger.rules.act import Act
+
+VERSION = 2  # the newest rules these modules hold; a ledger's genesis names the one in force
 
 Rule = Callable[[Act, Any], Value]
 
@@ -18,14 +20,36 @@ _RULES: dict[type[Body], Rule] = {
     bodies.RegisterOffice: registry.register_office,
     bodies.RegisterDeskCA: registry.register_desk_ca,
     bodies.RegisterTerritoryKey: registry.register_territory_key,
+    bodies.RegisterRegion: reference.register_region,
+    bodies.DescribeOffice: reference.describe_office,
+    bodies.Readiness: reference.readiness,
+    bodies.Publish: reference.publish,
+    bodies.Acceptance: reference.acceptance,
+    bodies.VoucherSets: reference.voucher_sets,
     bodies.ReserveIds: carnet.reserve_ids,
     bodies.Issue: carnet.issue,
     bodies.EnrolDevice: carnet.enrol_device,
     bodies.Sign: carnet.sign,
+    bodies.Amend: issuer.amend,
+    bodies.AddSets: issuer.add_sets,
+    bodies.Block: issuer.block,
+    bodies.Unblock: issuer.unblock,
+    bodies.CancelCarnet: issuer.cancel_carnet,
+    bodies.Discharge: issuer.discharge,
     bodies.Travel: travel.travel,
     bodies.EditTravel: travel.edit_travel,
     bodies.DeleteTravel: travel.delete_travel,
+    bodies.Renew: travel.renew,
+    bodies.Notify: notices.notify,
+    bodies.Withdraw: notices.withdraw,
+    bodies.Answer: notices.answer,
+    bodies.Disagree: notices.disagree,
+    bodies.Ask: notices.ask,
     bodies.Commit: commit.commit,
+    bodies.Reject: decisions.reject,
+    bodies.Hold: decisions.hold,
+    bodies.Release: decisions.release,
+    bodies.Cancel: decisions.cancel,
     bodies.Tick: registry.tick,
 }
 

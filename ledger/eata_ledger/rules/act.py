@@ -54,6 +54,11 @@ class Act:
             if info.label is Label.STANZA and not 0 < info.length - STANZA_OVERHEAD <= MAX_STANZA:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 
+    @property
+    def rules(self) -> int:
+        """The rules version in force."""
+        return self.moment.genesis.rules
+
     def carnet(self, carnet_id: int) -> Carnet:
         found = self.facts.get(Carnet, carnet_id)
         if found is None:

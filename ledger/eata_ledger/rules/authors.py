@@ -12,15 +12,20 @@ from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Device, KeyFact
 
-_BY_OPERATIONS = (bodies.RegisterOrganisation, bodies.RegisterAdministration, bodies.RegisterTerritory)
+_BY_OPERATIONS = (
+    bodies.RegisterOrganisation, bodies.RegisterAdministration, bodies.RegisterTerritory, bodies.Readiness,
+    bodies.Publish, bodies.Acceptance, bodies.VoucherSets,
+)  # fmt: skip
 _BY_ORGANISATION = (
-    bodies.RegisterOffice,
-    bodies.RegisterDeskCA,
-    bodies.RegisterTerritoryKey,
-    bodies.ReserveIds,
-    bodies.Issue,
-)
-_BY_DEVICE = (bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel)
+    bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
+    bodies.DescribeOffice, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
+    bodies.Unblock, bodies.CancelCarnet, bodies.Discharge,
+)  # fmt: skip
+_BY_DEVICE = (
+    bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.Notify,
+    bodies.Withdraw, bodies.Disagree, bodies.Ask,
+)  # fmt: skip
+_BY_DESK = (bodies.Commit, bodies.Reject, bodies.Hold, bodies.Release, bodies.Cancel, bodies.Answer)
 
 
 def resolve(act: Act) -> bytes:
@@ -44,7 +49,7 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
         return None if device is None else device.key
     if isinstance(body, bodies.EnrolDevice):
         return body.device_key if acceptable(body.device_key) else None
-    if isinstance(body, bodies.Commit):
+    if isinstance(body, _BY_DESK):
         return desk_key(act, body.certificate)[0].key
     if isinstance(body, bodies.Tick):
         node = genesis.by_id.get(header.author)

@@ -5,16 +5,38 @@ from dataclasses import replace
 from eata_ledger.carnet.balances import NOTHING
 from eata_ledger.carnet.dates import AHEAD, DAY, last_valid_day, local_day
 from eata_ledger.carnet.sets import opening
-from eata_ledger.carnet.vocabulary import Label, OrderType, OrganisationKind, Purpose, Role, Status
+from eata_ledger.carnet.vocabulary import (
+    CarnetType,
+    Label,
+    OrderType,
+    OrganisationKind,
+    Purpose,
+    Role,
+    SetKind,
+    Status,
+)
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
-from eata_ledger.state import Carnet, CarnetState, Device, KeyFact, Number, Organisation, Pool, Territory, Validated
+from eata_ledger.rules.links import link
+from eata_ledger.rules.reference import sets_code
+from eata_ledger.state import (
+    Carnet,
+    CarnetState,
+    Device,
+    KeyFact,
+    Number,
+    Organisation,
+    Pool,
+    SetsOfType,
+    Territory,
+    Validated,
+)
 
 
-def _issuer(act: Act) -> Organisation:
+def issuer_of(act: Act) -> Organisation:
     fact = act.facts.get(KeyFact, act.entry.header.author)
     assert fact is not None, "the author has been resolved"
     found = act.facts.get(Organisation, fact.owner) if fact.purpose is Purpose.SIGN else None
@@ -26,7 +48,7 @@ def _issuer(act: Act) -> Organisation:
 def reserve_ids(act: Act, body: bodies.ReserveIds) -> Value:
     """The outcome carries [first, last]; unused IDs are void."""
     act.require_parts()
-    issuer, chain = _issuer(act), act.chain()
+    issuer, chain = issuer_of(act), act.chain()
     first, last = chain.next_id, chain.next_id + body.count - 1
     act.facts.put(replace(chain, next_id=last + 1), b"")
     act.facts.put(Pool(issuer.code, first, last), first)
@@ -35,7 +57,7 @@ def reserve_ids(act: Act, body: bodies.ReserveIds) -> Value:
 
 def issue(act: Act, body: bodies.Issue) -> Value:
     """DRAFT → ISSUED. Reader rules (totals, one currency) are the gateway's, who can read."""
-    issuer = _issuer(act)
+    issuer = issuer_of(act)
     pool = act.facts.get(Pool, body.pool)
     if pool is None or pool.issuer != issuer.code or not pool.first <= body.carnet_id <= pool.last:
         raise Refused(Outcome.ID_NOT_RESERVED)
@@ -43,12 +65,12 @@ def issue(act: Act, body: bodies.Issue) -> Value:
         raise Refused(Outcome.ID_NOT_RESERVED, "this ID has a carnet")
     if act.facts.get(Number, body.number) is not None:
         raise Refused(Outcome.NUMBER_TAKEN)
-    for code in (body.home, *body.box_p):
-        if act.facts.get(Territory, code) is None:
-            raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
-    if body.order is not OrderType.ORIGINAL or body.links:
+    require_territories(act, (body.home, *body.box_p))
+    if act.rules < 2 and (body.order is not OrderType.ORIGINAL or body.links):
         raise Refused(Outcome.TYPE_CLOSED, "replacements, twins and clones")
     today = _issue_day(act)
+    link(act, body, issuer.code, today)
+    require_sets(act, body.type, body.home, body.sets, today)
     if not today <= body.valid_until <= last_valid_day(today):
         raise Refused(Outcome.VALIDITY_WRONG)
     if not acceptable(body.pin_key):
@@ -72,6 +94,23 @@ def issue(act: Act, body: bodies.Issue) -> Value:
     )  # fmt: skip
     act.facts.put(Number(body.carnet_id), body.number)
     return [int(body.TYPE), body.number, body.carnet_id, body.home, body.valid_until, body.items, body.test]
+
+
+def require_territories(act: Act, codes: tuple[str, ...]) -> None:
+    for code in codes:
+        if act.facts.get(Territory, code) is None:
+            raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
+
+
+def require_sets(act: Act, kind: CarnetType, home: str, wanted: dict[SetKind, int], today: int | None = None) -> None:
+    """Only voucher sets that the reference data gives this type in this home (domain §3.1); all where it is silent."""
+    day = act.moment.log_time // DAY if today is None else today
+    for code in (sets_code(kind, home), sets_code(kind, None)):
+        found = act.facts.at(SetsOfType, code, day)
+        if found is not None and found.body.effective <= day:
+            if any(n and name not in found.body.colours for name, n in wanted.items()):
+                raise Refused(Outcome.SETS_NOT_OF_TYPE)
+            return
 
 
 def _issue_day(act: Act) -> int:

@@ -3,18 +3,8 @@
 Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
 """
 
-from eata_ledger.carnet.dates import AHEAD, HOUR, MINUTE, local_day
-from eata_ledger.carnet.vocabulary import (
-    ARRIVALS,
-    RETURNS,
-    Flag,
-    Kind,
-    Label,
-    Role,
-    Status,
-    VoucherState,
-    Warning,
-)
+from eata_ledger.carnet.dates import AHEAD, MINUTE
+from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind, Label, OrderType, Status, Warning
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
@@ -23,13 +13,12 @@ from eata_ledger.proof.entry import PartInfo
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
-from eata_ledger.state import Carnet, Office, Organisation, Territory, Validated, Voucher, VoucherKey
+from eata_ledger.rules.desk import CONTROLLERS, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.links import REPLACED_BY, linked
+from eata_ledger.state import Carnet, HoldFact, Organisation, Territory, Validated, of_territory
 
 LATE = 10 * MINUTE
-COUNTERSIGN_AFTER = 72 * HOUR
 _NEED_VALIDATION = frozenset({Kind.PRE_EXPORTATION, Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
-_CUSTOMS = frozenset({Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
-_CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
 
 
 def commit(act: Act, body: Commit) -> Value:
@@ -38,7 +27,7 @@ def commit(act: Act, body: Commit) -> Value:
     _hard_blocks(act, scene)
     validated = _validation(act, scene)
     _declaration(scene)
-    _certificate(act, scene)
+    require_time(act, scene.desk, scene.countersigned)
     _stanzas(act, scene)
     final_day = _final_day(scene)
     found = _warned(act, scene)
@@ -47,25 +36,11 @@ def commit(act: Act, body: Commit) -> Value:
 
 
 def _scene(act: Act, body: Commit) -> Scene:
-    header = act.entry.header
     carnet = act.carnet(body.carnet_id)
-    place = act.facts.get(VoucherKey, body.voucher_key)
-    if place != VoucherKey(body.carnet_id, body.slot):
-        raise Refused(Outcome.CODE_INVALID)
-    act.require_signature(body.voucher_key)
-    voucher = act.facts.get(Voucher, body.carnet_id, body.slot)
-    if voucher is None or voucher.state is VoucherState.DELETED:
-        raise Refused(Outcome.CODE_INVALID)
-    if voucher.state is VoucherState.COMMITTED or (
-        body.kind is Kind.PRE_EXPORTATION and voucher.pre_exported is not None
-    ):
-        raise Refused(Outcome.CODE_CONSUMED)
-    certificate, administration = desk_key(act, body.certificate)
-    office = act.facts.get(Office, body.office)
+    voucher = shown(act, body.carnet_id, body.slot, body.voucher_key, body.kind)
+    desk = at_desk(act, body.certificate, body.office)
     return Scene(
-        body, carnet, act.state(body.carnet_id), voucher, office, certificate, administration,
-        _countersigned(act, body, administration),
-        header.event_time, local_day(header.event_time, header.offset),
+        body, carnet, act.state(body.carnet_id), voucher, desk, _countersigned(act, body, desk.administration)
     )  # fmt: skip
 
 
@@ -77,7 +52,7 @@ def _countersigned(act: Act, body: Commit, administration: str) -> bool:
     act.require_signature(controller.key)
     live = controller.valid_from <= act.moment.log_time <= controller.valid_to
     at_home = controller.office == body.office and owner == administration
-    return live and at_home and controller.role in _CONTROLLERS
+    return live and at_home and controller.role in CONTROLLERS
 
 
 def _hard_blocks(act: Act, scene: Scene) -> None:
@@ -90,6 +65,8 @@ def _hard_blocks(act: Act, scene: Scene) -> None:
         raise Refused(Outcome.CARNET_TERMINATED)
     if state.blocked and not (returning and scene.countersigned):
         raise Refused(Outcome.CARNET_BLOCKED)
+    if _held(act, scene):
+        raise Refused(Outcome.HELD_IN_TERRITORY)
     if scene.day > carnet.valid_until and not returning:
         raise Refused(Outcome.CARNET_EXPIRED)
     if scene.territory and scene.territory not in (carnet.home, *carnet.box_p):
@@ -101,6 +78,12 @@ def _hard_blocks(act: Act, scene: Scene) -> None:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "the voucher is of another kind")
     if pre_export and not _home(act, carnet).two_step_export:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "only the EU exports in two steps")
+
+
+def _held(act: Act, scene: Scene) -> bool:
+    """A hold stops its own territory only (ACC-40, C-09)."""
+    hold = act.facts.get(HoldFact, of_territory(scene.territory), scene.carnet.carnet_id)
+    return hold is not None and hold.released is None
 
 
 def _home(act: Act, carnet: Carnet) -> Territory:
@@ -126,13 +109,7 @@ def _declaration(scene: Scene) -> None:
     body, carnet, state = scene.body, scene.carnet, scene.state
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
-    office = scene.office
-    if office is None or not office.active or scene.day < office.effective:
-        raise Refused(Outcome.OFFICE_INACTIVE)
-    if scene.certificate.office != body.office or scene.administration != office.administration:
-        raise Refused(Outcome.OFFICE_INACTIVE, "the desk is certified for another office")
-    if scene.certificate.role not in _CUSTOMS:
-        raise Refused(Outcome.ROLE_FORBIDDEN)
+    require_office(scene.desk)
     if body.declaration != scene.voucher.declaration or scene.voucher.content != carnet.content:
         raise Refused(Outcome.STALE_VERSION)
     listed = body.items | body.not_returned
@@ -150,19 +127,6 @@ def _declaration(scene: Scene) -> None:
         raise Refused(Outcome.FIELD_NOT_OF_KIND, "only re-imported goods were processed abroad")
 
 
-def _certificate(act: Act, scene: Scene) -> None:
-    """Event time lies inside the certificate; late acts need a controller (trust §1, C-23)."""
-    certificate, now = scene.certificate, act.moment.log_time
-    if not certificate.valid_from <= scene.event_time <= certificate.valid_to:
-        raise Refused(Outcome.CERT_EXPIRED)
-    assert scene.office is not None, "judged before"
-    if act.entry.header.offset not in scene.office.offsets:
-        raise Refused(Outcome.OFFSET_WRONG)
-    beyond = now > certificate.valid_to + COUNTERSIGN_AFTER or now > scene.event_time + COUNTERSIGN_AFTER
-    if beyond and not scene.countersigned:
-        raise Refused(Outcome.COUNTERSIGN_NEEDED)
-
-
 def _stanzas(act: Act, scene: Scene) -> None:
     """Exactly the parts and recipients that the visibility rule asks for (U9): none more, none fewer."""
     kind, slot = scene.body.kind, scene.body.slot
@@ -176,7 +140,9 @@ def _stanzas(act: Act, scene: Scene) -> None:
 
 def _recipients(act: Act, scene: Scene, stanzas: tuple[PartInfo, ...]) -> None:
     """Own territory, home if another, the issuer for a validation; any generation live at event time."""
-    wanted = [_live_keys(act, code, scene.event_time) for code in recipients(scene.territory, scene.carnet.home)]
+    wanted = [
+        live_keys(act, code, act.entry.header.event_time) for code in recipients(scene.territory, scene.carnet.home)
+    ]
     if scene.body.kind is Kind.VALIDATION:
         issuer = act.facts.get(Organisation, scene.carnet.issuer)
         assert issuer is not None, "a carnet's issuer is registered"
@@ -191,12 +157,6 @@ def _recipients(act: Act, scene: Scene, stanzas: tuple[PartInfo, ...]) -> None:
 def recipients(territory: str, home: str) -> tuple[str, ...]:
     """The territories a commit seals stanzas to, in this order."""
     return (territory,) if territory == home else (territory, home)
-
-
-def _live_keys(act: Act, code: str, at: int) -> frozenset[bytes]:
-    territory = act.facts.get(Territory, code)
-    assert territory is not None, "judged before"
-    return frozenset(key.id for key in territory.keys if key.valid_from <= at <= key.valid_to)
 
 
 def _final_day(scene: Scene) -> int | None:
@@ -222,6 +182,8 @@ def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
         scene.body.kind, scene.territory, scene.state.balances, held.get(scene.territory, ()), scene.day, listed,
         _exit_first(act, scene),
     )  # fmt: skip
+    if act.rules >= 2 and linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY):
+        found -= {Warning.REEXPORTATION_MISSING}  # a replaced carnet comes home first (ACC-REPL)
     missing = found - set(scene.body.acknowledged)
     if missing:
         raise Refused(Outcome.REASON_REQUIRED, ", ".join(sorted(warning.name for warning in missing)))
@@ -234,15 +196,22 @@ def _exit_first(act: Act, scene: Scene) -> bool:
     return exported and _home(act, scene.carnet).two_step_export
 
 
+def _legal(act: Act, scene: Scene) -> bool:
+    """Digital transactions count in law from the territory's digital date on; before it they are tests (GTP-16)."""
+    territory = act.facts.get(Territory, scene.territory)
+    assert territory is not None, "judged before"
+    return territory.digital_from is not None and territory.digital_from <= scene.day
+
+
 def _flags(act: Act, scene: Scene, validated: Validated) -> Flag:
     flags = scene.body.flags
-    if act.moment.log_time > scene.event_time + LATE:
+    if act.moment.log_time > act.entry.header.event_time + LATE:
         flags |= Flag.LATE
-    if scene.event_time > act.moment.log_time + AHEAD:
+    if act.entry.header.event_time > act.moment.log_time + AHEAD:
         flags |= Flag.AHEAD
     if act.moment.clock_stalled:
         flags |= Flag.CLOCK_STALLED
-    if scene.carnet.test:
+    if scene.carnet.test or (act.rules >= 2 and not _legal(act, scene)):
         flags |= Flag.TEST
     if validated is Validated.AUTO and scene.state.validated is Validated.NO:
         flags |= Flag.AUTO_VALIDATION

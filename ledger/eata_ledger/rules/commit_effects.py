@@ -2,14 +2,24 @@
 
 from dataclasses import dataclass, replace
 
+from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.openings import Opening, closed, opened
 from eata_ledger.carnet.sets import use
-from eata_ledger.carnet.vocabulary import Flag, Kind, Status, VoucherState, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, Status, VoucherState, Warning
 from eata_ledger.encoding import Value
 from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.rules.act import Act
-from eata_ledger.state import Carnet, CarnetState, Office, Transaction, Validated, Voucher
+from eata_ledger.rules.desk import Desk
+from eata_ledger.state import (
+    Carnet,
+    CarnetState,
+    Notice,
+    NoticeOfVoucher,
+    Transaction,
+    Validated,
+    Voucher,
+    of_territory,
+)
 
 
 @dataclass(frozen=True)
@@ -20,16 +30,16 @@ class Scene:
     carnet: Carnet
     state: CarnetState
     voucher: Voucher
-    office: Office | None
-    certificate: DeskCertificate
-    administration: str
+    desk: Desk
     countersigned: bool
-    event_time: int
-    day: int
 
     @property
     def territory(self) -> str:
-        return "" if self.office is None else self.office.territory
+        return self.desk.territory
+
+    @property
+    def day(self) -> int:
+        return self.desk.day
 
 
 def write(
@@ -51,28 +61,44 @@ def write(
     else:
         voucher = replace(scene.voucher, state=VoucherState.COMMITTED, committed=index)
     act.facts.put(voucher, carnet.carnet_id, body.slot)
-    act.facts.put(_moved(scene, validated, final_day, len(rows)), carnet.carnet_id)
+    state = replace(
+        moved(scene.state, row), status=Status.ACTIVATED, validated=validated, rows=scene.state.rows + len(rows),
+        sets=use(scene.state.sets, body.kind),
+    )  # fmt: skip
+    act.facts.put(state, carnet.carnet_id)
+    _settle_notice(act, carnet.carnet_id, body.slot)
     return [
         int(body.TYPE), carnet.number, carnet.carnet_id, int(body.kind), scene.territory, body.office,
         str(body.items), str(body.not_returned), header.event_time, header.offset, final_day, int(flags),
     ]  # fmt: skip
 
 
-def _moved(scene: Scene, validated: Validated, final_day: int | None, rows: int) -> CarnetState:
-    body, state, territory = scene.body, scene.state, scene.territory
-    cleared = body.items | body.not_returned
-    balances = state.balances.after(body.kind, territory, body.items, body.not_returned)
+def moved(state: CarnetState, row: Transaction) -> CarnetState:
+    """The goods ledger after one transaction: balances, and what must leave or close by when."""
+    cleared: Items = row.items | row.not_returned
+    balances = state.balances.after(row.kind, row.territory, row.items, row.not_returned)
     arrivals, transits = state.arrivals, state.transits
-    if final_day is not None and body.kind is Kind.IMPORTATION:
-        arrivals = opened(arrivals, territory, Opening(body.items, final_day))
-    elif final_day is not None and body.kind is Kind.TRANSIT_OPEN:
-        transits = opened(transits, territory, Opening(body.items, final_day))
-    elif body.kind is Kind.REEXPORTATION:
-        arrivals = closed(arrivals, territory, cleared)
-    elif body.kind is Kind.TRANSIT_CLOSE:
-        transits = closed(transits, territory, cleared)
+    if row.final_day is not None and row.kind is Kind.IMPORTATION:
+        arrivals = opened(arrivals, row.territory, Opening(row.items, row.final_day))
+    elif row.final_day is not None and row.kind is Kind.TRANSIT_OPEN:
+        transits = opened(transits, row.territory, Opening(row.items, row.final_day))
+    elif row.kind is Kind.REEXPORTATION:
+        arrivals = closed(arrivals, row.territory, cleared)
+    elif row.kind is Kind.TRANSIT_CLOSE:
+        transits = closed(transits, row.territory, cleared)
     return replace(
-        state, status=Status.ACTIVATED, validated=validated, rows=state.rows + rows, sets=use(state.sets, body.kind),
-        home_out=balances.home_out, admitted=balances.admitted, transit=balances.transit, arrivals=arrivals,
+        state, home_out=balances.home_out, admitted=balances.admitted, transit=balances.transit, arrivals=arrivals,
         transits=transits,
     )  # fmt: skip
+
+
+def _settle_notice(act: Act, carnet_id: int, slot: int) -> None:
+    """A pre-declaration ends with its transaction; a mere notice stays as it was answered (domain §2.11)."""
+    place = act.facts.get(NoticeOfVoucher, carnet_id, slot)
+    if place is None:
+        return
+    key = (of_territory(place.territory), place.notice_id)
+    notice = act.facts.get(Notice, *key)
+    assert notice is not None, "a voucher's notice exists"
+    if notice.kind is NoticeKind.PREDECLARATION and notice.state in (NoticeState.SENT, NoticeState.ACKNOWLEDGED):
+        act.facts.put(replace(notice, state=NoticeState.COMMITTED), *key)

@@ -9,6 +9,7 @@ from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.rules.act import Act
+from eata_ledger.rules.versions import put_version
 from eata_ledger.seal.stanza import acceptable as sealable
 from eata_ledger.state import (
     Administration,
@@ -74,7 +75,7 @@ def register_territory(act: Act, body: bodies.RegisterTerritory) -> Value:
     return [int(body.TYPE), body.code, body.digital_from]
 
 
-def _administration(act: Act, code: str) -> Administration:
+def administration_of(act: Act, code: str) -> Administration:
     """The administration named, which must be the author."""
     found = act.facts.get(Administration, code)
     if found is None:
@@ -84,7 +85,7 @@ def _administration(act: Act, code: str) -> Administration:
     return found
 
 
-def _territory(act: Act, code: str, administration: str) -> Territory:
+def territory_of(act: Act, code: str, administration: str) -> Territory:
     found = act.facts.get(Territory, code)
     if found is None:
         raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
@@ -97,24 +98,29 @@ def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
     act.require_parts()
     if not body.offsets:
         raise Refused(Outcome.OFFSET_WRONG, "an office has at least one clock offset")
-    _administration(act, body.administration)
-    _territory(act, body.territory, body.administration)
+    administration_of(act, body.administration)
+    territory_of(act, body.territory, body.administration)
     fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active, body.effective)
-    _new(act, fact, body.code)
+    known = act.facts.get(Office, body.code)
+    if known is not None and act.rules < 2:
+        raise Refused(Outcome.ALREADY_REGISTERED, f"{body.code} exists")
+    if known is not None and (known.administration, known.territory) != (body.administration, body.territory):
+        raise Refused(Outcome.VERSION_WRONG, "an office keeps its administration and territory")
+    put_version(act, fact, body.code, None if known is None else known.effective, body.effective)
     return [int(body.TYPE), body.code, body.territory]
 
 
 def register_desk_ca(act: Act, body: bodies.RegisterDeskCA) -> Value:
     act.require_parts()
-    _administration(act, body.administration)
+    administration_of(act, body.administration)
     _key(act, body.key, Purpose.DESK_CA, Family.ADMINISTRATION, body.administration)
     return [int(body.TYPE), body.administration]
 
 
 def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value:
     """A generation is open to every member administration: one stanza each, no more, no fewer."""
-    _administration(act, body.administration)
-    territory = _territory(act, body.territory, body.administration)
+    administration_of(act, body.administration)
+    territory = territory_of(act, body.territory, body.administration)
     members = [act.facts.get(Administration, code) for code in territory.administrations]
     seal_ids = [member.seal_id for member in members if member is not None]
     act.require_parts(*((Label.STANZA, body.generation, seal_id) for seal_id in seal_ids))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.sets import release, reserve
-from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, VoucherState
+from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, VoucherState
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -15,9 +15,19 @@ from eata_ledger.seal.schedule import SLOTS
 from eata_ledger.state import Carnet, CarnetState, Territory, TravelFact, Voucher, VoucherKey
 
 
+def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
+    """A carnet and its state; nothing is prepared on one that is cancelled or discharged."""
+    carnet, state = act.carnet(carnet_id), act.state(carnet_id)
+    if act.rules >= 2 and state.status is Status.CANCELLED:
+        raise Refused(Outcome.CARNET_CANCELLED)
+    if act.rules >= 2 and state.status is Status.TERMINATED:
+        raise Refused(Outcome.CARNET_TERMINATED)
+    return carnet, state
+
+
 def travel(act: Act, body: bodies.Travel) -> Value:
     """Takes the carnet's next slots, exactly and in order; a concurrent loser rebuilds."""
-    carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
+    carnet, state = require_open(act, body.carnet_id)
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     count = len(body.declarations)
@@ -31,9 +41,7 @@ def travel(act: Act, body: bodies.Travel) -> Value:
         raise Refused(Outcome.NO_SETS_LEFT)
     _write(act, carnet, body.travel_id, body.declarations)
     for declaration in body.declarations:
-        if act.facts.get(VoucherKey, declaration.voucher_key) is not None:
-            raise Refused(Outcome.SLOT_TAKEN, "the voucher key is in use")
-        act.facts.put(VoucherKey(body.carnet_id, declaration.slot), declaration.voucher_key)
+        _take_key(act, body.carnet_id, declaration)
     act.facts.put(TravelFact(body.travel_id, tuple(wanted), False), body.carnet_id, body.travel_id)
     act.facts.put(replace(state, next_slot=state.next_slot + count, sets=sets), body.carnet_id)
     return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
@@ -41,7 +49,9 @@ def travel(act: Act, body: bodies.Travel) -> Value:
 
 def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
     """The same slots and codes with other contents, while none is transacted (C-28)."""
-    carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
+    carnet, state = require_open(act, body.carnet_id)
+    if act.rules >= 2 and state.signed is None:
+        raise Refused(Outcome.NOT_SIGNED)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
     for voucher, declaration in zip(vouchers, body.declarations, strict=False):
         keys = (declaration.voucher_key, declaration.cancel_key, declaration.verify_key)
@@ -72,6 +82,42 @@ def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
     return [int(body.TYPE), body.carnet_id, body.travel_id]
 
 
+def renew(act: Act, body: bodies.Renew) -> Value:
+    """A new slot and new codes for one voucher: after a cancellation, or so that a shared code opens nothing (C-28).
+
+    An exit that is made again keeps the pre-exportation of the first: that cannot be cancelled.
+    """
+    carnet, state = require_open(act, body.carnet_id)
+    old, new = act.facts.get(Voucher, body.carnet_id, body.slot), body.declaration
+    if state.signed is None:
+        raise Refused(Outcome.NOT_SIGNED)
+    fact = None if old is None else act.facts.get(TravelFact, body.carnet_id, old.travel_id)
+    if old is None or fact is None or fact.deleted or body.slot not in fact.slots:
+        raise Refused(Outcome.TRAVEL_UNKNOWN)
+    unused = old.state is VoucherState.PREPARED and old.pre_exported is None
+    if not unused and old.state is not VoucherState.CANCELLED:
+        raise Refused(Outcome.TRAVEL_TRANSACTED)
+    if new.slot != state.next_slot or (new.kind, new.territory) != (old.kind, old.territory):
+        raise Refused(Outcome.SLOT_TAKEN)
+    sets = reserve(release(state.sets, [old.kind]) if unused else state.sets, [new.kind])
+    if sets is None:
+        raise Refused(Outcome.NO_SETS_LEFT)
+    _write(act, carnet, old.travel_id, (new,), old.pre_exported)
+    _take_key(act, body.carnet_id, new)
+    if unused:
+        act.facts.put(replace(old, state=VoucherState.DELETED), body.carnet_id, old.slot)
+    slots = tuple(new.slot if slot == old.slot else slot for slot in fact.slots)
+    act.facts.put(replace(fact, slots=slots), body.carnet_id, old.travel_id)
+    act.facts.put(replace(state, next_slot=new.slot + 1, sets=sets), body.carnet_id)
+    return [int(body.TYPE), body.carnet_id, old.slot, new.slot, int(new.kind)]
+
+
+def _take_key(act: Act, carnet_id: int, declaration: Declaration) -> None:
+    if act.facts.get(VoucherKey, declaration.voucher_key) is not None:
+        raise Refused(Outcome.SLOT_TAKEN, "the voucher key is in use")
+    act.facts.put(VoucherKey(carnet_id, declaration.slot), declaration.voucher_key)
+
+
 def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
     fact = act.facts.get(TravelFact, carnet_id, travel_id)
     if fact is None or fact.deleted:
@@ -86,7 +132,9 @@ def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
     return vouchers
 
 
-def _write(act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Declaration, ...]) -> None:
+def _write(
+    act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Declaration, ...], pre_exported: int | None = None
+) -> None:
     header = act.entry.header
     parts = _parts_by_slot(act, declarations)
     for declaration in declarations:
@@ -99,7 +147,7 @@ def _write(act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Decla
                 declaration.slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind,
                 declaration.territory, declaration.items, declaration.not_returned, digest,
                 declaration.voucher_key, declaration.cancel_key, declaration.verify_key, act.moment.index,
-                None, None,
+                pre_exported, None,
             ),
             carnet.carnet_id, declaration.slot,
         )  # fmt: skip

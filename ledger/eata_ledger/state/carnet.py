@@ -1,12 +1,7 @@
-"""The facts: records by family and key, as every replica holds them byte for byte.
-
-Families are frozen numbers. Keys are concatenations: carnet IDs, slots and row numbers as 8 bytes
-big-endian, key ids and public keys as they are, text as UTF-8 at the end.
-"""
+"""A carnet: as issued, where it stands, its devices, travels, vouchers and transactions."""
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
 
 from eata_ledger.carnet.balances import Balances
 from eata_ledger.carnet.items import ITEMS, Items
@@ -17,29 +12,24 @@ from eata_ledger.carnet.vocabulary import (
     Flag,
     Kind,
     OrderType,
-    OrganisationKind,
-    Purpose,
     Role,
     SetKind,
     Status,
     VoucherState,
     Warning,
 )
-from eata_ledger.proof.bodies import SEALING_KEY
 from eata_ledger.record import (
     BOOL,
     CODE,
     DAY,
     HASH,
     KEY,
-    KEY_ID,
     OFFSET,
     RANDOM16,
     U8,
     U16,
     U64,
     Codec,
-    Record,
     array,
     enum,
     f,
@@ -48,129 +38,7 @@ from eata_ledger.record import (
     table,
     text,
 )
-
-
-class Family(IntEnum):
-    """Frozen numbers; they stand in the effects hash of every leaf."""
-
-    CHAIN = 1
-    KEY = 2
-    ORGANISATION = 3
-    ADMINISTRATION = 4
-    TERRITORY = 5
-    OFFICE = 6
-    TERRITORY_KEY = 7
-    POOL = 8
-    CARNET = 9
-    CARNET_STATE = 10
-    NUMBER = 11
-    DEVICE = 12
-    TRAVEL = 13
-    VOUCHER = 14
-    VOUCHER_KEY = 15
-    TRANSACTION = 16
-    OUTCOME = 17
-
-
-@dataclass(frozen=True)
-class Fact(Record):
-    """A record of one family."""
-
-    FAMILY: ClassVar[Family]
-
-
-@dataclass(frozen=True)
-class Chain(Fact):
-    """The ledger's own counters; `as_of` is the day of the last tick."""
-
-    FAMILY = Family.CHAIN
-    next_id: int = f(U64)
-    as_of: int = f(DAY)
-
-
-@dataclass(frozen=True)
-class KeyFact(Fact):
-    """Whose key a key id is; `owner` is a code of the family that `purpose` implies."""
-
-    FAMILY = Family.KEY
-    raw: bytes = f(KEY)
-    purpose: Purpose = f(enum(Purpose))
-    owner_family: Family = f(enum(Family))
-    owner: str = f(CODE)
-    since: int = f(U64)
-    revoked: int | None = f(optional(U64))
-
-
-@dataclass(frozen=True)
-class Organisation(Fact):
-    """An issuer or auditor."""
-
-    FAMILY = Family.ORGANISATION
-    code: str = f(CODE)
-    kind: OrganisationKind = f(enum(OrganisationKind))
-    sign_key: bytes = f(KEY)
-    seal_key: bytes = f(SEALING_KEY)
-    seal_id: bytes = f(KEY_ID)
-
-
-@dataclass(frozen=True)
-class Administration(Fact):
-    """A customs administration."""
-
-    FAMILY = Family.ADMINISTRATION
-    code: str = f(CODE)
-    sign_key: bytes = f(KEY)
-    seal_key: bytes = f(SEALING_KEY)
-    seal_id: bytes = f(KEY_ID)
-
-
-@dataclass(frozen=True)
-class LiveKey(Record):
-    """A territory key generation by id, with its validity (ms UTC)."""
-
-    id: bytes = f(KEY_ID)
-    valid_from: int = f(U64)
-    valid_to: int = f(U64)
-
-
-@dataclass(frozen=True)
-class Territory(Fact):
-    """A customs territory; None for `digital_from` is a paper territory."""
-
-    FAMILY = Family.TERRITORY
-    code: str = f(CODE)
-    administrations: tuple[str, ...] = f(array(CODE, 64))
-    digital_from: int | None = f(optional(DAY))
-    two_step_export: bool = f(BOOL)
-    generation: int = f(U16)
-    keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 64))
-
-
-@dataclass(frozen=True)
-class TerritoryKey(Fact):
-    """A territory key generation's public key."""
-
-    FAMILY = Family.TERRITORY_KEY
-    territory: str = f(CODE)
-    generation: int = f(U16)
-    key: bytes = f(SEALING_KEY)
-    valid_from: int = f(U64)
-    valid_to: int = f(U64)
-    entry: int = f(U64)
-
-
-@dataclass(frozen=True)
-class Office(Fact):
-    """A customs office."""
-
-    FAMILY = Family.OFFICE
-    code: str = f(CODE)
-    administration: str = f(CODE)
-    territory: str = f(CODE)
-    name: str = f(text(120))
-    offsets: tuple[int, ...] = f(array(OFFSET, 8))
-    active: bool = f(BOOL)
-    effective: int = f(DAY)
+from eata_ledger.state.base import Fact, Family
 
 
 @dataclass(frozen=True)
@@ -321,13 +189,3 @@ class Transaction(Fact):
     warnings: tuple[Warning, ...] = f(array(enum(Warning), 16))
     flags: Flag = f(Codec(int, lambda v: Flag(U8.load(v))))
     cancelled: int | None = f(optional(U64))
-
-
-@dataclass(frozen=True)
-class Logged(Fact):
-    """The first outcome of (author, request id), for ever (P7)."""
-
-    FAMILY = Family.OUTCOME
-    index: int = f(U64)
-    entry_hash: bytes = f(HASH)
-    outcome: int = f(U16)

@@ -1,0 +1,102 @@
+"""Commands for before the journey, with no cluster: `eata plan`, `eata visible`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from eata_ledger.carnet import planner
+from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.territories import territory_of
+from eata_ledger.carnet.visibility import Seen, visible
+from eata_ledger.encoding import Malformed
+
+from eata_clients.commands.offline import read_journey, read_json
+from eata_clients.console import JSON, say
+
+_SENTENCES = {
+    planner.Action.VALIDATION: "have the carnet validated (activated)",
+    planner.Action.AUTO_VALIDATION: "the system validates the digital carnet by itself",
+    planner.Action.PRE_EXPORTATION: "declare the export at the office of export",
+    planner.Action.EXPORTATION: "export",
+    planner.Action.STAMP_GREEN_COVER: "have the paper carnet's green cover stamped",
+    planner.Action.STAMP_EXPORT_COUNTERFOIL: "have the yellow export counterfoil stamped",
+    planner.Action.IMPORTATION: "import",
+    planner.Action.REEXPORTATION: "re-export",
+    planner.Action.TRANSIT_OPEN: "open the transit",
+    planner.Action.TRANSIT_CLOSE: "close the transit",
+    planner.Action.REIMPORTATION: "re-import",
+    planner.Action.STAMP_REIMPORT_OPTIONAL: "a stamp on the paper re-import counterfoil is optional",
+    planner.Action.CARRY_PAPER_COPY: "carry the paper copy as well",
+    planner.Action.END_AS_BEGUN: "end in the format the leg was begun in",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(name="plan")(plan)
+    app.command(name="visible")(see)
+
+
+def _countries(text: str) -> list[str]:
+    return [code for code in (piece.strip() for piece in text.split(",")) if code]
+
+
+def _opened(begun: list[str]) -> dict[str, int]:
+    found = {}
+    for text in begun:
+        country, _, day = text.partition(":")
+        found[planner.stop(country).territory] = day_of(day)
+    return found
+
+
+def plan(
+    home: Annotated[str, typer.Option(help="ISO country code where the carnet is issued.")],
+    itinerary: Annotated[str, typer.Option(help="ISO country codes in order, with commas.")],
+    transit: Annotated[str, typer.Option(help="Countries crossed on the way, with commas.")] = "",
+    date: Annotated[str, typer.Option(help="ISO date of the journey; today if left out.")] = "",
+    begun: Annotated[list[str] | None, typer.Option(help="CC:DATE of a leg that is open already.")] = None,
+    readiness: Annotated[Path | None, typer.Option(help="Readiness as `eata registry readiness --json` prints it.")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Which carnet to issue, paper or digital, and what to do on each leg (domain §2.12)."""
+    stops = [
+        *(planner.stop(code, transit=True) for code in _countries(transit)),
+        *(planner.stop(code) for code in _countries(itinerary)),
+    ]
+    if not _countries(itinerary):
+        raise Malformed("an itinerary names at least one country")
+    day = day_of(date or datetime.now(UTC).date().isoformat())
+    trip = planner.Trip(planner.stop(home), tuple(stops), day, _opened(begun or []))
+    known = planner.listed_readiness() | ({} if readiness is None else _read_readiness(readiness))
+    found = planner.plan(trip, known)
+    papers = [name for name, issued in (("paper", found.paper), ("digital", found.digital)) if issued]
+    head = f"Use case {found.use_case}: issue {' and '.join(papers)}" + (" as clone or twin" if found.linked else "")
+    delivery = "deliver ID and PIN" if found.deliver_id_pin else "keep ID and PIN, do not hand them over"
+    lines = [
+        f"  {leg.country} ({leg.format.value}): " + ("; ".join(_SENTENCES[a] for a in leg.actions) or "nothing to do")
+        for leg in found.legs
+    ]
+    say(planner.as_json(found), as_json, f"{head}; {delivery}.", *lines)
+
+
+def _read_readiness(path: Path) -> dict[str, int | None]:
+    source = read_json(path)
+    rows = source.get("territories") if isinstance(source, dict) else None
+    try:
+        return {r["territory"]: day_of(r["digital_from"]) if r["digital_from"] else None for r in rows or ()}
+    except (KeyError, TypeError):
+        raise Malformed("readiness is {“territories”: [{“territory”, “digital_from”}, …]}") from None
+
+
+def see(
+    file: Annotated[Path, typer.Argument(help="A journey file (docs/journey.md).")],
+    viewer: Annotated[str, typer.Option(help="Customs territory, or a country of one.")],
+    arriving: Annotated[bool, typer.Option("--arriving", help="It is processing an arrival right now.")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Which transactions of a journey a customs territory may see, as 1-based numbers (domain §2.10)."""
+    journey = read_journey(file)
+    rows = [Seen(t.kind, t.territory, t.cancelled) for t in journey.transactions]
+    numbers = [n + 1 for n in visible(rows, territory_of(viewer), journey.home, arriving)]
+    lines = [f"{n:>3} {journey.transactions[n - 1].kind.name} {journey.transactions[n - 1].territory}" for n in numbers]
+    say(numbers, as_json, *(lines or ["Nothing."]))

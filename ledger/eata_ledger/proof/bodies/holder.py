@@ -1,0 +1,129 @@
+"""What a holder's device does: enrol, sign, prepare, tell, ask."""
+
+from dataclasses import dataclass
+
+from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.vocabulary import AskKind, Kind, NoticeKind, Role, SetKind
+from eata_ledger.proof.bodies.base import Body, EntryType
+from eata_ledger.record import CODE, HASH, KEY, RANDOM16, U16, U64, Record, array, enum, f, integer, nested, table
+
+SLOT = integer(1, 1024)
+
+
+@dataclass(frozen=True)
+class EnrolDevice(Body):
+    """A holder's device, by the PIN key and its own."""
+
+    TYPE = EntryType.ENROL_DEVICE
+    carnet_id: int = f(U64)
+    device_key: bytes = f(KEY)
+    role: Role = f(enum(Role))
+    scope: tuple[int, ...] = f(array(U16, 64))
+
+
+@dataclass(frozen=True)
+class Sign(Body):
+    """The holder's signature of the carnet (N-03); the part is the PIN stanza with the holder root."""
+
+    TYPE = EntryType.SIGN
+    carnet_id: int = f(U64)
+    content: int = f(U16)
+    terms: bytes = f(HASH)
+
+
+@dataclass(frozen=True)
+class Declaration(Record):
+    """One voucher of a travel, in clear what nodes must judge."""
+
+    slot: int = f(SLOT)
+    content: int = f(U16)
+    kind: Kind = f(enum(Kind))
+    territory: str = f(CODE)
+    items: Items = f(ITEMS)
+    not_returned: Items = f(ITEMS)
+    voucher_key: bytes = f(KEY)
+    cancel_key: bytes = f(KEY)
+    verify_key: bytes = f(KEY)
+
+
+_DECLARATIONS = array(nested(Declaration), 32)
+
+
+@dataclass(frozen=True)
+class Travel(Body):
+    """A prepared travel: the carnet's next slots, exactly and in order."""
+
+    TYPE = EntryType.TRAVEL
+    carnet_id: int = f(U64)
+    travel_id: bytes = f(RANDOM16)
+    declarations: tuple[Declaration, ...] = f(_DECLARATIONS)
+
+
+@dataclass(frozen=True)
+class EditTravel(Body):
+    """The same slots and codes with other contents, while none is transacted."""
+
+    TYPE = EntryType.EDIT_TRAVEL
+    carnet_id: int = f(U64)
+    travel_id: bytes = f(RANDOM16)
+    declarations: tuple[Declaration, ...] = f(_DECLARATIONS)
+
+
+@dataclass(frozen=True)
+class DeleteTravel(Body):
+    """Gives the sets back; the slots are burnt."""
+
+    TYPE = EntryType.DELETE_TRAVEL
+    carnet_id: int = f(U64)
+    travel_id: bytes = f(RANDOM16)
+
+
+@dataclass(frozen=True)
+class Renew(Body):
+    """A new voucher for an old one: after a cancellation, or to revoke a code that was shared (APP-23, C-28)."""
+
+    TYPE = EntryType.RENEW
+    carnet_id: int = f(U64)
+    slot: int = f(SLOT)
+    declaration: Declaration = f(nested(Declaration))
+
+
+@dataclass(frozen=True)
+class Notify(Body):
+    """A pre-notification to an office (APP-20); when, how and by whom is sealed."""
+
+    TYPE = EntryType.NOTIFY
+    carnet_id: int = f(U64)
+    notice_id: bytes = f(RANDOM16)
+    slot: int = f(SLOT)
+    office: str = f(CODE)
+    kind: NoticeKind = f(enum(NoticeKind))
+
+
+@dataclass(frozen=True)
+class Withdraw(Body):
+    """Takes a pre-notification back that is not decided."""
+
+    TYPE = EntryType.WITHDRAW
+    carnet_id: int = f(U64)
+    notice_id: bytes = f(RANDOM16)
+    office: str = f(CODE)
+
+
+@dataclass(frozen=True)
+class Disagree(Body):
+    """The holder's note on a committed transaction (U12); the note is sealed under its counterfoil's key."""
+
+    TYPE = EntryType.DISAGREE
+    carnet_id: int = f(U64)
+    index: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Ask(Body):
+    """A request to the issuer: discharge, or more sets (APP-27)."""
+
+    TYPE = EntryType.ASK
+    carnet_id: int = f(U64)
+    kind: AskKind = f(enum(AskKind))
+    sets: dict[SetKind, int] = f(table(enum(SetKind), U16, 5))

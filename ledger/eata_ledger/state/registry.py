@@ -1,0 +1,165 @@
+"""Who exists: facts of registered parties, places and keys."""
+
+from dataclasses import dataclass
+
+from eata_ledger.carnet.vocabulary import OrganisationKind, Purpose, ReadinessStage
+from eata_ledger.proof import bodies
+from eata_ledger.proof.bodies import SEALING_KEY
+from eata_ledger.record import (
+    BOOL,
+    CODE,
+    DAY,
+    KEY,
+    KEY_ID,
+    OFFSET,
+    U16,
+    U64,
+    Record,
+    array,
+    enum,
+    f,
+    nested,
+    optional,
+    text,
+)
+from eata_ledger.state.base import Fact, Family
+
+
+@dataclass(frozen=True)
+class KeyFact(Fact):
+    """Whose key a key id is; `owner` is a code of the family that `purpose` implies."""
+
+    FAMILY = Family.KEY
+    raw: bytes = f(KEY)
+    purpose: Purpose = f(enum(Purpose))
+    owner_family: Family = f(enum(Family))
+    owner: str = f(CODE)
+    since: int = f(U64)
+    revoked: int | None = f(optional(U64))
+
+
+@dataclass(frozen=True)
+class Organisation(Fact):
+    """An issuer or auditor."""
+
+    FAMILY = Family.ORGANISATION
+    code: str = f(CODE)
+    kind: OrganisationKind = f(enum(OrganisationKind))
+    sign_key: bytes = f(KEY)
+    seal_key: bytes = f(SEALING_KEY)
+    seal_id: bytes = f(KEY_ID)
+
+
+@dataclass(frozen=True)
+class Administration(Fact):
+    """A customs administration."""
+
+    FAMILY = Family.ADMINISTRATION
+    code: str = f(CODE)
+    sign_key: bytes = f(KEY)
+    seal_key: bytes = f(SEALING_KEY)
+    seal_id: bytes = f(KEY_ID)
+
+
+@dataclass(frozen=True)
+class LiveKey(Record):
+    """A territory key generation by id, with its validity (ms UTC)."""
+
+    id: bytes = f(KEY_ID)
+    valid_from: int = f(U64)
+    valid_to: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Territory(Fact):
+    """A customs territory; None for `digital_from` is a paper territory."""
+
+    FAMILY = Family.TERRITORY
+    code: str = f(CODE)
+    administrations: tuple[str, ...] = f(array(CODE, 64))
+    digital_from: int | None = f(optional(DAY))
+    two_step_export: bool = f(BOOL)
+    generation: int = f(U16)
+    keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 64))
+
+
+@dataclass(frozen=True)
+class TerritoryKey(Fact):
+    """A territory key generation's public key."""
+
+    FAMILY = Family.TERRITORY_KEY
+    territory: str = f(CODE)
+    generation: int = f(U16)
+    key: bytes = f(SEALING_KEY)
+    valid_from: int = f(U64)
+    valid_to: int = f(U64)
+    entry: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Office(Fact):
+    """A customs office."""
+
+    FAMILY = Family.OFFICE
+    code: str = f(CODE)
+    administration: str = f(CODE)
+    territory: str = f(CODE)
+    name: str = f(text(120))
+    offsets: tuple[int, ...] = f(array(OFFSET, 8))
+    active: bool = f(BOOL)
+    effective: int = f(DAY)
+
+
+@dataclass(frozen=True)
+class Region(Fact):
+    """A customs region of one territory."""
+
+    FAMILY = Family.REGION
+    code: str = f(CODE)
+    administration: str = f(CODE)
+    territory: str = f(CODE)
+    name: str = f(text(120))
+    active: bool = f(BOOL)
+    effective: int = f(DAY)
+
+
+@dataclass(frozen=True)
+class OfficeDetails(Fact):
+    """An office's region; the rest of its description is in the entry."""
+
+    FAMILY = Family.OFFICE_DETAILS
+    region: str = f(CODE)
+    entry: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Announced(Fact):
+    """The last digital date announced for a territory, and how firm it is."""
+
+    FAMILY = Family.ANNOUNCED
+    stage: ReadinessStage = f(enum(ReadinessStage))
+    digital_from: int = f(DAY)
+
+
+@dataclass(frozen=True)
+class Publication(Fact):
+    """The entry that carries the newest text of a topic's key."""
+
+    FAMILY = Family.PUBLICATION
+    entry: int = f(U64)
+
+
+@dataclass(frozen=True)
+class Accepted(Fact):
+    """What a territory accepts; the record is in the entry."""
+
+    FAMILY = Family.ACCEPTANCE
+    body: bodies.Acceptance = f(nested(bodies.Acceptance))
+
+
+@dataclass(frozen=True)
+class SetsOfType(Fact):
+    """The voucher sets of a carnet type and home."""
+
+    FAMILY = Family.VOUCHER_SETS
+    body: bodies.VoucherSets = f(nested(bodies.VoucherSets))
