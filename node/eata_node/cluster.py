@@ -13,6 +13,7 @@ import grpc
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey
+from eata_ledger.rules import VERSION
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node.config import ClusterFile, Member, NodeKeys, all_free, free_ports, read_genesis, write_secret
@@ -42,7 +43,7 @@ def create(home: Path, name: str, first_id: int, regions: tuple[str, ...] = REGI
             NodeRecord(region, tuple(NodeKey(purpose, Algorithm.ED25519, key.public) for purpose, key in pairs))
         )
     genesis = Genesis(
-        1, name, time.time_ns() // 1_000_000, (root.public,), 1, operations.public, tuple(records), 1, first_id, 1
+        1, name, time.time_ns() // 1_000_000, (root.public,), 1, operations.public, tuple(records), VERSION, first_id, 1
     )
     (home / "genesis.cbor").write_bytes(genesis.to_bytes())
     authority.admit("node:core", home / "core")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from eata_ledger.proof.group import LANES, MAX_GROUP, NO_HASH, Cosignature, Group, GroupHeader, GroupKind
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.rules import VERSION
 from eata_ledger.wire import group_from_bytes, group_to_bytes
 from eata_proto.v1 import ledger_pb2
 
@@ -173,7 +174,7 @@ class Proposer:
         cosignature = signed if signed is not None and signed.size > shown else None
         return GroupHeader(
             1, self._replica.genesis.ledger, state.era, kind, self._key.id, self.incarnation, lane.number,
-            lane.n + 1, lane.hash, self._clock(), self.synced, self._replica.genesis.rules, cosignature,
+            lane.n + 1, lane.hash, self._clock(), self.synced, VERSION, cosignature,
             tuple(waiting.frame for waiting in batch),
         )  # fmt: skip
 

@@ -5,12 +5,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 import grpc.aio
-from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.carnet.vocabulary import Purpose, VoucherState
 from eata_ledger.encoding import decode
+from eata_ledger.facts import Facts, key_of
+from eata_ledger.proof.bodies import Commit
+from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey, verify
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
+from eata_ledger.state import Family, Transaction, Voucher
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
 from eata_node.replica import Replica
@@ -37,8 +41,21 @@ class Receipts:
         leaf = Leaf.from_bytes(stored.leaf)
         return Claim(
             self._genesis.ledger[:8], self._replica.state.era, index, leaf.log_time, leaf.entry_hash, leaf.rules,
-            leaf.outcome, decode(stored.facts), leaf.effects_hash, index, Standing.LIVE,
+            leaf.outcome, decode(stored.facts), leaf.effects_hash, *self._standing(index, stored.header),
         ).to_bytes()  # fmt: skip
+
+    def _standing(self, index: int, header: bytes) -> tuple[int, Standing]:
+        """Where its standing was decided: at itself, or at the entry that cancelled it."""
+        body = Header.from_bytes(header).body
+        voucher = (
+            Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot) if isinstance(body, Commit) else None
+        )
+        if isinstance(body, Commit) and voucher is not None and voucher.state is VoucherState.CANCELLED:
+            for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(body.carnet_id)):
+                row = Transaction.from_own(value)
+                if row.index == index and row.cancelled is not None:
+                    return row.cancelled, Standing.CANCELLED
+        return index, Standing.LIVE
 
     def sign(self, index: int) -> tuple[bytes, bytes]:
         """(kid, signature) of this node."""
@@ -46,9 +63,9 @@ class Receipts:
 
     def own(self, index: int) -> Statement:
         """The receipt as far as it is signed now, at least by this node."""
-        found = self._merged.get(index)
-        if found is None:
-            found = Statement(self.payload(index), ()).merged(*self.sign(index))
+        found, payload = self._merged.get(index), self.payload(index)
+        if found is None or found.payload != payload:  # a cancellation changes what nodes say
+            found = Statement(payload, ()).merged(*self.sign(index))
             self._keep(index, found)
         return found
 

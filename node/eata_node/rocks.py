@@ -81,6 +81,23 @@ class Rocks:
         except Exception as error:
             raise _reason(f"cannot read {family}", error) from error
 
+    def scan_back(self, family: str, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with low ≤ key < high, descending."""
+        options = ReadOptions()
+        options.set_iterate_lower_bound(low)
+        options.set_iterate_upper_bound(high)
+        options.set_verify_checksums(True)
+        store = self._families[family]
+        try:
+            iterator = store.iter(options)
+            iterator.seek_to_last()
+            while iterator.valid():
+                yield iterator.key(), iterator.value()
+                iterator.prev()
+            iterator.status()
+        except Exception as error:
+            raise _reason(f"cannot read {family}", error) from error
+
     def batch(self) -> "Batch":
         return Batch(self._handles)
 

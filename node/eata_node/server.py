@@ -13,7 +13,16 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.selftest import check_verify
-from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc, reading_pb2, reading_pb2_grpc
+from eata_proto.v1 import (
+    ledger_pb2,
+    ledger_pb2_grpc,
+    lists_pb2,
+    lists_pb2_grpc,
+    node_pb2,
+    node_pb2_grpc,
+    reading_pb2,
+    reading_pb2_grpc,
+)
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -29,6 +38,9 @@ from eata_node.rocks import DamagedError
 from eata_node.scrub import scrub
 from eata_node.services import public, reading
 from eata_node.services.carnets import Carnets
+from eata_node.services.follow import Follow
+from eata_node.services.lists import Lists
+from eata_node.services.presentations import Presentations
 from eata_node.services.reader import Readers
 from eata_node.services.submitting import Submitting
 from eata_node.store import Store
@@ -74,6 +86,7 @@ class Proxy:
         self._guard = CheckpointGuard(setup.folder / "checkpoint.guard", keys.statement, genesis.ledger)
         self.proposer = Proposer(self.engine, self.replica, keys.group, self._sign, self.metrics, setup.clock)
         self._ticking = Ticking(self.replica, self.proposer, keys.group, genesis)
+        self._presentations = Presentations(peers)
         self._readers = Readers(self.replica, setup.clock, {n.name: n.members for n in setup.cluster.nodes})
         self._head = -1
         self.scrubbed = 0
@@ -150,13 +163,20 @@ class Proxy:
     def _add_wallet(self, server: grpc.aio.Server) -> None:
         carnets = Carnets(self.replica)
         reading_pb2_grpc.add_WalletServicer_to_server(reading.Wallet(self.replica, self._readers, carnets), server)
+        lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
+
+    def _followers(self) -> Follow:
+        return Follow(self.replica, self._readers, self._presentations, self.setup.clock)
 
     def _add_members(self, server: grpc.aio.Server) -> None:
         replica, readers, carnets = self.replica, self._readers, Carnets(self.replica)
-        reading_pb2_grpc.add_CustomsServicer_to_server(reading.Customs(replica, readers, carnets), server)
+        customs = reading.Customs(replica, readers, carnets, self._presentations)
+        reading_pb2_grpc.add_CustomsServicer_to_server(customs, server)
+        lists_pb2_grpc.add_ListsServicer_to_server(Lists(replica, readers, carnets), server)
+        lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
         reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(replica, readers, carnets), server)
         reading_pb2_grpc.add_AuditServicer_to_server(reading.Audit(replica, readers), server)
-        node_pb2_grpc.add_PeerServicer_to_server(public.Peer(replica, self.receipts), server)
+        node_pb2_grpc.add_PeerServicer_to_server(public.Peer(replica, self.receipts, self._presentations), server)
 
     # -- background
 
@@ -255,4 +275,4 @@ class Proxy:
         self.store.close()
 
 
-_DESCRIPTORS = (ledger_pb2.DESCRIPTOR, reading_pb2.DESCRIPTOR, node_pb2.DESCRIPTOR)
+_DESCRIPTORS = (ledger_pb2.DESCRIPTOR, reading_pb2.DESCRIPTOR, lists_pb2.DESCRIPTOR, node_pb2.DESCRIPTOR)

@@ -10,21 +10,25 @@ from pathlib import Path
 
 from eata_ledger.encoding import Value
 from eata_ledger.order import LogState, NodeState
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import EntryType
+from eata_ledger.proof.bodies import REGISTRY, Body
 from eata_ledger.proof.entry import Entry, Header, Signed
+from eata_ledger.proof.leaf import Leaf
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 
+from eata_node import views
 from eata_node.rocks import Batch, Rocks, u64
 
-ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS = (
-    "entries", "parts", "facts", "tree", "groups", "meta", "checkpoints",
+ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS, VIEWS = (
+    "entries", "parts", "facts", "tree", "groups", "meta", "checkpoints", "views",
 )  # fmt: skip
-FAMILIES = (ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS)
+FAMILIES = (ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS, VIEWS)
 _STATE = b"state"
 _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
+_VIEWS_KEPT = b"views"
 
 
 def _pair(value: Value) -> Signed:
@@ -67,6 +71,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._rocks = Rocks(folder / "store", FAMILIES)
         self._pending: dict[tuple[str, bytes], bytes] = {}
+        self._complete_views()
 
     # -- one batch at a time: reads see what the batch will hold
 
@@ -138,12 +143,40 @@ class Store:
     def put_entry(self, index: int, position: int, entry: Entry, leaf: bytes, facts: bytes, accepted: bool) -> None:
         stored = StoredEntry(position, entry.header.encoded, entry.signatures, leaf, facts)
         self.put(ENTRIES, u64(index), stored.to_bytes())
-        if accepted and entry.header.body.TYPE <= EntryType.REGISTER_TERRITORY_KEY:
-            self.put(META, _REGISTRATION + u64(index), b"")
+        if accepted:
+            self._put_views(index, entry.header.body, facts)
         for n, part in enumerate(entry.parts):
             self.put(PARTS, u64(index) + n.to_bytes(2, "big"), part)
         for level, number, digest in merkle.append(self.tree_node, index, leaf):
             self.put(TREE, bytes([level]) + u64(number), digest)
+
+    def _put_views(self, index: int, body: Body, facts: bytes) -> None:
+        if isinstance(body, REGISTRY):
+            self.put(META, _REGISTRATION + u64(index), b"")
+        for view, value in views.places(self, body, facts):
+            self.put(VIEWS, view + u64(index), value)
+
+    def _complete_views(self) -> None:
+        """Views are derived: a store written before they were kept gets them once."""
+        if self._rocks.get(META, _VIEWS_KEPT) is not None:
+            return
+        state = self.log_state()
+        for index in range(0 if state is None else state[0].size):
+            stored = self.entry(index)
+            if stored is not None and Leaf.from_bytes(stored.leaf).outcome == Outcome.ACCEPTED:
+                self._put_views(index, Header.from_bytes(stored.header).body, stored.facts)
+        self.put(META, _VIEWS_KEPT, b"1")
+        self.commit()
+
+    def view(self, prefix: bytes, low: int = 0, high: int = 2**64 - 1) -> Iterator[tuple[int, bytes]]:
+        """(ledger index, value) of a view's entries from `low` to before `high`, ascending."""
+        for key, value in self._rocks.scan(VIEWS, prefix + u64(low), prefix + u64(high)):
+            yield int.from_bytes(key[-8:], "big"), value
+
+    def view_back(self, prefix: bytes, before: int = 2**64 - 1) -> Iterator[tuple[int, bytes]]:
+        """The same, from the newest before `before` back."""
+        for key, value in self._rocks.scan_back(VIEWS, prefix, prefix + u64(before)):
+            yield int.from_bytes(key[-8:], "big"), value
 
     def registrations(self) -> Iterator[int]:
         """Indexes of accepted registry entries, ascending."""

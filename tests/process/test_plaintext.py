@@ -15,7 +15,7 @@ import grpc.aio
 import pytest
 from eata_clients.authoring import clearing, holding, issuing
 from eata_clients.authoring.clearing import Decision
-from eata_clients.authoring.content import DeclarationContent, Remarks
+from eata_clients.authoring.content import DeclarationContent, remarks
 from eata_clients.authoring.holding import Wish
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind
@@ -112,7 +112,22 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
                 scanned = await customs.scan(wallet.code(carnet_id, slot))
                 assert PROBE in scanned.content.holder
                 assert PROBE in scanned.details.remarks
-                await customs.commit(scanned, Decision(ALL, remarks=Remarks(PROBE, PROBE, PROBE, PROBE)))
+                await customs.commit(
+                    scanned,
+                    Decision(
+                        ALL,
+                        remarks=remarks(
+                            PROBE,
+                            PROBE,
+                            PROBE,
+                            marks=PROBE,
+                            seals=PROBE,
+                            not_produced=PROBE,
+                            not_reexported=PROBE,
+                            item_marks={1: PROBE},
+                        ),
+                    ),
+                )
     await mesh.settled()
     genesis = mesh.genesis
     await mesh.stop()

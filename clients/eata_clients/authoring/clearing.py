@@ -16,6 +16,7 @@ from eata_ledger.seal.schedule import final_key, leaf_key
 from eata_ledger.seal.stanza import Keys, keys, wrap
 
 from eata_clients.authoring.content import Counterfoil, Remarks, Stamp, sealable
+from eata_clients.authoring.content import remarks as blank_remarks
 from eata_clients.authoring.entries import make
 
 
@@ -74,7 +75,7 @@ class Decision:
     processed: Items = Items()
     final_day: int | None = None
     acknowledged: tuple[Warning, ...] = ()
-    remarks: Remarks = field(default=Remarks("", "", "", ""))
+    remarks: Remarks = field(default_factory=blank_remarks)
     kind: Kind | None = None
     flags: Flag = Flag.NONE
 

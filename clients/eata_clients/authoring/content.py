@@ -1,11 +1,28 @@
 """What is sealed: who, what, worth, how carried, remarks. Nodes never see these records."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value
-from eata_ledger.record import CODE, DAY, OFFSET, U32, U64, Codec, Record, array, enum, f, integer, nested, optional
+from eata_ledger.record import (
+    BOOL,
+    CODE,
+    DAY,
+    OFFSET,
+    U32,
+    U64,
+    Codec,
+    Record,
+    array,
+    enum,
+    f,
+    integer,
+    nested,
+    optional,
+    table,
+)
 
 
 def _line(value: Value) -> str:
@@ -83,12 +100,52 @@ class Counterfoil(Record):
 
 @dataclass(frozen=True)
 class Remarks(Record):
-    """What stays within the territory, home and the issuer of a validation (ACC-25, C-20)."""
+    """What stays within the territory and home: step 4's sealed fields by kind (ACC-25, C-20), and the inspection.
+
+    `examined` is a validation's, `seals` a transit opening's; `not_reexported` and `not_produced` are the actions
+    taken on a re-exportation; `sample` the items drawn for inspection (U8), `item_marks` their marks by number.
+    """
 
     reference: str = f(LINE)
     remarks: str = f(LINE)
     marks: str = f(LINE)
     reason: str = f(LINE)
+    examined: bool | None = f(optional(BOOL))
+    seals: str = f(LINE)
+    not_reexported: str = f(LINE)
+    not_produced: str = f(LINE)
+    sample: Items = f(ITEMS)
+    item_marks: dict[int, str] = f(table(U32, LINE, 10_000))
+
+    @classmethod
+    def from_value(cls, value: Value) -> Self:
+        """Reads the first form of four fields too."""
+        if type(value) is list and len(value) == 4:
+            value = [*value, None, "", "", "", [], []]
+        return super().from_value(value)
+
+
+def remarks(reference: str = "", remarks: str = "", reason: str = "", **fields: Any) -> Remarks:
+    """Remarks by name, the others blank."""
+    blank = Remarks(reference, remarks, "", reason, None, "", "", "", Items(), {})
+    return replace(blank, **fields)
+
+
+@dataclass(frozen=True)
+class NoticeDetails(Record):
+    """A pre-notification's private part (APP-20); `eta` ms UTC, `code` the transaction code of a pre-declaration."""
+
+    eta: int = f(U64)
+    hand_carry: bool = f(BOOL)
+    shipment: str = f(LINE)
+    mode: str = f(LINE)
+    identification: str = f(LINE)
+    representative: str = f(LINE)
+    representative_id: str = f(LINE)
+    city: str = f(LINE)
+    country: str = f(LINE)
+    text: str = f(LINE)
+    code: str = f(LINE)
 
 
 @dataclass(frozen=True)

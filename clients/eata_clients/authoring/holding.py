@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import Declaration, DeleteTravel, EditTravel, EnrolDevice, Sign, Travel
+from eata_ledger.proof.bodies import Declaration, DeleteTravel, EditTravel, EnrolDevice, Renew, Sign, Travel
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.aead import Context, seal
@@ -88,6 +88,12 @@ def edit(holding: Holding, travel_id: bytes, first_slot: int, wishes: tuple[Wish
 
 def delete(holding: Holding, travel_id: bytes, stamp: Stamp) -> Entry:
     return make(holding.ledger, DeleteTravel(holding.carnet_id, travel_id), stamp, (holding.device,))
+
+
+def renew(holding: Holding, old_slot: int, slot: int, wish: Wish, stamp: Stamp) -> Entry:
+    """One voucher anew, with new codes: after a cancellation, or to revoke a code that was shared."""
+    [declaration], parts = _prepare(holding, slot, (wish,))
+    return make(holding.ledger, Renew(holding.carnet_id, old_slot, declaration), stamp, (holding.device,), parts)
 
 
 def _prepare(

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
-from eata_ledger.proof.bodies import Issue, ReserveIds
+from eata_ledger.proof.bodies import AddSets, Amend, Block, CancelCarnet, Discharge, Issue, ReserveIds, Unblock
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.seal.aead import Context, pack, seal
 from eata_ledger.seal.codes import Code, code_keys
@@ -29,6 +29,8 @@ class Order:
     content: CarnetContent
     test: bool = False
     type: CarnetType = field(default=CarnetType.ATA)
+    order: OrderType = field(default=OrderType.ORIGINAL)
+    links: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,54 @@ def issue(
     ledger: bytes, issuer: Party, order: Order, carnet_id: int, pool: int, stamp: Stamp, request_id: bytes | None = None
 ) -> Issued:
     """Seals to the issuer and to a new PIN; nodes get counts, dates and keys only."""
-    content_key, pin = os.urandom(32), Code.random_pin()
+    pin = Code.random_pin()
     pin_keys = code_keys(pin, ledger, carnet_id)
-    content = keys(content=content_key)
-
-    def place(label: Label) -> Context:
-        return Context(ledger, carnet_id, label, CONTENT_VERSION)
-
-    stanza = wrap(issuer.seal.public, place(Label.STANZA), issuer.seal_id, issuer.sign.id, content)
-    parts = (
-        Part(Label.CARNET, CONTENT_VERSION, seal(content_key, place(Label.CARNET), pack(sealable(order.content)))),
-        Part(Label.STANZA, CONTENT_VERSION, stanza, issuer.seal_id),
-        Part(Label.PIN_STANZA, CONTENT_VERSION, seal(pin_keys.wrap, place(Label.PIN_STANZA), content.to_bytes())),
-    )
+    parts = _sealed(ledger, issuer, carnet_id, CONTENT_VERSION, order.content, pin_keys.wrap)
     body = Issue(
-        carnet_id, pool, order.number, order.type, OrderType.ORIGINAL, (), order.home, order.box_p,
+        carnet_id, pool, order.number, order.type, order.order, order.links, order.home, order.box_p,
         order.valid_until, len(order.content.goods), order.sets, order.test, pin_keys.sign.public, CONTENT_VERSION,
     )  # fmt: skip
     return Issued(make(ledger, body, stamp, (issuer.sign,), parts, request_id), carnet_id, pin)
+
+
+def _sealed(
+    ledger: bytes, issuer: Party, carnet_id: int, version: int, content: CarnetContent, pin_wrap: bytes
+) -> tuple[Part, ...]:
+    """One content version under a new key, which issuer and PIN open."""
+    content_key = os.urandom(32)
+    secret = keys(content=content_key)
+
+    def place(label: Label) -> Context:
+        return Context(ledger, carnet_id, label, version)
+
+    stanza = wrap(issuer.seal.public, place(Label.STANZA), issuer.seal_id, issuer.sign.id, secret)
+    return (
+        Part(Label.CARNET, version, seal(content_key, place(Label.CARNET), pack(sealable(content)))),
+        Part(Label.STANZA, version, stanza, issuer.seal_id),
+        Part(Label.PIN_STANZA, version, seal(pin_wrap, place(Label.PIN_STANZA), secret.to_bytes())),
+    )
+
+
+def amend(
+    ledger: bytes, issuer: Party, carnet_id: int, version: int, order: Order, pin_wrap: bytes, stamp: Stamp
+) -> Entry:
+    """Content version `version`, the one after the last; number, home and sets stay (N-02)."""
+    parts = _sealed(ledger, issuer, carnet_id, version, order.content, pin_wrap)
+    body = Amend(carnet_id, order.box_p, order.valid_until, len(order.content.goods), version)
+    return make(ledger, body, stamp, (issuer.sign,), parts)
+
+
+def add_sets(ledger: bytes, issuer: Party, carnet_id: int, sets: dict[SetKind, int], stamp: Stamp) -> Entry:
+    return make(ledger, AddSets(carnet_id, sets), stamp, (issuer.sign,))
+
+
+def block(ledger: bytes, issuer: Party, carnet_id: int, blocked: bool, stamp: Stamp) -> Entry:
+    return make(ledger, Block(carnet_id) if blocked else Unblock(carnet_id), stamp, (issuer.sign,))
+
+
+def cancel_carnet(ledger: bytes, issuer: Party, carnet_id: int, stamp: Stamp) -> Entry:
+    return make(ledger, CancelCarnet(carnet_id), stamp, (issuer.sign,))
+
+
+def discharge(ledger: bytes, issuer: Party, carnet_id: int, stamp: Stamp) -> Entry:
+    return make(ledger, Discharge(carnet_id), stamp, (issuer.sign,))

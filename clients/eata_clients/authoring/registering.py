@@ -51,10 +51,29 @@ def territory(
 
 
 def office(
-    ledger: bytes, party: Party, code: str, territory: str, name: str, offsets: tuple[int, ...], day: int, stamp: Stamp
-) -> Entry:
-    body = bodies.RegisterOffice(code, party.code, territory, name, offsets, True, day)
+    ledger: bytes, party: Party, code: str, territory: str, name: str, offsets: tuple[int, ...], day: int,
+    stamp: Stamp, active: bool = True,
+) -> Entry:  # fmt: skip
+    """A new office, or a later version of one: renamed, closed, opened again."""
+    body = bodies.RegisterOffice(code, party.code, territory, name, offsets, active, day)
     return make(ledger, body, stamp, (party.sign,))
+
+
+def region(
+    ledger: bytes, party: Party, code: str, territory: str, name: str, day: int, stamp: Stamp, active: bool = True
+) -> Entry:
+    body = bodies.RegisterRegion(code, party.code, territory, name, active, day)
+    return make(ledger, body, stamp, (party.sign,))
+
+
+def by_party(ledger: bytes, party: Party, body: bodies.Body, stamp: Stamp) -> Entry:
+    """Any further registration an administration signs itself."""
+    return make(ledger, body, stamp, (party.sign,))
+
+
+def by_operations(ledger: bytes, operations: SigningKey, body: bodies.Body, stamp: Stamp) -> Entry:
+    """Readiness, publications, acceptance, voucher sets: what ICC operations sign."""
+    return make(ledger, body, stamp, (operations,))
 
 
 def desk_authority(ledger: bytes, party: Party, authority: SigningKey, day: int, stamp: Stamp) -> Entry:

@@ -125,14 +125,14 @@ def commit(
     from eata_ledger.proof.qr import read_code
     from eata_ledger.seal.codes import CodeKind
 
-    from eata_clients.authoring.content import Remarks
+    from eata_clients.authoring.content import remarks as sealed_remarks
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
     from eata_clients.transport import now
 
     desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     lists = (items, not_returned, processed, final)
-    notes, time_of_act = Remarks(reference, remarks, "", reason), _event_time(at)
+    notes, time_of_act = sealed_remarks(reference, remarks, reason), _event_time(at)
     second = None if controller is None else _desk(controller)
 
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:

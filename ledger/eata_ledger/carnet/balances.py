@@ -38,6 +38,14 @@ class Balances:
             case Kind.VALIDATION | Kind.PRE_EXPORTATION:
                 return self
 
+    def of(self, territory: str) -> "Balances":
+        """Only what concerns one foreign territory."""
+
+        def own(table: dict[str, Items]) -> dict[str, Items]:
+            return {name: held for name, held in table.items() if name == territory}
+
+        return Balances(NOTHING, own(self.admitted), own(self.transit))
+
     @property
     def settled(self) -> bool:
         """True when nothing is out, admitted or in transit."""

@@ -6,18 +6,37 @@ from typing import TypeVar
 
 from eata_ledger.carnet.balances import EMPTY, NOTHING, Balances
 from eata_ledger.carnet.dates import day_of, iso, local_day
-from eata_ledger.carnet.reconciliation import reconcile
+from eata_ledger.carnet.reconciliation import Reason, reconcile
 from eata_ledger.carnet.visibility import Seen, visible
-from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, VoucherState
+from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, VoucherState
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.proof.bodies import EntryType
 from eata_ledger.proof.entry import Header, PartInfo
-from eata_ledger.state import Carnet, CarnetState, Chain, Family, Territory, Transaction, Voucher
+from eata_ledger.rules.links import REPLACED_BY, REPLACES
+from eata_ledger.state import (
+    Carnet,
+    CarnetState,
+    Chain,
+    Family,
+    Incident,
+    Link,
+    Notice,
+    NoticeOfVoucher,
+    Territory,
+    Transaction,
+    Voucher,
+    of_territory,
+)
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
 from eata_node.guarding import Trouble, trouble
 from eata_node.replica import Replica
 
 T = TypeVar("T")
+_RELATIONS = (
+    (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
+    (OrderType.TWIN, REPLACES, "TWIN"), (OrderType.TWIN, REPLACED_BY, "TWIN"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,11 @@ class Carnets:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
+
+    def carnet(self, carnet_id: int) -> Carnet:
+        found = Facts(self._replica.store).get(Carnet, carnet_id)
+        assert found is not None, "facts name carnets that exist"
+        return found
 
     def view(self, carnet_id: int) -> View:
         facts = Facts(self._replica.store)
@@ -106,24 +130,66 @@ class Carnets:
 
     def reply(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
         """Record, state and reconciliation: what every authorised reader gets."""
-        today = day_of(as_of) if as_of else self._today()
+        today = day_of(as_of) if as_of else self.today()
         status, reasons = reconcile(view.balances(today), view.carnet.home, view.carnet.valid_until, today)
         return reading_pb2.CarnetReply(
             record=view.carnet.to_bytes(),
             state=view.state.to_bytes(),
             reconciliation=reading_pb2.Reconciliation(
                 status=status.value, as_of=iso(today),
-                reasons=[
-                    reading_pb2.Reason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in reasons
-                ],
+                reasons=self.reasons(reasons),
             ),
+            links=self.links(view.carnet.carnet_id),
             session=self.session(),
         )  # fmt: skip
+
+    @staticmethod
+    def reasons(found: Iterable[Reason]) -> list[reading_pb2.Reason]:
+        return [reading_pb2.Reason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in found]
+
+    def links(self, carnet_id: int) -> list[reading_pb2.CarnetLink]:
+        """What it replaces, what replaces it, its twins (CORE-06, NICS-08)."""
+        facts, found = Facts(self._replica.store), []
+        for relation, direction, name in _RELATIONS:
+            link = facts.get(Link, carnet_id, int(relation), direction)
+            for other in () if link is None else link.others:
+                number = self.carnet(other).number
+                found.append(reading_pb2.CarnetLink(relation=name, carnet_id=other, number=number))
+        return found
+
+    def incidents(self, carnet_id: int, viewer: str | None, rows: Iterable[Transaction]) -> list[reading_pb2.Incident]:
+        """What happened around a carnet. A territory sees its own, with the reasons; None is the holder, without.
+
+        A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.
+        """
+        keys = set() if viewer is None else self.live_keys(viewer)
+        visible = {row.index for row in rows}
+        found = []
+        for _, value in self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id)):
+            incident = Incident.from_own(value)
+            noted = incident.type is EntryType.DISAGREE and incident.about in visible
+            if viewer is None or noted or incident.territory == viewer:
+                labels = {Label.NOTE} if noted else set() if viewer is None else {Label.REMARKS, Label.STANZA}
+                parts = self.parts(incident.index, labels, to=keys)
+                found.append(reading_pb2.Incident(index=incident.index, record=value, parts=parts))
+        return found
+
+    def notices(self, vouchers: Iterable[Voucher], carnet_id: int) -> list[reading_pb2.NoticeState]:
+        """The newest pre-notification of each voucher, with details and answer: for the holder."""
+        facts, found = Facts(self._replica.store), []
+        for voucher in vouchers:
+            place = facts.get(NoticeOfVoucher, carnet_id, voucher.slot)
+            notice = None if place is None else facts.get(Notice, of_territory(place.territory), place.notice_id)
+            if notice is not None:
+                parts = self.parts(notice.entry, {Label.NOTICE})
+                parts += [] if notice.answer is None else self.parts(notice.answer, {Label.ANSWER})
+                found.append(reading_pb2.NoticeState(record=notice.to_bytes(), parts=parts))
+        return found
 
     def session(self) -> ledger_pb2.Session:
         return ledger_pb2.Session(era=self._replica.state.era, position=max(self._replica.position, 0))
 
-    def _today(self) -> int:
+    def today(self) -> int:
         """The day of the last tick; log time's day before any tick."""
         chain = Facts(self._replica.store).get(Chain, b"")
         if chain is not None and chain.as_of:

@@ -16,6 +16,7 @@ from eata_node import __version__
 from eata_node.guarding import Context, Trouble, require_node, trouble
 from eata_node.receipts import Receipts
 from eata_node.replica import Replica
+from eata_node.services.presentations import Presentations, Shown
 from eata_node.services.reader import Readers
 from eata_node.services.submitting import Submitting
 
@@ -144,8 +145,8 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
 class Peer(node_pb2_grpc.PeerServicer):
     """For other nodes: a signature of what this node has applied itself."""
 
-    def __init__(self, replica: Replica, receipts: Receipts) -> None:
-        self._replica, self._receipts = replica, receipts
+    def __init__(self, replica: Replica, receipts: Receipts, presentations: Presentations) -> None:
+        self._replica, self._receipts, self._presentations = replica, receipts, presentations
         self._names = {f"node:{node.name}" for node in replica.genesis.nodes}
 
     async def SignStatement(  # noqa: N802
@@ -158,6 +159,11 @@ class Peer(node_pb2_grpc.PeerServicer):
             raise trouble(Trouble.LAGGING)
         kid, signature = self._receipts.sign(request.index)
         return node_pb2.SignStatementReply(signer=kid, signature=signature)
+
+    async def Presented(self, request: node_pb2.PresentedRequest, context: Context) -> node_pb2.PresentedReply:  # noqa: N802
+        await require_node(context, self._names)
+        self._presentations.hear(request.voucher_key, Shown(request.office, request.desk, request.time))
+        return node_pb2.PresentedReply()
 
     async def _applied(self, index: int) -> bool:
         """Waits up to a second until the index has a leaf here."""

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Purpose, Role
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
@@ -104,11 +105,11 @@ class Readers:
         signers.require(certificate.key)
         if not certificate.valid_from <= request.time <= certificate.valid_to:
             raise refusal(Outcome.CERT_EXPIRED)
-        return self._at_office(facts, certificate, authority)
+        return self._at_office(facts, certificate, authority, request.time // DAY)
 
     @staticmethod
-    def _at_office(facts: Facts, certificate: DeskCertificate, authority: KeyFact) -> Officer:
-        office = facts.get(Office, certificate.office)
+    def _at_office(facts: Facts, certificate: DeskCertificate, authority: KeyFact, day: int) -> Officer:
+        office = facts.at(Office, certificate.office, day)
         if office is None or not office.active or office.administration != authority.owner:
             raise refusal(Outcome.OFFICE_INACTIVE)
         if certificate.role not in (Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN):

@@ -14,7 +14,8 @@ from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.replica import Replica
-from eata_node.services.carnets import Carnets, arriving
+from eata_node.services.carnets import Carnets, View, arriving
+from eata_node.services.presentations import Presentations, Shown
 from eata_node.services.reader import Readers, Signers
 
 
@@ -28,6 +29,19 @@ def _organisation(replica: Replica, signers: Signers, kind: OrganisationKind) ->
             if found is not None and found.kind is kind and found.sign_key == key.raw:
                 return found
     raise refusal(Outcome.KEY_UNKNOWN)
+
+
+def issuer_of(replica: Replica, signers: Signers) -> Organisation:
+    """The registered issuer that signed the request."""
+    return _organisation(replica, signers, OrganisationKind.ISSUER)
+
+
+def require_device(replica: Replica, signers: Signers, carnet_id: int) -> None:
+    """An enrolled device of the carnet signed the request; else the carnet is not its business."""
+    facts = Facts(replica.store)
+    devices = (facts.get(Device, carnet_id, kid) for kid in signers.signatures)
+    if not any(device is not None and signers.signed_by(device.key) for device in devices):
+        raise trouble(Trouble.NOT_VISIBLE)
 
 
 class Wallet(reading_pb2_grpc.WalletServicer):
@@ -53,18 +67,19 @@ class Wallet(reading_pb2_grpc.WalletServicer):
         reply.parts.extend(self._carnets.parts(stanza_entry, {Label.PIN_STANZA}))
         if by_device:
             reply.rows.extend(self._carnets.row(row, {Label.COUNTERFOIL}) for row in view.rows)
-            reply.vouchers.extend(
-                self._carnets.voucher(query.carnet_id, voucher, {Label.DECLARATION})
-                for voucher in self._carnets.vouchers(query.carnet_id)
-            )
+            vouchers = self._carnets.vouchers(query.carnet_id)
+            reply.vouchers.extend(self._carnets.voucher(query.carnet_id, v, {Label.DECLARATION}) for v in vouchers)
+            reply.incidents.extend(self._carnets.incidents(query.carnet_id, None, view.rows))
+            reply.notices.extend(self._carnets.notices(vouchers, query.carnet_id))
         return reply
 
 
 class Customs(reading_pb2_grpc.CustomsServicer):
     """An officer with a voucher's code, or a territory that has met the carnet."""
 
-    def __init__(self, replica: Replica, readers: Readers, carnets: Carnets) -> None:
+    def __init__(self, replica: Replica, readers: Readers, carnets: Carnets, presentations: Presentations) -> None:
         self._replica, self._readers, self._carnets = replica, readers, carnets
+        self._presentations = presentations
 
     async def Voucher(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.VoucherQuery.FromString(request.body)
@@ -87,7 +102,15 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.vouchers.append(self._carnets.voucher(place.carnet_id, voucher, {Label.DECLARATION, Label.PACKET}))
         reply.rows.extend(self._carnets.rows_for(view, officer.territory, at_arrival))
+        self._add_own(reply, view, officer.territory, at_arrival)
+        shown = Shown(officer.certificate.office, officer.certificate.serial, request.time)
+        for other in self._presentations.show(query.voucher_key, shown):
+            reply.presentations.append(reading_pb2.Presentation(office=other.office, time=other.time))
         return reply
+
+    def _add_own(self, reply: reading_pb2.CarnetReply, view: View, territory: str, arriving: bool) -> None:
+        rows = view.seen_by(territory, arriving)
+        reply.incidents.extend(self._carnets.incidents(view.carnet.carnet_id, territory, rows))
 
     async def Carnet(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.CarnetQuery.FromString(request.body)
@@ -102,6 +125,7 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         reply = self._carnets.redacted(view, own, arriving=False)
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.rows.extend(self._carnets.rows_for(view, own, arriving=False))
+        self._add_own(reply, view, own, arriving=False)
         return reply
 
 
@@ -115,7 +139,7 @@ class Issuer(reading_pb2_grpc.IssuerServicer):
         query = reading_pb2.CarnetQuery.FromString(request.body)
         signers = self._readers.open(request, "/eata.v1.Issuer/Carnet")
         await self._readers.session(request.session)
-        issuer = _organisation(self._replica, signers, OrganisationKind.ISSUER)
+        issuer = issuer_of(self._replica, signers)
         view = self._carnets.view(query.carnet_id)
         if view.carnet.issuer != issuer.code:
             raise trouble(Trouble.NOT_VISIBLE)

@@ -1,0 +1,105 @@
+"""Streams of what has happened, for holders, desks and issuers; they resume where the reader stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from eata_ledger.encoding import encode
+from eata_ledger.facts import Facts
+from eata_ledger.proof.bodies import EntryType
+from eata_ledger.proof.entry import Header
+from eata_ledger.proof.leaf import Leaf
+from eata_ledger.state import VoucherKey
+from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
+
+from eata_node import views
+from eata_node.guarding import Context
+from eata_node.replica import Replica
+from eata_node.services.presentations import Collision, Presentations
+from eata_node.services.reader import Officer, Readers
+from eata_node.services.reading import issuer_of, require_device
+
+_PATIENCE = 5.0
+
+
+class Follow(lists_pb2_grpc.FollowServicer):
+    """A stream reads its view of the log; nothing is kept for a reader, so any node can go on with it."""
+
+    def __init__(
+        self, replica: Replica, readers: Readers, presentations: Presentations, clock: Callable[[], int]
+    ) -> None:
+        self._replica, self._readers, self._clock = replica, readers, clock
+        self._presentations = presentations
+
+    async def Carnet(  # noqa: N802
+        self, request: ledger_pb2.SignedRequest, context: Context
+    ) -> AsyncIterator[lists_pb2.Event]:
+        query = lists_pb2.FollowQuery.FromString(request.body)
+        signers = self._readers.open(request, "/eata.v1.Follow/Carnet")
+        await self._readers.session(request.session)
+        require_device(self._replica, signers, query.carnet_id)
+        self._readers.spend(request)
+        async for event in self._events(views.of_carnet(query.carnet_id), query.from_index, None):
+            yield event
+
+    async def Issued(  # noqa: N802
+        self, request: ledger_pb2.SignedRequest, context: Context
+    ) -> AsyncIterator[lists_pb2.Event]:
+        query = lists_pb2.FollowQuery.FromString(request.body)
+        signers = self._readers.open(request, "/eata.v1.Follow/Issued")
+        await self._readers.session(request.session)
+        issuer = issuer_of(self._replica, signers)
+        self._readers.spend(request)
+        async for event in self._events(views.of_issuer(issuer.code), query.from_index, None):
+            yield event
+
+    async def Territory(  # noqa: N802
+        self, request: ledger_pb2.SignedRequest, context: Context
+    ) -> AsyncIterator[lists_pb2.Event]:
+        query = lists_pb2.FollowQuery.FromString(request.body)
+        signers = self._readers.open(request, "/eata.v1.Follow/Territory")
+        await self._readers.session(request.session)
+        officer = self._readers.officer(request, signers)
+        self._readers.spend(request)
+        async for event in self._events(views.in_territory(officer.territory), query.from_index, officer):
+            yield event
+
+    async def _events(self, view: bytes, low: int, officer: Officer | None) -> AsyncIterator[lists_pb2.Event]:
+        """Everything in the view from `low` on, then as it is applied, until the certificate or the node ends."""
+        collisions = None if officer is None else self._presentations.listen()
+        caught_up = self._replica.state.size
+        try:
+            while not self._replica.halted and (officer is None or self._clock() <= officer.certificate.valid_to):
+                end = self._replica.state.size
+                for index, about in self._replica.store.view(view, low, end):
+                    yield self._event(index, about, live=index >= caught_up)
+                    low = index + 1
+                while collisions is not None and officer is not None and not collisions.empty():
+                    event = self._collision(collisions.get_nowait(), officer)
+                    if event is not None:
+                        yield event
+                if self._replica.state.size == end:
+                    await self._replica.reach(self._replica.position + 1, _PATIENCE)
+                await asyncio.sleep(0)
+        finally:
+            if collisions is not None:
+                self._presentations.forget(collisions)
+
+    def _event(self, index: int, about: bytes, live: bool) -> lists_pb2.Event:
+        stored = self._replica.store.entry(index)
+        assert stored is not None, "a view names entries that exist"
+        leaf, header = Leaf.from_bytes(stored.leaf), Header.from_bytes(stored.header)
+        carnet_id = int.from_bytes(about, "big") if about else int(getattr(header.body, "carnet_id", 0))
+        return lists_pb2.Event(
+            index=index, log_time=leaf.log_time, type=EntryType(header.body.TYPE).name, carnet_id=carnet_id,
+            facts=stored.facts, entry_hash=leaf.entry_hash, live=live,
+        )  # fmt: skip
+
+    def _collision(self, found: Collision, officer: Officer) -> lists_pb2.Event | None:
+        """For the two offices it concerns; each learns of the other."""
+        if officer.certificate.office not in (found.first.office, found.second.office):
+            return None
+        place = Facts(self._replica.store).get(VoucherKey, found.voucher_key)
+        if place is None:
+            return None
+        facts = encode([place.slot, found.first.office, found.first.time, found.second.office, found.second.time])
+        return lists_pb2.Event(type="SECOND_PRESENTATION", carnet_id=place.carnet_id, facts=facts, live=True)
