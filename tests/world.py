@@ -70,6 +70,7 @@ class Ticket:
     wish: Wish
     slot: int
     keys: CodeKeys
+    cancel: SigningKey
 
 
 @dataclass
@@ -217,10 +218,11 @@ class World:
         for slot, (kind, territory, items) in enumerate(wishes, first):
             wish = Wish(kind, territory, Items.parse(items))
             code = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
-            declaration, sealed = holding.declare(held, slot, wish, code, SigningKey(os.urandom(32)).public)
+            cancel = SigningKey(os.urandom(32))
+            declaration, sealed = holding.declare(held, slot, wish, code, cancel.public)
             declarations.append(declaration)
             parts += sealed
-            tickets.append(Ticket(held, wish, slot, code))
+            tickets.append(Ticket(held, wish, slot, code, cancel))
         body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
         return make(self.ledger, body, self.stamp, (held.device,), tuple(parts)), tickets
 
