@@ -18,6 +18,13 @@ def say(data: Any, as_json: bool, *lines: str) -> None:
             typer.echo(line)
 
 
+def readable(value: Any) -> Any:
+    """CBOR facts as JSON: bytes in hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return [readable(item) for item in value] if isinstance(value, list) else value
+
+
 def fail(code: str, message: str, advice: str) -> None:
     """One error: JSON on stdout when --json was asked, and a line on stderr."""
     if "--json" in sys.argv:

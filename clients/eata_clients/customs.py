@@ -5,32 +5,43 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.sampling import sample
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import declaration_digest
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.proof import bodies, merkle
+from eata_ledger.proof.bodies import EntryType
+from eata_ledger.proof.certificate import Presented as Certified
+from eata_ledger.proof.entry import Entry, declaration_digest
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import earlier, final_key, leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
+from eata_ledger.state import Carnet, CarnetState, Incident, Transaction, Voucher
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
-from eata_clients.authoring import clearing
-from eata_clients.authoring.clearing import Decision, Desk, Presented
+from eata_clients.arrivals import Arrival
+from eata_clients.authoring import clearing, deciding
+from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Registry, fetch
-from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
+from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
 from eata_clients.transport import Transport, now
 
 LIFE = 600_000
+_DECLARING = (bodies.Travel, bodies.EditTravel, bodies.Renew)
 
 
 @dataclass(frozen=True)
 class Scanned:
-    """A voucher as opened at the desk: what Customs may see at this moment, and no more."""
+    """A voucher as opened at the desk: what Customs may see at this moment, and no more.
+
+    `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
+    was shown before, as (office, ms UTC).
+    """
 
     presented: Presented
     carnet: Carnet
@@ -40,6 +51,23 @@ class Scanned:
     content: CarnetContent
     details: DeclarationContent
     history: list[tuple[Transaction, Counterfoil | None]]
+    incidents: list[Incident]
+    links: list[tuple[str, str]]
+    declared_in: tuple[int, bytes]
+    elsewhere: list[tuple[str, int]]
+
+    @property
+    def held(self) -> Incident | None:
+        """The hold in force in this territory."""
+        released = {i.about for i in self.incidents if i.type is EntryType.RELEASE}
+        holds = [i for i in self.incidents if i.type is EntryType.HOLD and i.index not in released]
+        return holds[-1] if holds else None
+
+    @property
+    def last(self) -> Transaction | None:
+        """The newest live movement of goods before this one, as far as the territory sees."""
+        moved = [row for row, _ in self.history if row.cancelled is None and row.kind is not Kind.VALIDATION]
+        return moved[-1] if moved else None
 
     def warnings(self, decision: Decision, day: int) -> list[str]:
         """What the rules will want acknowledged on the office's local `day` (C-20)."""
@@ -59,20 +87,24 @@ class Scanned:
 
 def _declared(
     parts: Iterable[reading_pb2.SealedPart], voucher_key: bytes, ledger: bytes, carnet_id: int
-) -> tuple[bodies.Declaration, bytes]:
-    """The list item and digest of this voucher, from the header its holder signed; `apply` pins the digest.
+) -> tuple[bodies.Declaration, bytes, bytes]:
+    """The list item and digest of this voucher, and its entry's hash, from the header its holder signed.
+
+    `apply` pins the digest.
 
     What the node itself says of the declaration is not used: it could show fewer items than were declared.
     """
     found = find(parts, Label.PACKET)
     body = None if found is None else found[0].body
-    if found is None or not isinstance(body, bodies.Travel | bodies.EditTravel) or body.carnet_id != carnet_id:
+    if found is None or not isinstance(body, _DECLARING) or body.carnet_id != carnet_id:
         raise Untrusted("the voucher's travel is missing")
-    declaration = next((d for d in body.declarations if d.voucher_key == voucher_key), None)
+    listed = (body.declaration,) if isinstance(body, bodies.Renew) else body.declarations
+    declaration = next((d for d in listed if d.voucher_key == voucher_key), None)
     if declaration is None:
         raise Untrusted("the travel does not hold this voucher")
     infos = tuple(info for info in found[0].parts if info.slot == declaration.slot)
-    return declaration, declaration_digest(ledger, carnet_id, declaration.to_value(), infos)
+    digest = declaration_digest(ledger, carnet_id, declaration.to_value(), infos)
+    return declaration, digest, sha256(found[0].signed)
 
 
 class CustomsClient:
@@ -109,7 +141,8 @@ class CustomsClient:
     ) -> Scanned:
         ledger = self._transport.network.ledger
         parts = reply.vouchers[0].parts
-        declaration, digest = _declared(parts, voucher_keys.sign.public, ledger, carnet_id)
+        declaration, digest, entry_hash = _declared(parts, voucher_keys.sign.public, ledger, carnet_id)
+        declared_in = (Voucher.from_bytes(reply.vouchers[0].record).entry, entry_hash)
         packet_bytes = open_part(parts, Label.PACKET, voucher_keys.wrap, ledger, carnet_id)
         if packet_bytes is None:
             raise Untrusted("the voucher's packet is missing")
@@ -129,6 +162,9 @@ class CustomsClient:
         return Scanned(
             presented, carnet, CarnetState.from_bytes(reply.state), Voucher.from_bytes(reply.vouchers[0].record),
             two_step, content, DeclarationContent.from_bytes(details), history,
+            [Incident.from_bytes(incident.record) for incident in reply.incidents],
+            [(link.relation, link.number) for link in reply.links], declared_in,
+            [(shown.office, shown.time) for shown in reply.presentations],
         )  # fmt: skip
 
     def _counterfoil(self, row: reading_pb2.Row, presented: Presented) -> Counterfoil | None:
@@ -170,12 +206,80 @@ class CustomsClient:
             registry.issuer(scanned.carnet.issuer), Stamp(time, self.offset(office), life=max(now() - time, 0) + LIFE),
             controller,
         )  # fmt: skip
+        return await self._submit(entry)
+
+    async def _submit(self, entry: Entry) -> Committed:
         try:
-            return await submit(self._transport, registry.genesis, entry, self._outbox)
+            return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)
         except EataError as error:
             if error.code == "STANZAS_WRONG":  # perhaps a new key generation: the next try knows it
                 self._registry = None
             raise
+
+    async def sample(self, scanned: Scanned, count: int) -> Items:
+        """Items to inspect, drawn from the declaration's leaf and this desk's certificate (U8)."""
+        registry = await self.registry()
+        found = await receipt(self._transport, registry.genesis, *scanned.declared_in, signers=1)
+        leaf = check_statement(found.statement, registry.genesis)[0].leaf
+        serial = Certified.from_bytes(self._desk.certificate).certificate.serial
+        return sample(merkle.leaf_hash(leaf.to_bytes()), serial, scanned.presented.items, count)
+
+    # -- the other decisions
+
+    async def _place(self) -> tuple[bytes, Recipient | None, Stamp]:
+        """Ledger, the own territory's live key, and the desk's stamp."""
+        registry, office, time = await self.registry(), await self.office(), now()
+        return registry.genesis.ledger, registry.live(time).get(office.territory), Stamp(time, self.offset(office))
+
+    async def reject(self, scanned: Scanned, reason: str) -> Committed:
+        """Turns the voucher down; its code stays good (N-04)."""
+        ledger, own, stamp = await self._place()
+        return await self._submit(
+            deciding.reject(ledger, self._desk, scanned.presented, _given(reason), own, stamp)
+        )  # fmt: skip
+
+    async def hold(self, carnet_id: int, reason: str) -> Committed:
+        """Stops the carnet in this territory until it is released (ACC-40)."""
+        ledger, own, stamp = await self._place()
+        return await self._submit(deciding.hold(ledger, self._desk, carnet_id, _given(reason), own, stamp))
+
+    async def release(self, carnet_id: int, note: str = "") -> Committed:
+        ledger, own, stamp = await self._place()
+        return await self._submit(deciding.release(ledger, self._desk, carnet_id, note, own, stamp))
+
+    async def cancel(self, qr: CodeQr, index: int, reason: str) -> Committed:
+        """Undoes the transaction at a ledger index with the holder's cancellation code (ACC-30)."""
+        carnet_id = await carnet_id_of(self._transport, qr.carnet)
+        ledger, own, stamp = await self._place()
+        code = code_keys(qr.code, ledger, carnet_id)
+        rows = [Transaction.from_bytes(row.record) for row in (await self.carnet(carnet_id)).rows]
+        row = next((row for row in rows if row.index == index), None)
+        if row is None:
+            raise EataError("TRANSACTION_UNKNOWN", "No such transaction here.", "See `eata customs transactions`.")
+        return await self._submit(
+            deciding.cancel(ledger, self._desk, carnet_id, index, row.slot, code, _given(reason), own, stamp)
+        )  # fmt: skip
+
+    async def extend(
+        self, leaving: Scanned, staying: Scanned, decisions: tuple[Decision, Decision]
+    ) -> tuple[Committed, Committed]:
+        """A longer stay: the re-exportation and a new importation at one desk (ACC-32)."""
+        kinds = (leaving.presented.kind, staying.presented.kind)
+        if kinds != (Kind.REEXPORTATION, Kind.IMPORTATION):
+            raise Malformed("an extension is a re-exportation and a new importation, in this order")
+        return await self.commit(leaving, decisions[0]), await self.commit(staying, decisions[1])
+
+    async def answer(self, arrival: Arrival, acknowledged: bool, text: str) -> Committed:
+        """Acknowledges or rejects a pre-notification (ACC-44); needs the opener's key for the notice."""
+        if arrival.key is None:
+            raise EataError("CANNOT_OPEN", "This notice does not open here.", "Use your territory's opener.")
+        ledger, _, stamp = await self._place()
+        notice = arrival.notice
+        return await self._submit(
+            deciding.answer(
+                ledger, self._desk, notice.carnet_id, notice.slot, notice.notice_id, acknowledged, text, arrival.key, stamp
+            )
+        )  # fmt: skip
 
     async def resend(self) -> list[Committed]:
         """Sends what was not answered, same bytes: a commit of one's own is found, never made twice (P7)."""
@@ -193,3 +297,9 @@ class CustomsClient:
         body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
         request = self._transport.signed("/eata.v1.Customs/Carnet", body, [self._desk.key], self._desk.certificate)
         return await self._transport.call(lambda c: reading_pb2_grpc.CustomsStub(c).Carnet, request)
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise EataError("REASON_REQUIRED", "A reason is needed.", "Type at least one word.")
+    return reason

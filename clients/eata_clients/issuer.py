@@ -1,24 +1,28 @@
 """The issuer's client, as the gateway uses it: pools, issue, reading its own carnets."""
 
 import os
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from eata_ledger.encoding import decode, encode, sha256
+from eata_ledger.encoding import Value, decode, encode, sha256
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, f
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.stanza import SealingKey
+from eata_ledger.state import Carnet
 from eata_ledger.wire import entry_from_proto, entry_to_proto
-from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
+from eata_proto.v1 import ledger_pb2, lists_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import issuing
-from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.content import Counterfoil, Stamp
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
+from eata_clients.lists import follow
+from eata_clients.opening import open_counterfoil, open_stanza
 from eata_clients.registry import Registry, fetch
 from eata_clients.submitting import Committed, carnet_id_of, submit
 from eata_clients.transport import Transport, now
@@ -53,7 +57,8 @@ class IssuerClient:
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
         self._folder, self._transport, self.party = folder, transport, party
         self._registry: Registry | None = None
-        (folder / "issued").mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in ("issued", "pins", "drafts"):
+            (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def registry(self) -> Registry:
         if self._registry is None:
@@ -74,6 +79,37 @@ class IssuerClient:
                 path.rename(path.with_suffix(".refused"))
             raise
 
+    async def change(self, request_id: str, fingerprint: Value, make: Callable[[bytes], Entry]) -> Committed:
+        """One act of the issuer on a carnet, idempotent like `issue`: the same request id sends the same bytes."""
+        path = self._folder / "changed" / f"{sha256(request_id.encode()).hex()}.change"
+        digest = sha256(encode(fingerprint))
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            data = entry_to_proto(make(os.urandom(16))).SerializeToString()
+            write_secret(path, encode([request_id, digest, data]))
+        match decode(path.read_bytes()):
+            case [str(kept_id), bytes(kept), bytes(data)] if kept_id == request_id and kept == digest:
+                entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
+            case [str(_), bytes(_), bytes(_)]:
+                raise EataError(
+                    "REQUEST_ID_REUSED", "This request id was used for another change.", "Make a new request id."
+                )
+            case _:
+                raise EataError("STORE_DAMAGED", "The gateway's own record is damaged.", "Restore it from backup.")
+        try:
+            return await submit(self._transport, (await self.registry()).genesis, entry)
+        except EataError as error:
+            if error.settled:
+                path.rename(path.with_suffix(".refused"))
+            raise
+
+    def pin(self, carnet_id: int) -> Code:
+        """The PIN this gateway made for a carnet."""
+        path = self._folder / "pins" / str(carnet_id)
+        if not path.exists():
+            raise EataError("NOT_FOUND", "This gateway did not issue the carnet.", "Amend it where it was issued.")
+        return Code.read(CodeKind.PIN, path.read_text(encoding="ascii"))
+
     async def _prepare(self, path: Path, request_id: str, order: Order) -> Issued:
         ledger = self._transport.network.ledger
         carnet_id, pool = await self._take_id()
@@ -82,6 +118,7 @@ class IssuerClient:
             request_id, _fingerprint(order), carnet_id, issued.pin.text,
             entry_to_proto(issued.entry).SerializeToString(),
         ])  # fmt: skip
+        write_secret(self._folder / "pins" / str(carnet_id), issued.pin.text.encode())
         write_secret(path, kept)
         return issued
 
@@ -118,6 +155,22 @@ class IssuerClient:
             case _:
                 raise EataError("UNTRUSTED", "The reservation carries no IDs.", "Use another node.")
 
+    def events(self, from_index: int) -> AsyncIterator[lists_pb2.Event]:
+        """Everything that happens to this issuer's carnets, from an index on."""
+        return follow(self._transport, "Issued", self.party.sign, from_index)
+
+    async def validations(self, reply: reading_pb2.CarnetReply) -> dict[int, Counterfoil]:
+        """The counterfoils the issuer may open: validations, by ledger index (N-07)."""
+        found = {}
+        carnet_id = Carnet.from_bytes(reply.record).carnet_id
+        ledger = self._transport.network.ledger
+        for row in reply.rows:
+            keys = open_stanza(row.parts, self.party.seal, self.party.seal_id, ledger, carnet_id)
+            foil = None if keys is None or keys.leaf is None else open_counterfoil(row, keys.leaf, ledger, carnet_id)
+            if foil is not None:
+                found[row.index] = foil
+        return found
+
     async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
         """The issuer's view of a carnet of its own."""
         carnet_id = await carnet_id_of(self._transport, number)
@@ -132,5 +185,6 @@ def _fingerprint(order: Order) -> bytes:
         encode([
             order.number, order.home, list(order.box_p), order.valid_until,
             [[int(kind), order.sets[kind]] for kind in sorted(order.sets)], order.content.to_value(), order.test,
+            int(order.type), int(order.order), [list(link) for link in order.links],
         ])
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Opening sealed parts: checked against the header that binds them, then with whatever keys the reader has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
@@ -10,7 +10,7 @@ from eata_ledger.seal.stanza import Keys, SealingKey
 from eata_ledger.state import Transaction
 from eata_proto.v1 import reading_pb2
 
-from eata_clients.authoring.content import Counterfoil
+from eata_clients.authoring.content import Counterfoil, Remarks
 from eata_clients.errors import Untrusted
 
 
@@ -95,6 +95,24 @@ def open_stanza(
                 return key.open(context, key_id, header.author, part.value)
             except CannotOpen as error:
                 raise Untrusted(str(error)) from None
+    return None
+
+
+def open_remarks(
+    parts: Iterable[reading_pb2.SealedPart], openers: Mapping[bytes, SealingKey], ledger: bytes, carnet_id: int
+) -> Remarks | None:
+    """What an officer sealed for the own territory; None where no key here opens it."""
+    parts = list(parts)
+    for key_id, key in openers.items():
+        try:
+            found = open_stanza(parts, key, key_id, ledger, carnet_id)
+            opened = None if found is None or found.extra is None else open_part(
+                parts, Label.REMARKS, found.extra, ledger, carnet_id
+            )  # fmt: skip
+            if opened is not None:
+                return Remarks.from_bytes(opened)
+        except (Untrusted, Malformed):
+            continue
     return None
 
 

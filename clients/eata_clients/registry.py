@@ -1,31 +1,70 @@
 """The registry as a client knows it: every record checked up to the genesis, so no node can slip in a key."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from eata_ledger.carnet.vocabulary import OrganisationKind
+from eata_ledger.carnet.dates import DAY
+from eata_ledger.carnet.vocabulary import OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import Algorithm, key_id, verify
+from eata_ledger.rules.reference import sets_code
 from eata_ledger.seal.stanza import acceptable
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import Untrusted
 from eata_clients.transport import Transport
 
+P = TypeVar("P", bodies.RegisterOffice, bodies.RegisterRegion)
+V = TypeVar("V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets)
+_BY_ADMINISTRATION = (
+    bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
+    bodies.DescribeOffice,
+)  # fmt: skip
+
 
 @dataclass
 class Registry:
-    """Parties by code; `log_time` is the node's, ms UTC."""
+    """Parties by code; `log_time` is the node's, ms UTC. Records with versions are those in force on its day."""
 
     genesis: Genesis
     log_time: int
     organisations: dict[str, bodies.RegisterOrganisation] = field(default_factory=dict)
     administrations: dict[str, bodies.RegisterAdministration] = field(default_factory=dict)
     territories: dict[str, bodies.RegisterTerritory] = field(default_factory=dict)
-    offices: dict[str, bodies.RegisterOffice] = field(default_factory=dict)
     territory_keys: list[bodies.RegisterTerritoryKey] = field(default_factory=list)
+    announced: dict[str, bodies.Readiness] = field(default_factory=dict)
+    published: dict[tuple[Topic, str], bodies.Publish] = field(default_factory=dict)
+    described: dict[str, bodies.DescribeOffice] = field(default_factory=dict)
+    _offices: dict[str, list[bodies.RegisterOffice]] = field(default_factory=dict)
+    _regions: dict[str, list[bodies.RegisterRegion]] = field(default_factory=dict)
+    _accepted: dict[str, list[bodies.Acceptance]] = field(default_factory=dict)
+    _sets: dict[str, list[bodies.VoucherSets]] = field(default_factory=dict)
+
+    @property
+    def today(self) -> int:
+        return self.log_time // DAY
+
+    @property
+    def offices(self) -> dict[str, bodies.RegisterOffice]:
+        return _in_force(self._offices, self.today)
+
+    @property
+    def regions(self) -> dict[str, bodies.RegisterRegion]:
+        return _in_force(self._regions, self.today)
+
+    @property
+    def accepted(self) -> dict[str, bodies.Acceptance]:
+        """What each territory accepts (domain §3.4)."""
+        return _in_force(self._accepted, self.today)
+
+    @property
+    def voucher_sets(self) -> dict[str, bodies.VoucherSets]:
+        """Voucher sets by “TYPE:home” (domain §3.1)."""
+        return _in_force(self._sets, self.today)
 
     def live(self, at: int) -> dict[str, tuple[bytes, bytes]]:
         """Territory → (key id, public key) of its newest generation valid at `at` (ms UTC)."""
@@ -58,7 +97,7 @@ class Registry:
         self._keep(header.body)
 
     def _parent(self, body: bodies.Body) -> bytes:
-        if isinstance(body, bodies.RegisterOffice | bodies.RegisterDeskCA | bodies.RegisterTerritoryKey):
+        if isinstance(body, _BY_ADMINISTRATION):
             administration = self.administrations.get(body.administration)
             if administration is None:
                 raise Untrusted("a registration names an unknown administration")
@@ -75,7 +114,18 @@ class Registry:
             case bodies.RegisterTerritory():
                 new = body.code not in self.territories and set(body.administrations) <= set(self.administrations)
             case bodies.RegisterOffice():
-                new = body.code not in self.offices and self._member(body.territory, body.administration)
+                new = self._member(body.territory, body.administration) and _follows(self._offices, body.code, body)
+            case bodies.RegisterRegion():
+                new = self._member(body.territory, body.administration) and _follows(self._regions, body.code, body)
+            case bodies.DescribeOffice():
+                office, region = self._offices.get(body.office), self._regions.get(body.region)
+                new = office is not None and region is not None and office[0].territory == region[0].territory
+            case bodies.Readiness():
+                new = body.territory in self.territories
+            case bodies.Acceptance():
+                new = body.territory in self.territories and _later(self._accepted.get(body.territory), body)
+            case bodies.VoucherSets():
+                new = _later(self._sets.get(sets_code(body.type, body.home)), body)
             case bodies.RegisterTerritoryKey():
                 earlier = [k.generation for k in self.territory_keys if k.territory == body.territory]
                 member = self._member(body.territory, body.administration)
@@ -98,11 +148,47 @@ class Registry:
             case bodies.RegisterTerritory():
                 self.territories[body.code] = body
             case bodies.RegisterOffice():
-                self.offices[body.code] = body
+                self._offices.setdefault(body.code, []).append(body)
+            case bodies.RegisterRegion():
+                self._regions.setdefault(body.code, []).append(body)
+            case bodies.DescribeOffice():
+                self.described[body.office] = body
+            case bodies.Acceptance():
+                self._accepted.setdefault(body.territory, []).append(body)
+            case bodies.VoucherSets():
+                self._sets.setdefault(sets_code(body.type, body.home), []).append(body)
+            case bodies.Publish():
+                self.published[body.topic, body.key] = body
+            case bodies.Readiness():
+                self._announce(body)
             case bodies.RegisterTerritoryKey():
                 self.territory_keys.append(body)
             case _:
                 pass
+
+    def _announce(self, body: bodies.Readiness) -> None:
+        since = body.digital_from if body.stage is ReadinessStage.CONFIRMED else None
+        self.announced[body.territory] = body
+        self.territories[body.territory] = replace(self.territories[body.territory], digital_from=since)
+
+
+def _in_force(versions: Mapping[str, Sequence[V]], day: int) -> dict[str, V]:
+    """The newest version whose day has come; the first one before any has."""
+    return {
+        code: next((version for version in reversed(known) if version.effective <= day), known[0])
+        for code, known in versions.items()
+    }
+
+
+def _later(known: Sequence[V] | None, body: V) -> bool:
+    return not known or body.effective > known[-1].effective
+
+
+def _follows(known: Mapping[str, Sequence[P]], code: str, body: P) -> bool:
+    """A first version, or a later one of the same administration and territory."""
+    versions = known.get(code)
+    same = not versions or (versions[0].administration, versions[0].territory) == (body.administration, body.territory)
+    return same and _later(versions, body)
 
 
 async def fetch(transport: Transport) -> Registry:

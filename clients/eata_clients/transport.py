@@ -106,6 +106,11 @@ class Transport:
         self.last_node = node.name
         return reply
 
+    @property
+    def nearest(self) -> list[str]:
+        """Node names, the nearest first."""
+        return [node.name for node in self._order]
+
     def channel(self, name: str) -> grpc.aio.Channel:
         """One node's channel, for streams and comparisons."""
         return self._channels[name]

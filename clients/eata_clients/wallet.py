@@ -1,12 +1,14 @@
 """The wallet: download by ID and PIN, enrol, sign, prepare travels, show codes and history."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eata_ledger.carnet.vocabulary import Kind, Label, Role
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, Label, Role, VoucherState
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.entry import Header
+from eata_ledger.proof.entry import Entry, Header
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional
@@ -18,11 +20,11 @@ from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import holding
-from eata_clients.authoring.content import CarnetContent, Counterfoil, Stamp
+from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.files import write_secret
-from eata_clients.opening import find, open_carnet, open_counterfoil
+from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Registry, fetch
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
 from eata_clients.transport import Transport, now
@@ -71,7 +73,11 @@ class WalletClient:
         self._outbox = Outbox(folder / "outbox")
         self._registry: Registry | None = None
 
-    async def _genesis(self) -> Registry:
+    @property
+    def transport(self) -> Transport:
+        return self._transport
+
+    async def registry(self) -> Registry:
         if self._registry is None:
             self._registry = await fetch(self._transport)
         return self._registry
@@ -118,7 +124,7 @@ class WalletClient:
         entry = holding.enrol(ledger, carnet_id, pin.sign, device, Role.HOLDER, stamp)
         carnet = Carnet.from_bytes(reply.record)
         self._keep(Kept(ledger, carnet_id, carnet.content, device.seed, pin.wrap, secret.content, secret.holder_root))
-        await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+        await self.submit(entry)
         return await self.show(carnet_id)
 
     def _device_seed(self, ledger: bytes, carnet_id: int) -> bytes:
@@ -138,8 +144,8 @@ class WalletClient:
         """The carnet now, every counterfoil opened."""
         kept = self.kept(carnet_id)
         reply = await self._read(carnet_id, SigningKey(kept.device), as_of)
-        if kept.root is None:
-            kept = self._learn_root(kept, reply)
+        if kept.root is None or kept.content_version != Carnet.from_bytes(reply.record).content:
+            kept = self._learn(kept, reply)
         content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
         rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
         return Downloaded(
@@ -147,13 +153,17 @@ class WalletClient:
             [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers], reply,
         )  # fmt: skip
 
-    def _learn_root(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
-        """Another device may have signed meanwhile: its root is in the PIN stanza."""
+    def _learn(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
+        """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza."""
         secret = _pin_stanza(reply, kept.pin_wrap, kept.ledger, kept.carnet_id)
-        if secret.holder_root is not None:
-            kept = replace(kept, root=secret.holder_root)
-            self._keep(kept)
-        return kept
+        assert secret.content is not None, "a PIN stanza holds the content key"
+        learned = replace(
+            kept, content_version=Carnet.from_bytes(reply.record).content, content_key=secret.content,
+            root=secret.holder_root or kept.root,
+        )  # fmt: skip
+        if learned != kept:
+            self._keep(learned)
+        return learned
 
     def _counterfoil(self, kept: Kept, row: reading_pb2.Row) -> Counterfoil | None:
         if kept.root is None:
@@ -164,12 +174,13 @@ class WalletClient:
 
     async def sign(self, carnet_id: int) -> Committed | None:
         """The holder's signature (N-03); None where another device had signed first."""
+        await self.show(carnet_id)
         kept = self.kept(carnet_id)
-        root = os.urandom(32)
+        root = kept.root or os.urandom(32)
         held = Holding(kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, root)
         entry = holding.sign(held, kept.pin_wrap, Stamp(now()))
         try:
-            done = await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+            done = await self.submit(entry)
         except EataError as error:
             if error.code != "ALREADY_SIGNED":
                 raise
@@ -185,7 +196,7 @@ class WalletClient:
             first = shown.state.next_slot
             entry, _ = holding.travel(self.holding(carnet_id), first, wishes, Stamp(now()))
             try:
-                await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+                await self.submit(entry)
             except EataError as error:
                 if error.code != "SLOT_TAKEN":
                     raise
@@ -195,20 +206,48 @@ class WalletClient:
 
     async def edit(self, carnet_id: int, travel_id: bytes, wishes: tuple[Wish, ...]) -> Committed:
         """Other contents for a travel's vouchers; their codes stay (C-28)."""
-        slots = [v.slot for v in (await self.show(carnet_id)).vouchers if v.travel_id == travel_id]
+        open_states = (VoucherState.PREPARED, VoucherState.COMMITTED)
+        vouchers = (await self.show(carnet_id)).vouchers
+        slots = [v.slot for v in vouchers if v.travel_id == travel_id and v.state in open_states]
         if not slots:
             raise EataError("TRAVEL_UNKNOWN", "No such travel.", "See `eata wallet show`.")
-        entry = holding.edit(self.holding(carnet_id), travel_id, slots[0], wishes, Stamp(now()))
-        return await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+        return await self.submit(holding.edit(self.holding(carnet_id), travel_id, slots, wishes, Stamp(now())))
 
     async def delete(self, carnet_id: int, travel_id: bytes) -> Committed:
         """Gives an untransacted travel's sets back (APP-14)."""
-        entry = holding.delete(self.holding(carnet_id), travel_id, Stamp(now()))
-        return await submit(self._transport, (await self._genesis()).genesis, entry, self._outbox)
+        return await self.submit(holding.delete(self.holding(carnet_id), travel_id, Stamp(now())))
+
+    async def renew(self, carnet_id: int, slot: int, items: Items | None = None) -> int:
+        """A new voucher for slot `slot`, with new codes: to redo what was cancelled, or to revoke what was shared.
+
+        `items` corrects the declaration. Returns the new slot.
+        """
+        shown = await self.show(carnet_id)
+        old = next((v for v in shown.vouchers if v.slot == slot), None)
+        if old is None:
+            raise EataError("TRAVEL_UNKNOWN", "No such voucher.", "See `eata wallet show`.")
+        wish = Wish(old.kind, old.territory, items or old.items, old.not_returned, self.details(shown, slot))
+        first = shown.state.next_slot
+        await self.submit(holding.renew(self.holding(carnet_id), slot, first, wish, Stamp(now())))
+        return first
+
+    def details(self, shown: Downloaded, slot: int) -> DeclarationContent:
+        """What was declared privately for a slot, empty where it does not open."""
+        held = self.holding(shown.carnet.carnet_id)
+        parts: Iterable[reading_pb2.SealedPart] = next((v.parts for v in shown.reply.vouchers if v.slot == slot), ())
+        try:
+            opened = open_part(parts, Label.DECLARATION, leaf_key(held.journal(slot)), held.ledger, held.carnet_id)
+        except Untrusted:
+            opened = None
+        return NO_DETAILS if opened is None else DeclarationContent.from_bytes(opened)
+
+    async def submit(self, entry: Entry) -> Committed:
+        """Kept in the outbox until it is answered."""
+        return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)
 
     async def resend(self) -> int:
         """Sends what was kept after an ambiguous failure, same bytes; returns how many were answered."""
-        genesis, waiting = (await self._genesis()).genesis, self._outbox.waiting()
+        genesis, waiting = (await self.registry()).genesis, self._outbox.waiting()
         for entry in waiting:
             try:
                 await submit(self._transport, genesis, entry, self._outbox)

@@ -45,6 +45,7 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
     from eata_clients.transport import Transport
     from eata_proto.v1 import gateway_pb2_grpc
 
+    from eata_nics.drafts import Drafts
     from eata_nics.gateway import Gateway
 
     certificate = (home / "tls.pem").read_bytes()
@@ -52,7 +53,7 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
     async with Transport(Network.read(network), Identity.read(home)) as transport:
         issuer = IssuerClient(home, transport, read_party(home / "party.cbor"))
         server = grpc.aio.server(options=(("grpc.max_receive_message_length", 2 << 20), ("grpc.so_reuseport", 0)))
-        gateway_pb2_grpc.add_NicsServicer_to_server(Gateway(issuer, str(name)), server)
+        gateway_pb2_grpc.add_NicsServicer_to_server(Gateway(issuer, Drafts(home / "drafts"), str(name)), server)
         pair = ((home / "tls.key").read_bytes(), certificate)
         credentials = grpc.ssl_server_credentials([pair], (home / "ca.pem").read_bytes(), True)
         port = server.add_secure_port(listen, credentials)

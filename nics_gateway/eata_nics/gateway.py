@@ -1,80 +1,293 @@
 """The gateway's gRPC service. It holds the issuer's key; nodes get sealed parts only."""
 
 import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import grpc.aio
+from eata_clients.authoring import issuing
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.issuing import Order
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.issuer import IssuerClient
-from eata_ledger.encoding import Malformed
-from eata_ledger.state import Carnet, CarnetState
+from eata_clients.submitting import Committed
+from eata_clients.transport import now
+from eata_ledger.carnet.dates import MINUTE, iso
+from eata_ledger.carnet.vocabulary import OrderType, SetKind
+from eata_ledger.encoding import Malformed, Value, decode
+from eata_ledger.proof import bodies
+from eata_ledger.proof.entry import Entry, Header
+from eata_ledger.seal.codes import code_keys
+from eata_ledger.state import Carnet, CarnetState, Transaction
 from eata_proto.errors import to_status
-from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
+from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc, reading_pb2
 
-from eata_nics.orders import order_from
+from eata_nics.drafts import Drafts
+from eata_nics.formats import format_of
+from eata_nics.orders import order_from, problems, sets_from
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 else:
     Context = grpc.aio.ServicerContext
 
+_Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest
 S = grpc.StatusCode
 _STATUS = {"REQUEST_ID_REUSED": S.ALREADY_EXISTS, "NUMBER_TAKEN": S.ALREADY_EXISTS, "NOT_VISIBLE": S.PERMISSION_DENIED,
-           "NOT_FOUND": S.NOT_FOUND}  # fmt: skip
+           "NOT_FOUND": S.NOT_FOUND, "ROLE_FORBIDDEN": S.PERMISSION_DENIED}  # fmt: skip
 
 
 class Gateway(gateway_pb2_grpc.NicsServicer):
-    """Issue is idempotent by the caller's own request id, also across a crash of the gateway."""
+    """Every write is idempotent by the caller's own request id, also across a crash of the gateway."""
 
-    def __init__(self, issuer: IssuerClient, admitted: str) -> None:
-        self._issuer, self._admitted = issuer, admitted
+    def __init__(self, issuer: IssuerClient, drafts: Drafts, admitted: str) -> None:
+        self._issuer, self._drafts, self._admitted = issuer, drafts, admitted
         self._one_at_a_time = asyncio.Lock()
 
+    # -- orders
+
     async def Issue(self, request: gateway_pb2.IssueRequest, context: Context) -> gateway_pb2.IssueReply:  # noqa: N802
-        try:
-            self._check_caller(context)
-            async with self._one_at_a_time:
-                issued, done = await self._issuer.issue(request.request_id, order_from(request))
-        except (Fault, Malformed) as error:
-            await _abort(context, error)
+        async with _Coded(self, context):
+            return await self._issue(request)
+
+    async def _issue(self, request: gateway_pb2.IssueRequest) -> gateway_pb2.IssueReply:
+        order = await self._linked(order_from(request), request)
+        async with self._one_at_a_time:
+            issued, done = await self._issuer.issue(request.request_id, order)
+        registry = await self._issuer.registry()
         return gateway_pb2.IssueReply(
             carnet_id=issued.carnet_id, number=request.number, pin=issued.pin.shown, index=done.index,
-            statement=done.statement,
+            statement=done.statement, format=format_of(registry, request.home, list(request.itinerary)),
         )  # fmt: skip
+
+    async def _linked(self, order: Order, request: gateway_pb2.IssueRequest) -> Order:
+        """With the link to the carnet it replaces, or to its paper twin's record."""
+        kinds = ((OrderType.REPLACEMENT, request.replaces), (OrderType.TWIN, request.twin_of))
+        for kind, number in kinds:
+            if number:
+                other = Carnet.from_bytes((await self._issuer.carnet(number)).record)
+                return replace(order, order=kind, links=((int(kind), other.carnet_id),))
+        return order
+
+    async def Validate(  # noqa: N802
+        self, request: gateway_pb2.IssueRequest, context: Context
+    ) -> gateway_pb2.ValidateReply:
+        """A dry run: everything that is wrong at once; nothing is written."""
+        async with _Coded(self, context):
+            registry = await self._issuer.registry()
+            found = problems(request, set(registry.territories))
+            return gateway_pb2.ValidateReply(
+                problems=[gateway_pb2.Problem(code=code, sentence=sentence) for code, sentence in found],
+                format=format_of(registry, request.home, list(request.itinerary)),
+                total_minor=sum(line.value_minor for line in request.goods),
+            )
+
+    async def SaveDraft(self, request: gateway_pb2.Draft, context: Context) -> gateway_pb2.DraftReply:  # noqa: N802
+        async with _Coded(self, context):
+            self._drafts.save(request)
+            return gateway_pb2.DraftReply()
+
+    async def Drafts(self, request: gateway_pb2.DraftsRequest, context: Context) -> gateway_pb2.DraftsReply:  # noqa: N802
+        async with _Coded(self, context):
+            return gateway_pb2.DraftsReply(drafts=self._drafts.all())
+
+    async def DeleteDraft(self, request: gateway_pb2.DraftId, context: Context) -> gateway_pb2.DraftReply:  # noqa: N802
+        async with _Coded(self, context):
+            self._drafts.delete(request.draft_id)
+            return gateway_pb2.DraftReply()
+
+    async def IssueDraft(self, request: gateway_pb2.DraftId, context: Context) -> gateway_pb2.IssueReply:  # noqa: N802
+        """DRAFT → ISSUED; the draft goes once the carnet is in the log. Its own id is the request id."""
+        async with _Coded(self, context):
+            order = self._drafts.read(request.draft_id).order
+            order.request_id = f"draft:{request.draft_id}"[:64]
+            reply = await self._issue(order)
+            self._drafts.delete(request.draft_id)
+            return reply
+
+    # -- changes
+
+    async def Amend(self, request: gateway_pb2.AmendRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context):
+            request.order.request_id = request.request_id
+            order = order_from(request.order)
+            carnet = Carnet.from_bytes((await self._issuer.carnet(request.order.number)).record)
+            ledger = (await self._issuer.registry()).genesis.ledger
+            pin = code_keys(self._issuer.pin(carnet.carnet_id), ledger, carnet.carnet_id)
+            fingerprint: list[Value] = [
+                "amend",
+                carnet.carnet_id,
+                list(order.box_p),
+                order.valid_until,
+                order.content.to_value(),
+            ]
+
+            def make(request_id: bytes) -> Entry:
+                return issuing.amend(
+                    ledger,
+                    self._issuer.party,
+                    carnet.carnet_id,
+                    carnet.content + 1,
+                    order,
+                    pin.wrap,
+                    Stamp(now()),
+                    request_id,
+                )
+
+            return _changed(carnet.carnet_id, await self._change(request.request_id, fingerprint, make))
+
+    async def AddSets(self, request: gateway_pb2.SetsRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context):
+            sets = sets_from(request.sets)
+            return _changed(*await self._act(request, lambda carnet_id: bodies.AddSets(carnet_id, sets)))
+
+    async def Block(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context):
+            return _changed(*await self._act(request, bodies.Block))
+
+    async def Unblock(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context):
+            return _changed(*await self._act(request, bodies.Unblock))
+
+    async def Cancel(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context):
+            return _changed(*await self._act(request, bodies.CancelCarnet))
+
+    async def Discharge(  # noqa: N802
+        self, request: gateway_pb2.ChangeRequest, context: Context
+    ) -> gateway_pb2.DischargeReply:
+        """Terminates, counts what was never used, and blocks if anything was (NICS-05)."""
+        async with _Coded(self, context):
+            carnet_id, done = await self._act(request, bodies.Discharge)
+            facts: Any = done.facts
+            match facts:
+                case [_, _, _, list(counts), int(prepared), bool(blocked)]:
+                    unused = {SetKind(kind).name: n for kind, n in counts}
+                case _:
+                    raise EataError("UNTRUSTED", "The discharge carries no counts.", "Use another node.")
+            return gateway_pb2.DischargeReply(
+                carnet_id=carnet_id, index=done.index, statement=done.statement, unused=unused, prepared=prepared,
+                blocked=blocked,
+            )  # fmt: skip
+
+    async def _act(self, request: _Changing, body_of: Callable[[int], bodies.Body]) -> tuple[int, Committed]:
+        carnet = Carnet.from_bytes((await self._issuer.carnet(request.number)).record)
+        ledger, body = (await self._issuer.registry()).genesis.ledger, body_of(carnet.carnet_id)
+
+        def make(request_id: bytes) -> Entry:
+            return issuing.change(ledger, self._issuer.party, body, Stamp(now()), request_id)
+
+        return carnet.carnet_id, await self._change(request.request_id, [int(body.TYPE), body.to_value()], make)
+
+    async def _change(self, request_id: str, fingerprint: list[Value], make: Callable[[bytes], Entry]) -> Committed:
+        if not 1 <= len(request_id) <= 64:
+            raise Malformed("request_id has 1 to 64 characters")
+        async with self._one_at_a_time:
+            return await self._issuer.change(request_id, fingerprint, make)
+
+    # -- reading
 
     async def Reconcile(  # noqa: N802
         self, request: gateway_pb2.GatewayStatusRequest, context: Context
     ) -> gateway_pb2.GatewayStatusReply:
-        try:
-            self._check_caller(context)
+        async with _Coded(self, context):
             reply = await self._issuer.carnet(request.number, request.as_of)
-        except (Fault, Malformed) as error:
-            await _abort(context, error)
-        carnet, state = Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state)
-        found = reply.reconciliation
-        return gateway_pb2.GatewayStatusReply(
-            number=carnet.number, carnet_id=carnet.carnet_id, status=found.status, transactions=state.rows,
-            reasons=[
-                gateway_pb2.GatewayReason(kind=r.kind, territory=r.territory, items=r.items) for r in found.reasons
-            ],
-        )  # fmt: skip
+            carnet, state = Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state)
+            found = reply.reconciliation
+            return gateway_pb2.GatewayStatusReply(
+                number=carnet.number, carnet_id=carnet.carnet_id, status=found.status, transactions=state.rows,
+                reasons=[
+                    gateway_pb2.GatewayReason(kind=r.kind, territory=r.territory, items=r.items) for r in found.reasons
+                ],
+            )  # fmt: skip
 
-    def _check_caller(self, context: Context) -> None:
+    async def Transactions(  # noqa: N802
+        self, request: gateway_pb2.TransactionsRequest, context: Context
+    ) -> gateway_pb2.GatewayTransactionsReply:
+        """The digital transaction records, for discharge: validations in full, the rest in summary (N-07)."""
+        async with _Coded(self, context):
+            reply = await self._issuer.carnet(request.number)
+            carnet = Carnet.from_bytes(reply.record)
+            full = await self._issuer.validations(reply)
+            return gateway_pb2.GatewayTransactionsReply(
+                number=carnet.number, carnet_id=carnet.carnet_id,
+                transactions=[_summary(row, row.index in full) for row in reply.rows],
+                asks=[_asked(incident) for incident in reply.incidents],
+            )  # fmt: skip
+
+    async def Follow(  # noqa: N802
+        self, request: gateway_pb2.GatewayFollowRequest, context: Context
+    ) -> AsyncIterator[gateway_pb2.GatewayEvent]:
+        """Everything that happens to this issuer's carnets; resume one past the last index kept."""
+        try:
+            self.check_caller(context)
+            async for event in self._issuer.events(request.from_index):
+                facts = decode(event.facts)
+                named = facts[1] if isinstance(facts, list) and len(facts) > 1 and isinstance(facts[1], str) else ""
+                yield gateway_pb2.GatewayEvent(
+                    index=event.index, time=datetime.fromtimestamp(event.log_time / 1000, UTC).isoformat(),
+                    type=event.type, carnet_id=event.carnet_id, number=named, json=json.dumps(facts, default=bytes.hex),
+                )  # fmt: skip
+        except (Fault, Malformed) as error:
+            await abort(context, error)
+
+    def check_caller(self, context: Context) -> None:
         """Only this issuer's own systems: the TLS certificate names the organisation."""
         names = context.auth_context().get("x509_common_name", [])
         if self._admitted.encode() not in list(names):
             raise EataError("ROLE_FORBIDDEN", "This gateway serves another organisation.", "Use your own gateway.")
 
 
-async def _abort(context: Context, error: Fault | Malformed) -> NoReturn:
+class _Coded:
+    """Admits the caller, and turns errors into coded statuses."""
+
+    def __init__(self, gateway: Gateway, context: Context) -> None:
+        self._gateway, self._context = gateway, context
+
+    async def __aenter__(self) -> None:
+        try:
+            self._gateway.check_caller(self._context)
+        except Fault as error:
+            await abort(self._context, error)
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Fault | Malformed):
+            await abort(self._context, error)
+
+
+def _changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:
+    return gateway_pb2.ChangeReply(carnet_id=carnet_id, index=done.index, statement=done.statement)
+
+
+def _asked(incident: reading_pb2.Incident) -> str:
+    """What a holder has asked, by the header it signed."""
+    body = Header.from_bytes(incident.parts[0].header).body
+    return body.kind.name if isinstance(body, bodies.Ask) else ""
+
+
+def _summary(row: reading_pb2.Row, full: bool) -> gateway_pb2.GatewayTransaction:
+    found = Transaction.from_bytes(row.record)
+    local = datetime.fromtimestamp((found.event_time + found.offset * MINUTE) / 1000, UTC)
+    return gateway_pb2.GatewayTransaction(
+        index=found.index, kind=found.kind.name, territory=found.territory, office=found.office,
+        items=str(found.items), not_returned=str(found.not_returned), time=local.strftime("%Y-%m-%dT%H:%M"),
+        final_date="" if found.final_day is None else iso(found.final_day), cancelled=found.cancelled is not None,
+        full=full,
+    )  # fmt: skip
+
+
+async def abort(context: Context, error: Fault | Malformed) -> NoReturn:
+    """Ends the call with a coded status."""
     if isinstance(error, Malformed):
         status = to_status(S.INVALID_ARGUMENT, "ORDER_MALFORMED", f"{error}.", {"advice": "Correct the order."})
     else:
         retryable = isinstance(error, EataError) and error.retryable
         code = S.UNAVAILABLE if retryable else _STATUS.get(error.code, S.FAILED_PRECONDITION)
-        code = S.PERMISSION_DENIED if error.code == "ROLE_FORBIDDEN" else code
         status = to_status(code, error.code, error.message, {"advice": error.advice})
     await context.abort_with_status(status)
     raise AssertionError("unreachable")

@@ -1,56 +1,103 @@
 """From an issuer's request to an order, with the rules that only a reader can check (domain §2.1, §3.1)."""
 
+from collections.abc import Iterator, Mapping
+
 from eata_clients.authoring.content import CarnetContent, Goods
 from eata_clients.authoring.issuing import Order
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.vocabulary import SetKind
+from eata_ledger.carnet.vocabulary import CarnetType, OrderType, SetKind
 from eata_ledger.encoding import Malformed
 from eata_proto.v1 import gateway_pb2
 
 _MAX_TEXT = 4000
 
 
+Problem = tuple[str, str]
+
+
 def order_from(request: gateway_pb2.IssueRequest) -> Order:
-    """Raises `Malformed` with the box that is wrong."""
-    _require(1 <= len(request.request_id) <= 64, "request_id has 1 to 64 characters")
-    _require(
-        1 <= len(request.number) <= 24 and request.number.isascii() and request.number.isalnum(),
-        "box G(a): the carnet number is letters and digits",
-    )
-    _require(request.number == request.number.upper(), "box G(a): the carnet number is upper case")
-    _require(len(request.currency) == 3 and request.currency.isalpha(), "the currency is an ISO 4217 code")
-    _require(bool(request.holder.strip()), "box A: the holder is missing")
-    _require(bool(request.itinerary), "the destination territories are missing (NICS-06)")
-    _require(set(request.itinerary) <= {*request.box_p, request.home}, "box P: a destination is not covered")
-    unknown = sorted(set(request.sets) - set(SetKind.__members__))
-    _require(not unknown, f"unknown set kind {unknown[:1]}; kinds are {', '.join(SetKind.__members__)}")
-    _require(all(count <= 65_535 for count in request.sets.values()), "too many sets")
+    """Raises `Malformed` with the first thing that is wrong."""
+    for _, sentence in _wrong(request):
+        raise Malformed(sentence)
     content = CarnetContent(
         request.holder, tuple(request.representatives), request.intended_use, request.currency.upper(),
         tuple(request.itinerary), _goods(request),
     )  # fmt: skip
-    sets = {SetKind[name]: count for name, count in request.sets.items()}
     return Order(
-        request.number, request.home, tuple(request.box_p), day_of(request.valid_until), sets, content, request.test
-    )
+        request.number, request.home, tuple(request.box_p), day_of(request.valid_until), sets_from(request.sets),
+        content, request.test, CarnetType[request.type or "ATA"],
+        OrderType.CLONE if request.clone else OrderType.ORIGINAL,
+    )  # fmt: skip
+
+
+def problems(request: gateway_pb2.IssueRequest, territories: set[str]) -> list[Problem]:
+    """Everything that is wrong, with the box it is in; also what only the registry knows."""
+    found = list(_wrong(request))
+    unknown = sorted({request.home, *request.box_p} - territories)
+    if unknown:
+        found.append(("BOX_P", f"box P: territory {unknown[0]} is not registered"))
+    return found
+
+
+def _wrong(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
+    number = request.number
+    if not 1 <= len(request.request_id) <= 64:
+        yield "REQUEST_ID", "request_id has 1 to 64 characters"
+    if not (4 <= len(number) <= 24 and number.isascii() and number.isalnum() and number[:2].isalpha()):
+        yield "BOX_G", "box G(a): the carnet number is a country code, then letters and digits"
+    elif number != number.upper():
+        yield "BOX_G", "box G(a): the carnet number is upper case"
+    try:
+        day_of(request.valid_until)
+    except Malformed as error:
+        yield "BOX_G", f"box G(c): {error}"
+    if len(request.currency) != 3 or not request.currency.isalpha():
+        yield "CURRENCY", "the currency is an ISO 4217 code"
+    if not request.holder.strip():
+        yield "BOX_A", "box A: the holder is missing"
+    if not request.itinerary:
+        yield "ITINERARY", "the destination territories are missing (NICS-06)"
+    if not set(request.itinerary) <= {*request.box_p, request.home}:
+        yield "BOX_P", "box P: a destination is not covered"
+    if request.type not in ("", *CarnetType.__members__):
+        yield "TYPE", f"carnet types are {', '.join(CarnetType.__members__)}"
+    if sum(bool(link) for link in (request.replaces, request.twin_of, request.clone)) > 1:
+        yield "LINK", "a carnet is a replacement, a twin or a clone, one of them"
+    try:
+        sets_from(request.sets)
+    except Malformed as error:
+        yield "SETS", str(error)
+    yield from (("GENERAL_LIST", f"general list: {sentence}") for sentence in _wrong_goods(request))
+
+
+def _wrong_goods(request: gateway_pb2.IssueRequest) -> Iterator[str]:
+    if not 1 <= len(request.goods) <= 10_000:
+        yield "it has 1 to 10,000 items"
+    for place, line in enumerate(request.goods, 1):
+        if line.item != place:
+            yield f"line {place} has item number {line.item}"
+        if line.value_minor < 0:
+            yield f"item {place} has a negative value"
+        if not line.description.strip():
+            yield f"item {place} has no description"
+        if len(line.description) > _MAX_TEXT:
+            yield f"item {place} is longer than {_MAX_TEXT} characters"
+        if len(line.origin) != 2 or not line.origin.isalpha():
+            yield f"item {place} has no ISO origin"
+
+
+def sets_from(asked: Mapping[str, int]) -> dict[SetKind, int]:
+    """Voucher sets by name. Raises `Malformed`."""
+    unknown = sorted(set(asked) - set(SetKind.__members__))
+    if unknown:
+        raise Malformed(f"unknown set kind {unknown[0]}; kinds are {', '.join(SetKind.__members__)}")
+    if any(count > 65_535 for count in asked.values()):
+        raise Malformed("too many sets")
+    return {SetKind[name]: count for name, count in asked.items()}
 
 
 def _goods(request: gateway_pb2.IssueRequest) -> tuple[Goods, ...]:
-    _require(1 <= len(request.goods) <= 10_000, "the general list has 1 to 10,000 items")
-    for place, line in enumerate(request.goods, 1):
-        _require(line.item == place, f"general list: line {place} has item number {line.item}")
-        _require(line.value_minor >= 0, f"general list: item {place} has a negative value")
-        _require(bool(line.description.strip()), f"general list: item {place} has no description")
-        _require(
-            len(line.description) <= _MAX_TEXT, f"general list: item {place} is longer than {_MAX_TEXT} characters"
-        )
-        _require(len(line.origin) == 2 and line.origin.isalpha(), f"general list: item {place} has no ISO origin")
     return tuple(
         Goods(line.item, line.description, line.pieces, line.origin.upper(), line.value_minor, line.weight)
         for line in request.goods
     )
-
-
-def _require(holds: bool, why: str) -> None:
-    if not holds:
-        raise Malformed(why)

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from eata_clients.authoring import clearing, registering
+from eata_clients.authoring import clearing, deciding, registering
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, Role, SetKind, VoucherState, Warning
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Discharge, EntryType
 from eata_ledger.proof.keys import SigningKey
@@ -60,7 +60,7 @@ def test_nobody_rejects_what_was_not_shown_or_is_used(world: World, tickets: lis
 
 
 def test_a_rejection_is_of_the_declaration_that_was_seen(world: World, tickets: list[Ticket]) -> None:
-    entry = acts.deciding.reject(
+    entry = deciding.reject(
         world.ledger, world.desk(), replace(world.present(tickets[0]), declaration=bytes(32)), "?",
         acts.own(world, "CHZRH"), acts.stamp(world, "CHZRH"),
     )  # fmt: skip
@@ -70,9 +70,7 @@ def test_a_rejection_is_of_the_declaration_that_was_seen(world: World, tickets: 
 def test_a_reason_is_sealed_to_the_own_territory_alone(world: World, tickets: list[Ticket]) -> None:
     """One stanza, to the office's own territory: none more, none fewer, no other's (N-05)."""
     for foreign in (None, world.live()["EU"]):
-        entry = acts.deciding.hold(
-            world.ledger, world.desk(), carnet_of(tickets), "?", foreign, acts.stamp(world, "CHZRH")
-        )
+        entry = deciding.hold(world.ledger, world.desk(), carnet_of(tickets), "?", foreign, acts.stamp(world, "CHZRH"))
         assert world.outcome(entry) is Outcome.STANZAS_WRONG
 
 
@@ -239,7 +237,7 @@ def test_after_cancellation_a_new_voucher_has_a_new_code(world: World, tickets: 
     world.must(acts.cancel(world, tickets[1]))
     entry, again = acts.renew(world, tickets[1])
     assert world.outcome(entry) is Outcome.ACCEPTED
-    assert world.state(carnet_of(tickets)).sets[1].reserved == 1
+    assert world.state(carnet_of(tickets)).sets[SetKind.EXPORT].reserved == 1
     assert world.commit(tickets[1]) is Outcome.CODE_CONSUMED
     assert world.commit(again) is Outcome.ACCEPTED
     twice, _ = acts.renew(world, tickets[1])

@@ -1,7 +1,10 @@
 """What an issuer does after issue: amend, sets, block, cancel, discharge, replace, twin; drafts stay outside."""
 
+from typing import Any
+
 import pytest
-from eata_clients.authoring import holding
+from eata_clients.authoring import holding, issuing
+from eata_clients.authoring.entries import make
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import CarnetType, Flag, Kind, OrderType, Role, SetKind, Status, Warning
 from eata_ledger.outcomes import Outcome
@@ -44,7 +47,7 @@ def test_an_amendment_voids_the_signature_and_every_prepared_voucher(
     assert isinstance(carnet, Carnet)
     assert (carnet.content, carnet.items, world.state(carnet_id).signed) == (2, 25, None)
     assert world.commit(tickets[0]) is Outcome.NOT_SIGNED
-    second = acts.holding.Holding(held.ledger, carnet_id, 2, held.device, held.content_key, held.root)
+    second = holding.Holding(held.ledger, carnet_id, 2, held.device, held.content_key, held.root)
     assert world.outcome(holding.sign(second, pin_keys.wrap, world.stamp)) is Outcome.ACCEPTED
     assert world.commit(tickets[0]) is Outcome.STALE_VERSION
 
@@ -141,7 +144,7 @@ def test_discharge_counts_what_is_unused_and_blocks_in_one_call(world: World, ti
     world.commit(tickets[0])
     world.commit(tickets[1])
     assert world.outcome(acts.ask(world, tickets[0].holding)) is Outcome.ACCEPTED
-    entry = acts.make(world.ledger, Discharge(carnet_of(tickets)), world.stamp, (world.issuer.sign,))
+    entry = make(world.ledger, Discharge(carnet_of(tickets)), world.stamp, (world.issuer.sign,))
     _, number, carnet_id, counts, prepared, blocked = world.public(world.must(entry))
     assert (carnet_id, prepared, blocked, number[:2]) == (carnet_of(tickets), 3, True, "CH")
     assert counts == [[1, 8], [2, 9], [3, 9], [4, 9], [5, 9]]
@@ -194,11 +197,9 @@ def test_without_a_replacement_a_return_before_the_re_export_warns(world: World,
 def test_a_carnet_is_replaced_once_while_used_and_valid(world: World, tickets: list[Ticket]) -> None:
     links = ((int(OrderType.REPLACEMENT), carnet_of(tickets)),)
 
-    def replace_it(**changes: object) -> Outcome:
+    def replace_it(**changes: Any) -> Outcome:
         order = world.order(order=OrderType.REPLACEMENT, links=links, valid_until=TODAY + 60, **changes)
-        issued = acts.issuing.issue(
-            world.ledger, world.issuer, order, world.pool + world.serial, world.pool, world.stamp
-        )
+        issued = issuing.issue(world.ledger, world.issuer, order, world.pool + world.serial, world.pool, world.stamp)
         return world.outcome(issued.entry)
 
     assert replace_it() is Outcome.NOT_REPLACEABLE  # not used yet
@@ -232,7 +233,7 @@ def test_links_fit_the_order_type(
 ) -> None:
     world.issue()
     asked = world.order(order=order, links=links)
-    issued = acts.issuing.issue(world.ledger, world.issuer, asked, world.pool + 50, world.pool, world.stamp)
+    issued = issuing.issue(world.ledger, world.issuer, asked, world.pool + 50, world.pool, world.stamp)
     assert world.outcome(issued.entry) is Outcome.LINK_WRONG
 
 
@@ -250,7 +251,7 @@ def test_voucher_sets_are_data_by_type_and_home(world: World, pin_keys: CodeKeys
     body = VoucherSets(CarnetType.ATA, "US", "green", whites, TODAY)
     assert acts.by_operations(world, body) is Outcome.ACCEPTED
     order = world.order(home="US", box_p=("EU",), sets={SetKind.EXPORT: 1})
-    issued = acts.issuing.issue(world.ledger, world.issuer, order, world.pool + 60, world.pool, world.stamp)
+    issued = issuing.issue(world.ledger, world.issuer, order, world.pool + 60, world.pool, world.stamp)
     assert world.outcome(issued.entry) is Outcome.SETS_NOT_OF_TYPE
     american = world.issue(home="US", box_p=("EU",), sets={SetKind.IMPORT: 1})
     assert acts.by_issuer(world, AddSets(american.carnet_id, {SetKind.EXPORT: 1})) is Outcome.SETS_NOT_OF_TYPE

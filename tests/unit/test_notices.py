@@ -1,7 +1,9 @@
 """Pre-notifications, what a holder says of a transaction, and what it asks of the issuer."""
 
 import pytest
+from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks
+from eata_clients.authoring.entries import make
 from eata_clients.authoring.telling import notice_key
 from eata_ledger.carnet.vocabulary import AskKind, Kind, Label, NoticeKind, NoticeState, Role
 from eata_ledger.outcomes import Outcome
@@ -37,7 +39,7 @@ def stanza(world: World, entry: Entry, ticket: Ticket) -> Keys:
 @pytest.mark.rule("APP-20")
 @pytest.mark.rule("ACC-43")
 def test_a_notice_is_one_live_request_to_an_office_of_the_territory(world: World, arrival: Ticket) -> None:
-    entry = acts.telling.notify(
+    entry = telling.notify(
         arrival.holding, arrival.slot, "CHZRH", NoticeKind.PREDECLARATION, acts.DETAILS, world.live()["CH"], world.stamp
     )
     assert world.outcome(entry) is Outcome.OFFICE_INACTIVE
@@ -109,10 +111,8 @@ def test_a_notice_of_another_carnet_is_unknown(world: World, arrival: Ticket, pi
     world.must(acts.notify(world, arrival))
     other = world.hold(world.issue(), pin_keys)
     notice = acts.notice_of(world, arrival)
-    assert world.outcome(acts.telling.withdraw(other, notice.notice_id, "DEBER", world.stamp)) is Outcome.NOTICE_UNKNOWN
-    assert (
-        world.outcome(acts.telling.withdraw(other, notice.notice_id, "NOWHERE", world.stamp)) is Outcome.NOTICE_UNKNOWN
-    )
+    assert world.outcome(telling.withdraw(other, notice.notice_id, "DEBER", world.stamp)) is Outcome.NOTICE_UNKNOWN
+    assert world.outcome(telling.withdraw(other, notice.notice_id, "NOWHERE", world.stamp)) is Outcome.NOTICE_UNKNOWN
 
 
 def test_an_office_that_closed_takes_no_notice(world: World, arrival: Ticket) -> None:
@@ -144,7 +144,7 @@ def test_a_disagreement_is_bound_to_the_transaction_and_read_with_it(world: Worl
 def test_a_disagreement_names_a_transaction_of_the_carnet(world: World, arrival: Ticket) -> None:
     assert world.outcome(acts.disagree(world, arrival, 4)) is Outcome.TRANSACTION_UNKNOWN
     body = Disagree(arrival.holding.carnet_id, acts.rows(world, arrival.holding.carnet_id)[0].index)
-    bare = acts.make(world.ledger, body, world.stamp, (arrival.holding.device,))
+    bare = make(world.ledger, body, world.stamp, (arrival.holding.device,))
     assert world.outcome(bare) is Outcome.STANZAS_WRONG
 
 

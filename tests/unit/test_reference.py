@@ -1,6 +1,7 @@
 """Reference data with effective dates: regions, offices, readiness with its notice, publications, acceptance."""
 
 import pytest
+from eata_clients.authoring.content import Stamp
 from eata_ledger.carnet.dates import DAY, day_of, months_after
 from eata_ledger.carnet.vocabulary import Kind, OfficeType, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
@@ -69,7 +70,7 @@ def test_an_office_changes_on_its_effective_day_and_late_entries_use_the_day_of_
     yesterday = world.commit_entry(validation)
     world.now += DAY
     assert world.commit(validation) is Outcome.OFFICE_INACTIVE
-    stale = acts.Stamp(world.now - DAY, 120, life=2 * DAY)
+    stale = Stamp(world.now - DAY, 120, life=2 * DAY)
     late = world.commit_entry(validation, stamp=stale, desk=_desk_of_yesterday(world))
     assert world.outcome(late) is Outcome.ACCEPTED
     assert yesterday.header.body.TYPE is late.header.body.TYPE

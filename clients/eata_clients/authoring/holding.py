@@ -1,6 +1,7 @@
 """The holder's side: enrol, sign, declare. The holder root H makes every code and key of every slot."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eata_ledger.carnet.items import Items
@@ -75,14 +76,14 @@ def sign(holding: Holding, pin_wrap: bytes, stamp: Stamp) -> Entry:
 def travel(holding: Holding, first_slot: int, wishes: tuple[Wish, ...], stamp: Stamp) -> tuple[Entry, bytes]:
     """A travel over the next slots; returns it with its travel id. Two Argon2 runs a slot."""
     travel_id = os.urandom(16)
-    declarations, parts = _prepare(holding, first_slot, wishes)
+    declarations, parts = _prepare(holding, range(first_slot, first_slot + len(wishes)), wishes)
     entry = make(holding.ledger, Travel(holding.carnet_id, travel_id, declarations), stamp, (holding.device,), parts)
     return entry, travel_id
 
 
-def edit(holding: Holding, travel_id: bytes, first_slot: int, wishes: tuple[Wish, ...], stamp: Stamp) -> Entry:
-    """The same slots and codes with other contents."""
-    declarations, parts = _prepare(holding, first_slot, wishes)
+def edit(holding: Holding, travel_id: bytes, slots: Sequence[int], wishes: tuple[Wish, ...], stamp: Stamp) -> Entry:
+    """The travel's own slots and codes with other contents."""
+    declarations, parts = _prepare(holding, slots, wishes)
     return make(holding.ledger, EditTravel(holding.carnet_id, travel_id, declarations), stamp, (holding.device,), parts)
 
 
@@ -92,15 +93,15 @@ def delete(holding: Holding, travel_id: bytes, stamp: Stamp) -> Entry:
 
 def renew(holding: Holding, old_slot: int, slot: int, wish: Wish, stamp: Stamp) -> Entry:
     """One voucher anew, with new codes: after a cancellation, or to revoke a code that was shared."""
-    [declaration], parts = _prepare(holding, slot, (wish,))
+    [declaration], parts = _prepare(holding, (slot,), (wish,))
     return make(holding.ledger, Renew(holding.carnet_id, old_slot, declaration), stamp, (holding.device,), parts)
 
 
 def _prepare(
-    holding: Holding, first: int, wishes: tuple[Wish, ...]
+    holding: Holding, slots: Sequence[int], wishes: tuple[Wish, ...]
 ) -> tuple[tuple[Declaration, ...], tuple[Part, ...]]:
     declarations, parts = [], []
-    for slot, wish in enumerate(wishes, first):
+    for slot, wish in zip(slots, wishes, strict=False):
         voucher = holding.code_keys(CodeKind.TRANSACTION, slot)
         cancel = holding.code_keys(CodeKind.CANCELLATION, slot)
         declaration, sealed = declare(holding, slot, wish, voucher, cancel.sign.public)

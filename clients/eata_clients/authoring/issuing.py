@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
-from eata_ledger.proof.bodies import AddSets, Amend, Block, CancelCarnet, Discharge, Issue, ReserveIds, Unblock
+from eata_ledger.proof.bodies import Amend, Body, Issue, ReserveIds
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.seal.aead import Context, pack, seal
 from eata_ledger.seal.codes import Code, code_keys
@@ -79,25 +79,15 @@ def _sealed(
 
 
 def amend(
-    ledger: bytes, issuer: Party, carnet_id: int, version: int, order: Order, pin_wrap: bytes, stamp: Stamp
-) -> Entry:
+    ledger: bytes, issuer: Party, carnet_id: int, version: int, order: Order, pin_wrap: bytes, stamp: Stamp,
+    request_id: bytes | None = None,
+) -> Entry:  # fmt: skip
     """Content version `version`, the one after the last; number, home and sets stay (N-02)."""
     parts = _sealed(ledger, issuer, carnet_id, version, order.content, pin_wrap)
     body = Amend(carnet_id, order.box_p, order.valid_until, len(order.content.goods), version)
-    return make(ledger, body, stamp, (issuer.sign,), parts)
+    return make(ledger, body, stamp, (issuer.sign,), parts, request_id)
 
 
-def add_sets(ledger: bytes, issuer: Party, carnet_id: int, sets: dict[SetKind, int], stamp: Stamp) -> Entry:
-    return make(ledger, AddSets(carnet_id, sets), stamp, (issuer.sign,))
-
-
-def block(ledger: bytes, issuer: Party, carnet_id: int, blocked: bool, stamp: Stamp) -> Entry:
-    return make(ledger, Block(carnet_id) if blocked else Unblock(carnet_id), stamp, (issuer.sign,))
-
-
-def cancel_carnet(ledger: bytes, issuer: Party, carnet_id: int, stamp: Stamp) -> Entry:
-    return make(ledger, CancelCarnet(carnet_id), stamp, (issuer.sign,))
-
-
-def discharge(ledger: bytes, issuer: Party, carnet_id: int, stamp: Stamp) -> Entry:
-    return make(ledger, Discharge(carnet_id), stamp, (issuer.sign,))
+def change(ledger: bytes, issuer: Party, body: Body, stamp: Stamp, request_id: bytes | None = None) -> Entry:
+    """Sets, block, cancellation, discharge: acts with nothing sealed."""
+    return make(ledger, body, stamp, (issuer.sign,), (), request_id)

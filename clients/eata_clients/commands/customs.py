@@ -11,31 +11,23 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role, Warning
 from eata_ledger.encoding import Malformed
 
+from eata_clients.commands.options import DeskHome, Network, customs_app, signed_in
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
-from eata_clients.places import default_network
 
 if TYPE_CHECKING:
-    from eata_clients.authoring.clearing import Decision, Desk
+    from eata_clients.authoring.clearing import Decision
     from eata_clients.customs import Scanned
     from eata_clients.submitting import Committed
 
-_app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
-_Home = Annotated[
-    Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The desk's folder (TLS identity, keys).")
-]
-_Network = Annotated[
-    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
-]
-
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(_app, name="customs")
+    app.add_typer(customs_app, name="customs")
 
 
-@_app.command("sign-in")
+@customs_app.command("sign-in")
 def sign_in(
-    home: _Home, network: _Network,
+    home: DeskHome, network: Network,
     office: Annotated[str, typer.Option(help="Office code.")],
     authority: Annotated[Path, typer.Option(help="The desk authority's key file.")],
     role: Annotated[str, typer.Option(help="OFFICER or CONTROLLER.")] = "OFFICER",
@@ -57,14 +49,6 @@ def sign_in(
     say({"office": office, "role": role.upper()}, as_json, f"Signed in at {office}.")
 
 
-def _desk(home: Path) -> "Desk":
-    from eata_clients.deskfile import read_desk
-
-    if not (home / "desk.cbor").exists():
-        raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
-    return read_desk(home / "desk.cbor")
-
-
 def _shown(scanned: "Scanned") -> dict[str, Any]:
     return {
         "carnet_id": scanned.carnet.carnet_id,
@@ -82,6 +66,10 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
             for g in scanned.content.goods
             if g.item in set(scanned.presented.items | scanned.presented.not_returned)
         ],
+        "last": None if scanned.last is None else {"kind": scanned.last.kind.name, "items": str(scanned.last.items)},
+        "held_by": None if scanned.held is None else scanned.held.office,
+        "links": [{"relation": relation, "number": number} for relation, number in scanned.links],
+        "shown_before": [{"office": office, "time": time} for office, time in scanned.elsewhere],
         "history": [
             {"kind": row.kind.name, "territory": row.territory, "items": str(row.items), "opened": foil is not None}
             for row, foil in scanned.history
@@ -89,8 +77,8 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
     }
 
 
-@_app.command()
-def scan(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+@customs_app.command()
+def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Scan a voucher: its QR text, or “ID code”, on standard input."""
     from eata_ledger.proof.qr import read_code
     from eata_ledger.seal.codes import CodeKind
@@ -98,16 +86,16 @@ def scan(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False)
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
 
-    desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
+    desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk).scan(qr)))
     history = "".join(f"\n  {h['kind']} {h['territory']} {h['items']}" for h in data["history"])
     head = f"{data['kind']} of {data['items']}, {data['number']}, {data['holder']}, {data['total']}"
     say(data, as_json, head + history)
 
 
-@_app.command()
+@customs_app.command()
 def commit(
-    home: _Home, network: _Network,
+    home: DeskHome, network: Network,
     items: Annotated[str, typer.Option(help="Item ranges; the declared ones if left out.")] = "",
     not_returned: Annotated[str, typer.Option(help="Items not returned (home use).")] = "",
     final: Annotated[str, typer.Option(help="Final date (ISO); the carnet's last day if left out.")] = "",
@@ -116,6 +104,10 @@ def commit(
     reason: Annotated[str, typer.Option(help="Why a warning was acknowledged (sealed).")] = "",
     acknowledge: Annotated[list[str] | None, typer.Option(help="A warning code you have read; give it again for more.")] = None,
     processed: Annotated[str, typer.Option(help="Re-imported items that were processed abroad.")] = "",
+    seals: Annotated[str, typer.Option(help="Customs seals applied (transit opening; sealed).")] = "",
+    not_reexported: Annotated[str, typer.Option(help="Action on goods produced but not re-exported (sealed).")] = "",
+    not_produced: Annotated[str, typer.Option(help="Action on goods not produced (sealed).")] = "",
+    examined: Annotated[bool | None, typer.Option("--examined/--not-examined", help="Goods examined (validation; sealed).")] = None,
     pre_export: Annotated[bool, typer.Option("--pre-export", help="EU office of export: the first of the two clicks.")] = False,
     at: Annotated[str, typer.Option(help="When it happened (ISO with offset), for late entry after an outage.")] = "",
     controller: Annotated[Path | None, typer.Option(help="A countersigning controller's desk folder.")] = None,
@@ -130,10 +122,14 @@ def commit(
     from eata_clients.customs import CustomsClient
     from eata_clients.transport import now
 
-    desk, qr = _desk(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
+    desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     lists = (items, not_returned, processed, final)
-    notes, time_of_act = sealed_remarks(reference, remarks, reason), _event_time(at)
-    second = None if controller is None else _desk(controller)
+    notes = sealed_remarks(
+        reference, remarks, reason, seals=seals, not_reexported=not_reexported, not_produced=not_produced,
+        examined=examined,
+    )  # fmt: skip
+    time_of_act = event_time(at)
+    second = None if controller is None else signed_in(controller)
 
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
         client = CustomsClient(home, transport, desk)
@@ -153,19 +149,19 @@ def commit(
     say(data, as_json, said, f"Receipt: eata fetch-receipt {done.index} {done.entry_hash.hex()} --out receipt.cose")
 
 
-@_app.command()
-def resend(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+@customs_app.command()
+def resend(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what was not answered; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
 
-    desk = _desk(home)
+    desk = signed_in(home)
     done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())
     data = [{"index": committed.index, "entry": committed.entry_hash.hex()} for committed in done]
     say({"committed": data}, as_json, f"{len(data)} commits found or made.")
 
 
-def _event_time(text: str) -> int | None:
+def event_time(text: str) -> int | None:
     """ms UTC of an ISO time with offset, None for empty text."""
     if not text:
         return None

@@ -1,14 +1,19 @@
-"""`eata issue`, `eata issued`: an issuer's own system, talking to its gateway."""
+"""`eata issue`, `eata issued`, `eata issuer …`: an issuer's own system, talking to its gateway."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
+if TYPE_CHECKING:
+    from eata_proto.v1 import gateway_pb2
+
+_app = typer.Typer(help="An issuer's carnets, through its gateway.", no_args_is_help=True)
 _Gateway = Annotated[str, typer.Option(envvar="EATA_GATEWAY", help="The gateway's host:port.")]
 _Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="Folder with tls.key, tls.pem, ca.pem.")]
 
@@ -16,9 +21,13 @@ _Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="
 def register(app: typer.Typer) -> None:
     app.command()(issue)
     app.command()(issued)
+    app.add_typer(_app, name="issuer")
 
 
-def _call(gateway: str, home: Path, method: str, request: Any) -> Any:
+def call(
+    gateway: str, home: Path, method: str, request: Any, show: Callable[[Any], None] | None = None, count: int = 0
+) -> Any:
+    """One call of the gateway; a stream's events go to `show`, at most `count` of them (0: no end)."""
     import asyncio
 
     import grpc
@@ -35,18 +44,22 @@ def _call(gateway: str, home: Path, method: str, request: Any) -> Any:
         async with grpc.aio.secure_channel(gateway, credentials, options=CHANNEL_OPTIONS) as channel:
             stub: gateway_pb2_grpc.NicsAsyncStub = gateway_pb2_grpc.NicsStub(channel)
             try:
-                return await getattr(stub, method)(request, timeout=30)
+                if show is None:
+                    return await getattr(stub, method)(request, timeout=30)
+                seen = 0
+                async for event in getattr(stub, method)(request):
+                    show(event)
+                    seen += 1
+                    if seen == count:
+                        return None
             except grpc.aio.AioRpcError as error:
                 raise from_rpc(error) from None
 
     return asyncio.run(main())
 
 
-def issue(
-    file: Annotated[Path, typer.Argument(help="An order as JSON: the fields of IssueRequest.")],
-    gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False,
-) -> None:  # fmt: skip
-    """Issue a carnet through the gateway. The answer holds the PIN: deliver it to the holder only."""
+def _order(file: Path) -> "gateway_pb2.IssueRequest":
+    """An order file as a request. Raises `Fault`."""
     from eata_proto.v1 import gateway_pb2
     from google.protobuf import json_format
 
@@ -55,9 +68,34 @@ def issue(
         json_format.ParseDict(json.loads(file.read_bytes()), request)
     except (json_format.ParseError, ValueError) as error:
         raise Fault("ORDER_MALFORMED", f"{error}.", "See the fields of IssueRequest.") from None
-    reply: gateway_pb2.IssueReply = _call(gateway, home, "Issue", request)
-    data = {"carnet_id": reply.carnet_id, "number": reply.number, "pin": reply.pin, "index": reply.index}
-    say(data, as_json, f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin}")
+    return request
+
+
+def _issued(reply: "gateway_pb2.IssueReply", as_json: bool) -> None:
+    format_ = reply.format
+    data = {
+        "carnet_id": reply.carnet_id, "number": reply.number, "pin": reply.pin, "index": reply.index,
+        "format": _format(format_),
+    }  # fmt: skip
+    keep = "" if format_.deliver_id_pin or not format_.use_case else " Use case 1: do not hand over ID and PIN."
+    say(data, as_json, f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin}.{keep}")
+
+
+def _format(found: "gateway_pb2.Format") -> dict[str, Any]:
+    return {
+        "use_case": found.use_case, "paper": found.paper, "digital": found.digital,
+        "link": "clone_or_twin" if found.clone_or_twin else "none", "deliver_id_pin": found.deliver_id_pin,
+    }  # fmt: skip
+
+
+def issue(
+    file: Annotated[Path, typer.Argument(help="An order as JSON: the fields of IssueRequest.")],
+    gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Issue a carnet through the gateway. The answer holds the PIN: deliver it to the holder only."""
+    request = _order(file)
+    reply = call(gateway, home, "Issue", request)
+    _issued(reply, as_json)
 
 
 def issued(
@@ -70,10 +108,151 @@ def issued(
     from eata_proto.v1 import gateway_pb2
 
     request = gateway_pb2.GatewayStatusRequest(number=number, as_of=as_of)
-    reply: gateway_pb2.GatewayStatusReply = _call(gateway, home, "Reconcile", request)
+    reply: gateway_pb2.GatewayStatusReply = call(gateway, home, "Reconcile", request)
     reasons = [{"kind": r.kind, "territory": r.territory, "items": r.items} for r in reply.reasons]
     data = {
         "number": reply.number, "carnet_id": reply.carnet_id, "status": reply.status, "reasons": reasons,
         "transactions": reply.transactions,
     }  # fmt: skip
     say(data, as_json, reply.status, *(f"  {r['kind']} {r['territory']} {r['items']}" for r in reasons))
+
+
+_RequestId = Annotated[str, typer.Option(help="Your own id of this change; the same again does it once.")]
+_Number = Annotated[str, typer.Argument(help="Carnet number or ID.")]
+
+
+@_app.command()
+def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], gateway: _Gateway, home: _Home,
+             as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Check an order without writing anything: every problem at once, and which format to issue."""
+    reply = call(gateway, home, "Validate", _order(file))
+    found = [{"code": p.code, "sentence": p.sentence} for p in reply.problems]
+    data = {"problems": found, "format": _format(reply.format), "total_minor": reply.total_minor}
+    say(data, as_json, *(f"{p['code']}: {p['sentence']}" for p in found), *([] if found else ["Good."]))
+    raise typer.Exit(1 if found else 0)
+
+
+@_app.command()
+def draft(file: Annotated[Path, typer.Argument(help="An order as JSON.")], draft_id: Annotated[str, typer.Option("--id")],
+          gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Save an order at the gateway to go on with later."""
+    from eata_proto.v1 import gateway_pb2
+
+    call(gateway, home, "SaveDraft", gateway_pb2.Draft(draft_id=draft_id, order=_order(file)))
+    say({"draft": draft_id}, as_json, "Saved.")
+
+
+@_app.command()
+def drafts(
+    gateway: _Gateway, home: _Home,
+    issue: Annotated[str, typer.Option(help="Issue this draft.")] = "",
+    delete: Annotated[str, typer.Option(help="Delete this draft.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """List drafts; issue or delete one."""
+    from eata_proto.v1 import gateway_pb2
+
+    if issue:
+        _issued(call(gateway, home, "IssueDraft", gateway_pb2.DraftId(draft_id=issue)), as_json)
+        return
+    if delete:
+        call(gateway, home, "DeleteDraft", gateway_pb2.DraftId(draft_id=delete))
+    found = call(gateway, home, "Drafts", gateway_pb2.DraftsRequest()).drafts
+    rows = [{"draft": d.draft_id, "number": d.order.number, "holder": d.order.holder} for d in found]
+    say(rows, as_json, *(f"{r['draft']}: {r['number']} {r['holder']}" for r in rows))
+
+
+@_app.command()
+def amend(file: Annotated[Path, typer.Argument(help="The whole order anew, as JSON.")], request_id: _RequestId,
+          gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Change a carnet within 30 days of issue and before any transaction; the holder signs again."""
+    from eata_proto.v1 import gateway_pb2
+
+    request = gateway_pb2.AmendRequest(request_id=request_id, order=_order(file))
+    _changed(call(gateway, home, "Amend", request), as_json, "Amended; the holder signs again.")
+
+
+def _changed(reply: Any, as_json: bool, text: str) -> None:
+    say({"carnet_id": reply.carnet_id, "index": reply.index}, as_json, text)
+
+
+@_app.command()
+def sets(number: _Number, add: Annotated[list[str], typer.Option(help="KIND=N; again for more.")], request_id: _RequestId,
+         gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Add voucher sets."""
+    from eata_proto.v1 import gateway_pb2
+
+    wanted = {}
+    for text in add:
+        kind, _, count = text.upper().partition("=")
+        if not count.isdecimal():
+            raise Fault("ORDER_MALFORMED", "Sets are KIND=N.", "For example TRANSIT=2.")
+        wanted[kind] = int(count)
+    request = gateway_pb2.SetsRequest(request_id=request_id, number=number, sets=wanted)
+    _changed(call(gateway, home, "AddSets", request), as_json, "Added.")
+
+
+def _change(method: str, said: str, about: str) -> None:
+    """One command for each act that names nothing but the carnet."""
+
+    def act(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+            as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+        from eata_proto.v1 import gateway_pb2
+
+        request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
+        _changed(call(gateway, home, method, request), as_json, said)
+
+    _app.command(name=method.lower(), help=about)(act)
+
+
+_change("Block", "Blocked.", "No new transaction; returns only with a controller.")
+_change("Unblock", "Unblocked.", "Take a block back.")
+_change("Cancel", "Cancelled.", "Withdraw a carnet that was never used.")
+
+
+@_app.command()
+def discharge(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+              as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """End a carnet; tells what was never used, and blocks it if anything was."""
+    from eata_proto.v1 import gateway_pb2
+
+    request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
+    reply: gateway_pb2.DischargeReply = call(gateway, home, "Discharge", request)
+    data = {"carnet_id": reply.carnet_id, "index": reply.index, "unused": dict(reply.unused),
+            "prepared": reply.prepared, "blocked": reply.blocked}  # fmt: skip
+    unused = ", ".join(f"{kind} {n}" for kind, n in sorted(reply.unused.items()) if n) or "nothing"
+    say(data, as_json, f"Discharged. Unused: {unused}; {reply.prepared} vouchers prepared. Blocked: {reply.blocked}.")
+
+
+@_app.command()
+def transactions(number: _Number, gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:
+    """The digital transaction records: validations in full, the rest in summary."""
+    from eata_proto.v1 import gateway_pb2
+
+    reply = call(gateway, home, "Transactions", gateway_pb2.TransactionsRequest(number=number))
+    rows = [
+        {"index": t.index, "kind": t.kind, "territory": t.territory, "office": t.office, "items": t.items,
+         "not_returned": t.not_returned, "time": t.time, "final_date": t.final_date or None, "cancelled": t.cancelled,
+         "full": t.full}
+        for t in reply.transactions
+    ]  # fmt: skip
+    data = {"number": reply.number, "carnet_id": reply.carnet_id, "transactions": rows, "asks": list(reply.asks)}
+    say(data, as_json, *(f"{r['index']:>6} {r['time']} {r['kind']:<15} {r['items']:<12} {r['office']}" for r in rows))
+
+
+@_app.command()
+def follow(
+    gateway: _Gateway,
+    home: _Home,
+    since: Annotated[int, typer.Option("--from", help="First ledger index wanted: one past the last you kept.")] = 0,
+    count: Annotated[int, typer.Option(help="Stop after so many events; 0: never.")] = 0,
+) -> None:
+    """What happens to your carnets, one JSON object a line, from an index on."""
+    from eata_proto.v1 import gateway_pb2
+
+    def show(event: gateway_pb2.GatewayEvent) -> None:
+        facts = json.loads(event.json)
+        typer.echo(json.dumps({"index": event.index, "time": event.time, "type": event.type,
+                               "carnet_id": event.carnet_id, "number": event.number, "facts": facts}))  # fmt: skip
+
+    call(gateway, home, "Follow", gateway_pb2.GatewayFollowRequest(from_index=since), show, count)

@@ -10,7 +10,7 @@ from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.journey import Journey, report
 from eata_ledger.encoding import Malformed
 
-from eata_clients.console import JSON, say
+from eata_clients.console import JSON, readable, say
 from eata_clients.faults import Fault
 
 _receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)
@@ -70,15 +70,12 @@ def verify(
     claim = verdict.claim
     data: dict[str, Any] = {"good": verdict.good, "why": verdict.why, "signers": list(verdict.signers)}
     if claim is not None:
-        data |= {"index": claim.index, "facts": _readable(claim.facts), "log_time": claim.log_time}
+        data |= {
+            "index": claim.index, "facts": readable(claim.facts), "log_time": claim.log_time,
+            "standing": claim.standing.name, "at_index": claim.at_index,
+        }  # fmt: skip
     say(data, as_json, f"{'good' if verdict.good else 'NOT GOOD'}: {verdict.why}")
     raise typer.Exit(0 if verdict.good else 1)
-
-
-def _readable(facts: Any) -> Any:
-    if isinstance(facts, bytes):
-        return facts.hex()
-    return [_readable(fact) for fact in facts] if isinstance(facts, list) else facts
 
 
 def _receipt_bytes(path: Path) -> bytes:

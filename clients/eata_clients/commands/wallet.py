@@ -8,25 +8,19 @@ from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed
+from eata_ledger.state import Incident
 
+from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
-from eata_clients.places import default_network
 
 if TYPE_CHECKING:
     from eata_clients.authoring.holding import Wish
     from eata_clients.wallet import Downloaded
 
-_app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)
-_Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The wallet's folder.")]
-_Network = Annotated[
-    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
-]
-_Carnet = Annotated[int, typer.Argument(help="Carnet ID.")]
-
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(_app, name="wallet")
+    app.add_typer(wallet_app, name="wallet")
 
 
 def _summary(shown: "Downloaded") -> dict[str, Any]:
@@ -49,10 +43,18 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
             {
                 "index": row.index, "kind": row.kind.name, "territory": row.territory, "office": row.office,
                 "items": str(row.items), "not_returned": str(row.not_returned), "time": row.event_time,
+                "slot": row.slot, "cancelled": row.cancelled is not None,
                 "counterfoil_opened": counterfoil is not None, "entry": shown.entries[row.index].hex(),
             }
             for row, counterfoil in shown.rows
         ],
+        "links": [{"relation": link.relation, "number": link.number} for link in shown.reply.links],
+        "incidents": [
+            {"index": i.index, "type": i.type.name, "territory": i.territory, "office": i.office, "about": i.about}
+            for i in (Incident.from_bytes(incident.record) for incident in shown.reply.incidents)
+        ],
+        "blocked": shown.state.blocked,
+        "carnet_status": shown.state.status.name,
         "home_out": str(shown.state.home_out),
         "admitted": {territory: str(items) for territory, items in shown.state.admitted.items()},
         "status": reconciliation.status,
@@ -67,12 +69,16 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         f"  {v['slot']:>3} {v['kind']:<14} {v['territory']:<4} {v['items']:<12} {v['state']}"
         for v in summary["vouchers"]
     ]
-    lines += [f"  {t['kind']} {t['items']} at {t['office']}" for t in summary["transactions"]]
+    lines += [
+        f"  {t['kind']} {t['items']} at {t['office']}" + (" (cancelled)" if t["cancelled"] else "")
+        for t in summary["transactions"]
+    ]
+    lines += [f"  {link['relation']} {link['number']}" for link in summary["links"]]
     return lines
 
 
-@_app.command()
-def download(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+@wallet_app.command()
+def download(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Download a carnet: give its PIN QR text, or “ID PIN”, on standard input."""
     from eata_ledger.proof.qr import read_code
     from eata_ledger.seal.codes import CodeKind
@@ -86,9 +92,9 @@ def download(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = Fa
     say(summary, as_json, *_lines(summary))
 
 
-@_app.command()
+@wallet_app.command()
 def show(
-    carnet: _Carnet, home: _Home, network: _Network,
+    carnet: CarnetId, home: WalletHome, network: Network,
     as_of: Annotated[str, typer.Option(help="ISO date for the reconciliation.")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
@@ -100,8 +106,8 @@ def show(
     say(summary, as_json, *_lines(summary), f"  {summary['status']}")
 
 
-@_app.command()
-def sign(carnet: _Carnet, home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+@wallet_app.command()
+def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Accept the terms and sign the carnet."""
     from eata_clients.authoring.holding import TERMS
     from eata_clients.commands.session import run
@@ -122,9 +128,9 @@ def _travel_id(text: str) -> bytes:
         raise Malformed("a travel id is hex digits") from None
 
 
-@_app.command()
+@wallet_app.command()
 def delete(
-    carnet: _Carnet, travel_id: _Travel, home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False
+    carnet: CarnetId, travel_id: _Travel, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False
 ) -> None:
     """Delete a travel that has not been transacted; its sets come back."""
     from eata_clients.commands.session import run
@@ -135,9 +141,9 @@ def delete(
     say({"index": done.index}, as_json, "Deleted.")
 
 
-@_app.command()
+@wallet_app.command()
 def edit(
-    carnet: _Carnet, travel_id: _Travel, home: _Home, network: _Network,
+    carnet: CarnetId, travel_id: _Travel, home: WalletHome, network: Network,
     voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
@@ -150,8 +156,8 @@ def edit(
     say({"index": done.index}, as_json, "Changed.")
 
 
-@_app.command()
-def resend(home: _Home, network: _Network, as_json: Annotated[bool, JSON] = False) -> None:
+@wallet_app.command()
+def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what was not answered; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
     from eata_clients.wallet import WalletClient
@@ -175,9 +181,9 @@ def _wish(text: str) -> "Wish":
     return Wish(Kind[kind.upper()], territory.upper(), Items.parse(items), Items.parse(rest))
 
 
-@_app.command()
+@wallet_app.command()
 def travel(
-    carnet: _Carnet, home: _Home, network: _Network,
+    carnet: CarnetId, home: WalletHome, network: Network,
     voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
@@ -191,18 +197,22 @@ def travel(
     say(data, as_json, *(f"slot {d['slot']}: {d['kind']} {d['territory']}" for d in data))
 
 
-@_app.command()
+@wallet_app.command()
 def qr(
-    carnet: _Carnet, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: _Home, network: _Network,
+    carnet: CarnetId, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: WalletHome, network: Network,
     png: Annotated[Path | None, typer.Option(help="Also write the QR picture here.")] = None,
+    cancellation: Annotated[bool, typer.Option("--cancellation", help="The code that cancels what was committed.")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Show a voucher's QR text (works offline); it is the code: show it to Customs only."""
+    from eata_ledger.seal.codes import CodeKind
+
     from eata_clients.commands.session import run
     from eata_clients.wallet import WalletClient
 
     async def code(transport: Any) -> str:
-        return WalletClient(home, transport).code(carnet, slot).text
+        kind = CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
+        return WalletClient(home, transport).code(carnet, slot, kind).text
 
     if not 1 <= slot <= 1024:
         raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")

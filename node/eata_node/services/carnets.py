@@ -174,6 +174,20 @@ class Carnets:
                 found.append(reading_pb2.Incident(index=incident.index, record=value, parts=parts))
         return found
 
+    def asks(self, carnet_id: int) -> list[reading_pb2.Incident]:
+        """What the holder has asked of the issuer (APP-27)."""
+        stored = self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id))
+        found = [Incident.from_own(value) for _, value in stored]
+        return [
+            reading_pb2.Incident(index=i.index, record=i.to_bytes(), parts=self._asked(i.index))
+            for i in found if i.type is EntryType.ASK
+        ]  # fmt: skip
+
+    def _asked(self, index: int) -> list[reading_pb2.SealedPart]:
+        """The request's own header says what was asked; it has no sealed part."""
+        stored = self._replica.store.entry(index)
+        return [] if stored is None else [reading_pb2.SealedPart(header=stored.header)]
+
     def notices(self, vouchers: Iterable[Voucher], carnet_id: int) -> list[reading_pb2.NoticeState]:
         """The newest pre-notification of each voucher, with details and answer: for the holder."""
         facts, found = Facts(self._replica.store), []

@@ -151,6 +151,7 @@ class Issuer(reading_pb2_grpc.IssuerServicer):
             full = row.kind is Kind.VALIDATION
             labels = {Label.COUNTERFOIL, Label.STANZA} if full else set[Label]()
             reply.rows.append(self._carnets.row(row, labels, own))
+        reply.incidents.extend(self._carnets.asks(query.carnet_id))
         return reply
 
 

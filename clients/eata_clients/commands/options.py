@@ -1,0 +1,45 @@
+"""What the desk's and the wallet's commands share: their groups, their options, the signed-in desk."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eata_clients.faults import Fault
+from eata_clients.places import default_network
+
+if TYPE_CHECKING:
+    from eata_clients.authoring.clearing import Desk
+    from eata_clients.lists import Openers
+
+customs_app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
+wallet_app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)
+
+DeskHome = Annotated[
+    Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The desk's folder (TLS identity, keys).")
+]
+WalletHome = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The wallet's folder.")]
+Network = Annotated[
+    Path, typer.Option("--network", envvar="EATA_NETWORK", default_factory=default_network, help="The network file.")
+]
+CarnetId = Annotated[int, typer.Argument(help="Carnet ID.")]
+Opener = Annotated[
+    list[Path] | None,
+    typer.Option(envvar="EATA_OPENER", help="A territory's key file, to read what is sealed for it; again for more."),
+]
+
+
+def signed_in(home: Path) -> "Desk":
+    """The desk whose officer has signed in here."""
+    from eata_clients.deskfile import read_desk
+
+    if not (home / "desk.cbor").exists():
+        raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
+    return read_desk(home / "desk.cbor")
+
+
+def opener_keys(files: list[Path] | None) -> "Openers":
+    """The territory keys an administration's opener holds."""
+    from eata_clients.lists import openers
+
+    return openers(*(path.read_bytes() for path in files or ()))

@@ -1,0 +1,182 @@
+"""`eata registry`: readiness, offices, regions, acceptance, voucher sets, news, directory; and ICC's publishing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from eata_ledger.carnet.dates import day_of, iso
+from eata_ledger.carnet.vocabulary import ReadinessStage, Topic
+from eata_ledger.encoding import Malformed
+
+from eata_clients.commands.options import Network
+from eata_clients.console import JSON, say
+
+_app = typer.Typer(
+    help="The public registry: who is digital, which offices, what is accepted, news.", no_args_is_help=True
+)
+_Key = Annotated[Path, typer.Option("--key", help="ICC operations' key file.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_app, name="registry")
+
+
+def _fetch(network: Path) -> Any:
+    from eata_clients.commands.session import run
+    from eata_clients.registry import fetch
+
+    return run(network, None, fetch)
+
+
+@_app.command()
+def readiness(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Which territories are digital, since or from when, and how firm the date is (GTP-01, GTP-02)."""
+    registry = _fetch(network)
+    rows = []
+    for code, territory in sorted(registry.territories.items()):
+        announced = registry.announced.get(code)
+        since = territory.digital_from
+        rows.append({
+            "territory": code, "administrations": list(territory.administrations),
+            "digital_from": None if since is None else iso(since),
+            "digital": since is not None and since <= registry.today,
+            "announced": None if announced is None else iso(announced.digital_from),
+            "stage": None if announced is None else announced.stage.name,
+        })  # fmt: skip
+    lines = [
+        f"{r['territory']:<5} {'digital since ' + str(r['digital_from']) if r['digital'] else 'paper'}"
+        + (f", {str(r['stage']).lower()} {r['announced']}" if r["announced"] else "")
+        for r in rows
+    ]
+    say({"as_of": iso(registry.today), "territories": rows}, as_json, *lines)
+
+
+@_app.command()
+def offices(
+    network: Network, territory: Annotated[str, typer.Option(help="Only this territory.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Offices with region, address, hours, place and types (ACC-61)."""
+    registry = _fetch(network)
+    rows = []
+    for code, office in sorted(registry.offices.items()):
+        about = registry.described.get(code)
+        if territory in ("", office.territory):
+            rows.append({
+                "code": code, "name": office.name, "administration": office.administration,
+                "territory": office.territory, "active": office.active, "region": about and about.region,
+                "address": about and about.address, "contact": about and about.contact, "hours": about and about.hours,
+                "latitude": about and about.latitude and about.latitude / 1e6,
+                "longitude": about and about.longitude and about.longitude / 1e6,
+                "types": [] if about is None else [t.name for t in about.types],
+            })  # fmt: skip
+    lines = [f"{r['code']:<12} {r['territory']:<4} {r['name']}" + ("" if r["active"] else " (closed)") for r in rows]
+    say(rows, as_json, *lines)
+
+
+@_app.command()
+def regions(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Customs regions, each of one territory (OBJ-03)."""
+    found = _fetch(network).regions
+    rows = [
+        {"code": r.code, "name": r.name, "administration": r.administration, "territory": r.territory, "active": r.active}
+        for _, r in sorted(found.items())
+    ]  # fmt: skip
+    say(rows, as_json, *(f"{r['code']:<12} {r['territory']:<4} {r['name']}" for r in rows))
+
+
+@_app.command()
+def acceptance(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """What each territory accepts: intended uses, transit, split, postal, replacement (domain §3.4)."""
+    rows = [
+        {"territory": a.territory, "categories": list(a.categories), "transit": a.transit, "split": a.split,
+         "postal": a.postal, "replacement": a.replacement, "effective": iso(a.effective)}
+        for _, a in sorted(_fetch(network).accepted.items())
+    ]  # fmt: skip
+    say(rows, as_json, *(f"{r['territory']:<4} {', '.join(r['categories'])}" for r in rows))
+
+
+@_app.command()
+def sets(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Voucher sets and colours by carnet type and home (domain §3.1)."""
+    rows = [
+        {"type": v.type.name, "home": v.home, "cover": v.cover, "colours": {k.name: c for k, c in v.colours.items()}}
+        for _, v in sorted(_fetch(network).voucher_sets.items())
+    ]
+    say(rows, as_json, *(f"{r['type']:<12} {r['home'] or 'all':<4} {r['colours']}" for r in rows))
+
+
+def _published(topic: Topic, network: Path, as_json: bool) -> None:
+    registry = _fetch(network)
+    rows = [
+        {"key": key, "title": p.title, "text": p.text, "effective": iso(p.effective)}
+        for (kind, key), p in registry.published.items()
+        if kind is topic and p.text is not None and p.effective <= registry.today
+    ]
+    rows.sort(key=lambda row: (row["effective"], row["key"]), reverse=True)
+    say(rows, as_json, *(f"{r['effective']} {r['title']}\n  {r['text']}" for r in rows))
+
+
+@_app.command()
+def news(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """News from ICC, the newest first (ACC-72)."""
+    _published(Topic.NEWS, network, as_json)
+
+
+@_app.command()
+def directory(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """Stakeholders of the guarantee chain (ACC-72)."""
+    _published(Topic.DIRECTORY, network, as_json)
+
+
+def _operate(network: Path, key: Path, body: Any) -> Any:
+    from eata_ledger.proof.keys import SigningKey
+
+    from eata_clients.authoring.content import Stamp
+    from eata_clients.authoring.registering import by_operations
+    from eata_clients.commands.session import run
+    from eata_clients.registry import fetch
+    from eata_clients.submitting import submit
+    from eata_clients.transport import now
+
+    async def work(transport: Any) -> Any:
+        genesis = (await fetch(transport)).genesis
+        entry = by_operations(genesis.ledger, SigningKey(key.read_bytes()), body, Stamp(now()))
+        return await submit(transport, genesis, entry)
+
+    return run(network, None, work)
+
+
+@_app.command()
+def publish(
+    topic: Annotated[str, typer.Argument(help="news or directory.")], code: Annotated[str, typer.Argument(help="Its key.")],
+    network: Network, key: _Key, title: Annotated[str, typer.Option(help="One line.")],
+    text: Annotated[str, typer.Option(help="The text; left out, the entry is withdrawn.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Publish news or a directory entry (ICC operations)."""
+    from eata_ledger.proof.bodies import Publish
+
+    if topic.upper() not in Topic.__members__:
+        raise Malformed("topics are news and directory")
+    today = day_of(datetime.now(UTC).date().isoformat())
+    done = _operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))
+    say({"index": done.index}, as_json, "Published." if text else "Withdrawn.")
+
+
+@_app.command()
+def announce(
+    territory: Annotated[str, typer.Argument(help="Territory code.")], network: Network, key: _Key,
+    digital_from: Annotated[str, typer.Option(help="The digital date (ISO).")],
+    stage: Annotated[str, typer.Option(help="provisional (5 months ahead) or confirmed (3 months ahead).")] = "provisional",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Announce or confirm a territory's digital date (ICC operations)."""
+    from eata_ledger.proof.bodies import Readiness
+
+    if stage.upper() not in ReadinessStage.__members__:
+        raise Malformed("stages are provisional and confirmed")
+    body = Readiness(territory.upper(), ReadinessStage[stage.upper()], day_of(digital_from))
+    done = _operate(network, key, body)
+    say({"index": done.index}, as_json, f"{territory.upper()}: {stage.lower()} {digital_from}.")

@@ -1,0 +1,82 @@
+"""`eata wallet`: where the goods are and what to do by when; sharing and renewing a voucher."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.items import Items
+
+from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.console import JSON, say
+from eata_clients.faults import Fault
+
+DISCLAIMER = "Whoever has this text can present this one voucher at its territory. You stay liable. Revoke it with `eata wallet renew`."
+_Slot = Annotated[int, typer.Argument(min=1, max=1024, help="Voucher slot.")]
+
+
+def register(app: typer.Typer) -> None:
+    """The commands hang on the wallet group."""
+
+
+@wallet_app.command()
+def where(
+    carnet: CarnetId, home: WalletHome, network: Network,
+    on: Annotated[str, typer.Option(help="As seen on this day (ISO); today if left out.")] = "",
+    ics: Annotated[Path | None, typer.Option(help="Write every deadline as a calendar file here.")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Each item at home, abroad or gone; what to do, and by when."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+    from eata_clients.whereabouts import as_json as told
+    from eata_clients.whereabouts import calendar, forecast, lines
+
+    day = day_of(on or datetime.now(UTC).date().isoformat())
+    found = forecast(run(network, None, lambda transport: WalletClient(home, transport).show(carnet)), day)
+    if ics is not None:
+        ics.write_bytes(calendar(found))
+    head = f"{found.downloaded.carnet.number}" + (": act soon" if found.at_risk else "")
+    say(told(found), as_json, head, *lines(found), *([f"Calendar: {ics}"] if ics else []))
+
+
+@wallet_app.command()
+def share(
+    carnet: CarnetId, slot: _Slot, home: WalletHome, network: Network,
+    base: Annotated[str, typer.Option(help="Address of the page that opens a voucher.")] = "https://eata.invalid/v",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """A link to one voucher: its transaction code alone, in the fragment, which no server sees."""
+    from urllib.parse import quote
+
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    async def work(transport: Any) -> tuple[str, str, str]:
+        client = WalletClient(home, transport)
+        shown = await client.show(carnet)
+        voucher = next((v for v in shown.vouchers if v.slot == slot), None)
+        if voucher is None or voucher.state.name != "PREPARED":
+            raise Fault("TRAVEL_UNKNOWN", "This voucher is not open.", "See `eata wallet show`.")
+        return client.code(carnet, slot).text, voucher.kind.name, voucher.territory
+
+    text, kind, territory = run(network, None, work)
+    link = f"{base}#{quote(text, safe=':')}"
+    data = {"link": link, "text": text, "kind": kind, "territory": territory, "disclaimer": DISCLAIMER}
+    say(data, as_json, DISCLAIMER, f"{kind} {territory}: {link}")
+
+
+@wallet_app.command()
+def renew(
+    carnet: CarnetId, slot: _Slot, home: WalletHome, network: Network,
+    items: Annotated[str, typer.Option(help="Corrected item ranges; as declared if left out.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """A new voucher with new codes: redo what was cancelled, or make a shared code worthless."""
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    wanted = Items.parse(items) if items else None
+    fresh = run(network, None, lambda transport: WalletClient(home, transport).renew(carnet, slot, wanted))
+    say({"old": slot, "slot": fresh}, as_json, f"Slot {slot} is worthless now; use slot {fresh}.")
