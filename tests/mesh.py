@@ -35,8 +35,16 @@ from eata_node.engine.core import CoreServer
 from eata_node.server import Proxy, Setup
 from eata_node.tls import Authority
 
-MEMBERS = ("CH", "DE", "FR", "XS", "XB", "CH-ALLIANCE", "ES-CAMARA", "ICC-AUDIT")
-ADMINISTRATION = {"CH-ZRH": "CH", "DE-BER": "DE", "FR-LYS": "FR", "XS-KLOW": "XS", "XB-SZOHOD": "XB"}
+MEMBERS = ("CH", "DE", "FR", "RS", "US", "XS", "XB", "CH-ALLIANCE", "ES-CAMARA", "ICC-AUDIT")
+ADMINISTRATION = {
+    "RS-BEG": "RS",
+    "US-JFK": "US",
+    "CH-ZRH": "CH",
+    "DE-BER": "DE",
+    "FR-LYS": "FR",
+    "XS-KLOW": "XS",
+    "XB-SZOHOD": "XB",
+}
 
 
 def network_of(home: Path) -> Network:

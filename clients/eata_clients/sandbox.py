@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from eata_ledger.carnet.dates import DAY, day_of
-from eata_ledger.carnet.vocabulary import OrganisationKind
+from eata_ledger.carnet.vocabulary import CarnetType, OfficeType, OrganisationKind, SetKind, Topic
+from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.stanza import SealingKey
@@ -23,7 +24,8 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
     """Signed registrations of a list of parties; their keys lie in folders under `offices`, made where missing."""
 
     operations = SigningKey((offices / "icc" / "operations.key").read_bytes())
-    stamp, day = Stamp(now()), day_of(datetime.now(UTC).date().isoformat())
+    # in force since yesterday: west of Greenwich today has not begun everywhere
+    stamp, day = Stamp(now()), day_of(datetime.now(UTC).date().isoformat()) - 1
     parties: dict[str, Party] = {}
 
     def party(code: str) -> Party:
@@ -72,4 +74,45 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
                 tuple(office["offsets"]), day, stamp,
             )
         )  # fmt: skip
-    return entries
+    return entries + _reference(source, parties, operations, ledger, day, stamp)
+
+
+def _reference(
+    source: dict[str, Any], parties: dict[str, Party], operations: SigningKey, ledger: bytes, day: int, stamp: Stamp
+) -> list[Entry]:
+    """Regions and descriptions by their administrations; acceptance, voucher sets and publications by operations."""
+    by_party: list[tuple[str, bodies.Body]] = [
+        (
+            r["administration"],
+            bodies.RegisterRegion(r["code"], r["administration"], r["territory"], r["name"], True, day),
+        )
+        for r in source.get("regions", ())
+    ]
+    by_party += [
+        (o["administration"], bodies.DescribeOffice(
+            o["office"], o["administration"], o["region"], o["address"], o["contact"], o["hours"],
+            _microdegrees(o["latitude"]), _microdegrees(o["longitude"]),
+            OfficeType(sum(OfficeType[name] for name in o["types"])), day,
+        ))
+        for o in source.get("described", ())
+    ]  # fmt: skip
+    by_operations: list[bodies.Body] = [
+        bodies.Acceptance(
+            a["territory"], tuple(a["categories"]), a["transit"], a["split"], a["postal"], a["replacement"], day
+        )
+        for a in source.get("acceptance", ())
+    ]
+    for v in source.get("voucher_sets", ()):
+        colours = {SetKind[name]: colour for name, colour in v["colours"].items()}
+        by_operations.append(bodies.VoucherSets(CarnetType[v["type"]], v["home"], v["cover"], colours, day))
+    by_operations += [
+        bodies.Publish(Topic[p["topic"]], p["key"], p["title"], p["text"], day) for p in source.get("published", ())
+    ]
+    return [
+        *(registering.by_party(ledger, parties[code], body, stamp) for code, body in by_party),
+        *(registering.by_operations(ledger, operations, body, stamp) for body in by_operations),
+    ]
+
+
+def _microdegrees(degrees: float | None) -> int | None:
+    return None if degrees is None else round(degrees * 1_000_000)

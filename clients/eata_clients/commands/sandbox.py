@@ -49,7 +49,7 @@ def seed(
                 await submit(transport, registry.genesis, entry)
                 new += 1
             except EataError as error:
-                if error.code != "ALREADY_REGISTERED":
+                if error.code not in ("ALREADY_REGISTERED", "VERSION_WRONG"):
                     raise
         return new
 

@@ -1,0 +1,1 @@
+"""Playing the public vectors on a live sandbox, and comparing what it answers."""

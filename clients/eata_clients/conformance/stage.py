@@ -1,0 +1,150 @@
+"""A live sandbox with all its parties' keys at hand: issuer, holder and desks of every territory."""
+
+import json
+import secrets
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+from eata_ledger.carnet.dates import local_day
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, Role, SetKind, Warning
+from eata_ledger.proof import bodies
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.qr import CodeQr
+from eata_ledger.seal.codes import CodeKind
+
+from eata_clients.authoring import clearing, issuing
+from eata_clients.authoring.clearing import Decision, Desk
+from eata_clients.authoring.content import CarnetContent, Goods, Stamp, remarks
+from eata_clients.authoring.holding import Wish
+from eata_clients.authoring.issuing import Order
+from eata_clients.customs import CustomsClient
+from eata_clients.errors import EataError
+from eata_clients.issuer import IssuerClient, read_party
+from eata_clients.network import Identity, Network
+from eata_clients.submitting import Committed, submit
+from eata_clients.transport import Transport, now
+from eata_clients.wallet import Downloaded, WalletClient
+
+ISSUER = "CH-ALLIANCE"
+
+
+@dataclass
+class Stage:
+    """Everybody of the sandbox; `offices` is the folder of their folders, `work` where the holder's wallet lies."""
+
+    network: Network
+    offices: Path
+    work: Path
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _transports: dict[str, Transport] = field(default_factory=dict)
+    _desks: dict[tuple[str, Role], Desk] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
+        self._office_of = {o["territory"]: (o["code"], o["administration"]) for o in reversed(source["offices"])}
+        self.today = local_day(now(), 0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def territories(self) -> frozenset[str]:
+        return frozenset(self._office_of)
+
+    async def transport(self, member: str) -> Transport:
+        """A member's own transport; the public's for the empty name."""
+        if member not in self._transports:
+            made = Transport(self.network, Identity.read(self.offices / member) if member else None)
+            self._transports[member] = await self._stack.enter_async_context(made)
+        return self._transports[member]
+
+    async def issuer(self) -> IssuerClient:
+        folder = self.offices / ISSUER
+        return IssuerClient(folder, await self.transport(ISSUER), read_party(folder / "party.cbor"))
+
+    async def change(self, body: bodies.Body) -> Committed:
+        """An act of the issuer."""
+        issuer = await self.issuer()
+        registry = await issuer.registry()
+        entry = issuing.change(registry.genesis.ledger, issuer.party, body, Stamp(now()))
+        return await submit(await self.transport(ISSUER), registry.genesis, entry)
+
+    async def customs(self, territory: str, role: Role = Role.OFFICER) -> CustomsClient:
+        """A desk in the territory."""
+        office, member = self._office_of[territory]
+        if (office, role) not in self._desks:
+            authority = SigningKey((self.offices / member / "desk-authority.key").read_bytes())
+            self._desks[office, role] = clearing.sign_in(self.network.ledger, authority, office, role, now())
+        return CustomsClient(self.work / member, await self.transport(member), self._desks[office, role])
+
+    async def carnet(self, home: str, items: int, days: int, sets: dict[SetKind, int]) -> "Played":
+        """A carnet issued today, valid `days` more, downloaded and signed."""
+        number = f"{home[:2]}T{secrets.randbelow(10**10):010d}"
+        goods = tuple(Goods(n, f"piece {n}", 1, "CH", 10_000, "1 kg") for n in range(1, items + 1))
+        content = CarnetContent("Conformance Ltd", (), "Exhibitions", "CHF", ("EU",), goods)
+        box_p = tuple(sorted(self.territories - {home}))
+        order = Order(number, home, box_p, self.today + days, sets, content, True)
+        issued, _ = await (await self.issuer()).issue(number, order)
+        wallet = WalletClient(self.work / "wallet", await self.transport(""))
+        await wallet.download(CodeQr(str(issued.carnet_id), issued.pin))
+        await wallet.sign(issued.carnet_id)
+        return Played(self, wallet, issued.carnet_id)
+
+
+@dataclass
+class Played:
+    """One carnet on the stage."""
+
+    stage: Stage
+    wallet: WalletClient
+    carnet_id: int
+
+    async def prepare(self, *wishes: tuple[Kind, str, str, str]) -> list[int]:
+        """A travel of (kind, territory, items, not returned); its slots."""
+        wanted = tuple(Wish(kind, place, Items.parse(items), Items.parse(rest)) for kind, place, items, rest in wishes)
+        return [slot for slot, _, _ in await self.wallet.travel(self.carnet_id, wanted)]
+
+    async def commit(self, slot: int, territory: str, kind: Kind | None = None, final: int | None = None) -> int:
+        """Scans and commits as declared, every warning acknowledged; the ledger index."""
+        customs = await self.stage.customs(territory)
+        scanned = await customs.scan(self.wallet.code(self.carnet_id, slot))
+        decision = Decision(
+            scanned.presented.items, scanned.presented.not_returned, final_day=final, kind=kind,
+            acknowledged=tuple(Warning), remarks=remarks(reason="conformance"),
+        )  # fmt: skip
+        return (await customs.commit(scanned, decision)).index
+
+    async def reject(self, slot: int, territory: str) -> None:
+        customs = await self.stage.customs(territory)
+        await customs.reject(await customs.scan(self.wallet.code(self.carnet_id, slot)), "conformance")
+
+    async def cancel(self, slot: int, territory: str, index: int) -> None:
+        code = self.wallet.code(self.carnet_id, slot, CodeKind.CANCELLATION)
+        await (await self.stage.customs(territory)).cancel(code, index, "conformance")
+
+    async def show(self, as_of: str = "") -> Downloaded:
+        return await self.wallet.show(self.carnet_id, as_of)
+
+    async def seen_by(self, territory: str) -> list[int]:
+        """Ledger indexes of the rows a territory's officer gets; none where it has not met the carnet."""
+        try:
+            reply = await (await self.stage.customs(territory)).carnet(self.carnet_id)
+        except EataError as error:
+            if error.code == "NOT_VISIBLE":
+                return []
+            raise
+        return [row.index for row in reply.rows]
+
+
+def unplayable(territories: Iterable[str], stage: Stage) -> str:
+    """Why a vector has no place on this stage, empty if it has."""
+    missing = sorted(set(territories) - stage.territories)
+    return f"the sandbox has no office in {', '.join(missing)}" if missing else ""
