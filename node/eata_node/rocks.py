@@ -84,14 +84,14 @@ class Rocks:
     def scan_back(self, family: str, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with low ≤ key < high, descending."""
         options = ReadOptions()
-        options.set_iterate_lower_bound(low)
-        options.set_iterate_upper_bound(high)
         options.set_verify_checksums(True)
         store = self._families[family]
         try:
             iterator = store.iter(options)
-            iterator.seek_to_last()
-            while iterator.valid():
+            iterator.seek_for_prev(high)
+            if iterator.valid() and iterator.key() == high:
+                iterator.prev()
+            while iterator.valid() and iterator.key() >= low:
                 yield iterator.key(), iterator.value()
                 iterator.prev()
             iterator.status()

@@ -84,11 +84,12 @@ class Lists(lists_pb2_grpc.ListsServicer):
         if asked.officer.certificate.role not in _LOGS:
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
-        keys = self._carnets.live_keys(asked.territory)
+        keys, last = self._carnets.live_keys(asked.territory), 0
         for carnet, row in self._rows(asked):
-            if len(reply.transactions) == asked.page:
+            if len(reply.transactions) >= asked.page and row.index != last:
                 reply.next = row.index + 1
                 break
+            last = row.index  # the two rows of one EU exit stay on one page
             labels = {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}
             listed = lists_pb2.ListedTransaction(
                 carnet_id=carnet.carnet_id, number=carnet.number, type=carnet.type.name,
