@@ -20,7 +20,8 @@ class Arrival:
 
     number: str
     notice: Notice
-    voucher: Voucher
+    kind: str
+    voucher: Voucher | None
     details: NoticeDetails | None
     declaration: DeclarationContent | None
     content: CarnetContent | None
@@ -29,7 +30,8 @@ class Arrival:
 
 def read_arrival(listed: lists_pb2.ListedNotice, openers: Mapping[bytes, SealingKey], ledger: bytes) -> Arrival:
     """Opens what the notice hands this territory."""
-    notice, voucher = Notice.from_bytes(listed.record), Voucher.from_bytes(listed.voucher)
+    notice = Notice.from_bytes(listed.record)
+    voucher = Voucher.from_bytes(listed.voucher) if listed.voucher else None
     carnet_id, found = notice.carnet_id, None
     for key_id, opener in openers.items():
         try:
@@ -42,10 +44,10 @@ def read_arrival(listed: lists_pb2.ListedNotice, openers: Mapping[bytes, Sealing
         try:
             opened = open_part(listed.parts, Label.NOTICE, key, ledger, carnet_id)
             details = None if opened is None else NoticeDetails.from_bytes(opened)
-            if found.leaf is not None and found.content is not None:
+            if found.leaf is not None and found.content is not None and listed.carnet:
                 declared = open_part(listed.parts, Label.DECLARATION, found.leaf, ledger, carnet_id)
                 declaration = None if declared is None else DeclarationContent.from_bytes(declared)
                 content = CarnetContent.from_bytes(open_carnet(listed.carnet, found.content, ledger, carnet_id))
         except (Untrusted, Malformed):
             pass
-    return Arrival(listed.number, notice, voucher, details, declaration, content, key)
+    return Arrival(listed.number, notice, listed.kind, voucher, details, declaration, content, key)

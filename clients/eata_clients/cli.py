@@ -2,7 +2,8 @@
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
 
 import typer
 from eata_ledger.encoding import Malformed
@@ -10,6 +11,12 @@ from eata_ledger.seal.aead import CannotOpen
 
 from eata_clients.console import fail
 from eata_clients.faults import Fault
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("eata"))
+        raise typer.Exit
 
 
 def build() -> typer.Typer:
@@ -21,6 +28,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(_version)
     for point in sorted(entry_points(group="eata.commands"), key=lambda p: p.name):
         try:
             register = point.load()
@@ -28,6 +36,14 @@ def build() -> typer.Typer:
             continue
         register(app)
     return app
+
+
+def _version(
+    show: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """The replicated, end-to-end encrypted ledger behind the digital ATA Carnet."""
 
 
 def main() -> None:

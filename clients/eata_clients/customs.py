@@ -10,6 +10,7 @@ from eata_ledger.carnet.sampling import sample
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.outcomes import Outcome, sentence
 from eata_ledger.proof import bodies, merkle
 from eata_ledger.proof.bodies import EntryType
 from eata_ledger.proof.certificate import Presented as Certified
@@ -27,7 +28,8 @@ from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
-from eata_clients.registry import Registry, fetch
+from eata_clients.registry import Kept as KeptRegistry
+from eata_clients.registry import Registry
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
 from eata_clients.transport import Transport, now
 
@@ -113,12 +115,10 @@ class CustomsClient:
     def __init__(self, folder: Path, transport: Transport, desk: Desk) -> None:
         self._transport, self._desk = transport, desk
         self._outbox = Outbox(folder / "outbox")
-        self._registry: Registry | None = None
+        self._registry = KeptRegistry(transport)
 
     async def registry(self) -> Registry:
-        if self._registry is None:
-            self._registry = await fetch(self._transport)
-        return self._registry
+        return await self._registry.get()
 
     async def scan(self, qr: CodeQr) -> Scanned:
         """Opens the voucher behind a transaction code (ACC-21)."""
@@ -154,6 +154,8 @@ class CustomsClient:
         )  # fmt: skip
         if packet.content is None:
             raise Untrusted("the packet holds no content key")
+        if declaration.content != carnet.content:
+            raise EataError("STALE_VERSION", sentence(Outcome.STALE_VERSION), "Ask the holder to prepare it again.")
         content = CarnetContent.from_bytes(open_carnet(reply.parts, packet.content, ledger, carnet_id))
         details = open_part(parts, Label.DECLARATION, presented.leaf, ledger, carnet_id)
         if details is None:
@@ -213,7 +215,7 @@ class CustomsClient:
             return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)
         except EataError as error:
             if error.code == "STANZAS_WRONG":  # perhaps a new key generation: the next try knows it
-                self._registry = None
+                self._registry.forget()
             raise
 
     async def sample(self, scanned: Scanned, count: int) -> Items:

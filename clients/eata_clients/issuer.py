@@ -23,7 +23,8 @@ from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.lists import follow
 from eata_clients.opening import open_counterfoil, open_stanza
-from eata_clients.registry import Registry, fetch
+from eata_clients.registry import Kept as KeptRegistry
+from eata_clients.registry import Registry
 from eata_clients.submitting import Committed, carnet_id_of, submit
 from eata_clients.transport import Transport, now
 
@@ -56,14 +57,12 @@ class IssuerClient:
 
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
         self._folder, self._transport, self.party = folder, transport, party
-        self._registry: Registry | None = None
+        self._registry = KeptRegistry(transport)
         for name in ("issued", "pins", "drafts"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def registry(self) -> Registry:
-        if self._registry is None:
-            self._registry = await fetch(self._transport)
-        return self._registry
+        return await self._registry.get()
 
     async def issue(self, request_id: str, order: Order) -> tuple[Issued, Committed]:
         """The same request id gives the same carnet, PIN and entry again, also after a crash."""

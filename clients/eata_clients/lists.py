@@ -1,6 +1,7 @@
 """What an administration lists, opened as far as its opener's keys reach; and the streams of what happens."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from eata_clients.errors import EataError, Untrusted, from_rpc
 from eata_clients.opening import open_remarks
 from eata_clients.transport import Transport
 
+_LONGEST_PAUSE = 5.0
 Openers = Mapping[bytes, SealingKey]
 
 
@@ -77,10 +79,17 @@ class Lists:
             found.append(Held(listed.number, hold, None if said is None else said.reason))
         return found
 
-    async def arrivals(self, office: str = "", state: str = "") -> list[Arrival]:
-        query = lists_pb2.ListQuery(office=office, status=state)
-        reply: lists_pb2.ArrivalsReply = await self._ask("Arrivals", query)
-        return [read_arrival(listed, self._keys, self._transport.network.ledger) for listed in reply.notices]
+    async def arrivals(self, office: str = "", state: str = "", most: int = 500) -> list[Arrival]:
+        """Pre-notifications, newest first; the open ones unless a state is asked for."""
+        query = lists_pb2.ListQuery(office=office, status=state, page_size=50)
+        found: list[Arrival] = []
+        while len(found) < most:
+            reply: lists_pb2.ArrivalsReply = await self._ask("Arrivals", query)
+            found += [read_arrival(listed, self._keys, self._transport.network.ledger) for listed in reply.notices]
+            query.before = reply.next
+            if not reply.next:
+                break
+        return found
 
     async def transits(self, state: str = "") -> lists_pb2.TransitsReply:
         found: lists_pb2.TransitsReply = await self._ask("Transits", lists_pb2.ListQuery(status=state))
@@ -97,12 +106,12 @@ class Lists:
 
 async def follow(
     transport: Transport, method: str, key: SigningKey, from_index: int, carnet_id: int = 0, certificate: bytes = b""
-) -> AsyncIterator[lists_pb2.Event]:
+) -> AsyncGenerator[lists_pb2.Event, None]:
     """Events from a ledger index on, for ever: on another node when one fails, each event once.
 
     `method` is Carnet, Territory or Issued. Raises `EataError` when the right to read is refused.
     """
-    failed = 0
+    pause = 0.0
     if not transport.last_node:
         await transport.measure()
     while True:
@@ -112,13 +121,14 @@ async def follow(
             stub = lists_pb2_grpc.FollowStub(transport.channel(name))
             try:
                 async for event in getattr(stub, method)(request):
-                    failed = 0
+                    pause = 0.0
                     if event.index and event.index < from_index:
                         raise Untrusted("a stream went back")
                     from_index = max(from_index, event.index + 1) if event.index else from_index
                     yield event
             except grpc.aio.AioRpcError as error:
                 known: EataError = from_rpc(error)
-                failed += 1
-                if not known.retryable or failed > 2 * len(transport.nearest):
+                if not known.retryable:
                     raise known from None
+        await asyncio.sleep(pause)  # every node was asked: they may all be restarting
+        pause = min(_LONGEST_PAUSE, 2 * pause + 0.1)

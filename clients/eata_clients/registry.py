@@ -1,5 +1,6 @@
 """The registry as a client knows it: every record checked up to the genesis, so no node can slip in a key."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -20,6 +21,7 @@ from eata_clients.transport import Transport
 
 P = TypeVar("P", bodies.RegisterOffice, bodies.RegisterRegion)
 V = TypeVar("V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets)
+_FRESH_SECONDS = 60
 _BY_ADMINISTRATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
     bodies.DescribeOffice,
@@ -189,6 +191,23 @@ def _follows(known: Mapping[str, Sequence[P]], code: str, body: P) -> bool:
     versions = known.get(code)
     same = not versions or (versions[0].administration, versions[0].territory) == (body.administration, body.territory)
     return same and _later(versions, body)
+
+
+class Kept:
+    """The registry as a long-lived client keeps it: fetched again after a minute, or when it may be stale."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport, self._registry, self._at = transport, None, 0.0
+
+    _registry: Registry | None
+
+    async def get(self) -> Registry:
+        if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
+            self._registry, self._at = await fetch(self._transport), time.monotonic()
+        return self._registry
+
+    def forget(self) -> None:
+        self._registry = None
 
 
 async def fetch(transport: Transport) -> Registry:

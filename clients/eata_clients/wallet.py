@@ -25,7 +25,8 @@ from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.files import write_secret
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
-from eata_clients.registry import Registry, fetch
+from eata_clients.registry import Kept as KeptRegistry
+from eata_clients.registry import Registry
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
 from eata_clients.transport import Transport, now
 
@@ -71,16 +72,14 @@ class WalletClient:
         self._folder, self._transport = folder, transport
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._outbox = Outbox(folder / "outbox")
-        self._registry: Registry | None = None
+        self._registry = KeptRegistry(transport)
 
     @property
     def transport(self) -> Transport:
         return self._transport
 
     async def registry(self) -> Registry:
-        if self._registry is None:
-            self._registry = await fetch(self._transport)
-        return self._registry
+        return await self._registry.get()
 
     # -- keystore
 
@@ -144,8 +143,7 @@ class WalletClient:
         """The carnet now, every counterfoil opened."""
         kept = self.kept(carnet_id)
         reply = await self._read(carnet_id, SigningKey(kept.device), as_of)
-        if kept.root is None or kept.content_version != Carnet.from_bytes(reply.record).content:
-            kept = self._learn(kept, reply)
+        kept = self._learn(kept, reply)
         content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
         rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
         return Downloaded(
@@ -154,7 +152,10 @@ class WalletClient:
         )  # fmt: skip
 
     def _learn(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
-        """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza."""
+        """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza.
+
+        The stanza's root wins over the one kept: every device shows the same codes.
+        """
         secret = _pin_stanza(reply, kept.pin_wrap, kept.ledger, kept.carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
         learned = replace(

@@ -73,6 +73,7 @@ class Outcome(IntEnum):
     NOT_BLOCKED = 74
     CARNET_IN_USE = 75
     VERSION_WRONG = 76
+    TOO_MANY = 77
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -245,6 +246,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.NOT_BLOCKED: ("This carnet is already as you want it.", "Refresh the carnet."),
     Outcome.CARNET_IN_USE: ("This carnet has been used or is not open.", "Discharge it instead, or refresh it."),
+    Outcome.TOO_MANY: (
+        "This carnet has as many of these as it may have.",
+        "Call the issuer, or the office, directly.",
+    ),
     Outcome.VERSION_WRONG: (
         "The record is not the next version of what is registered.",
         "Keep its administration and territory, and take effect after the last version.",

@@ -7,7 +7,7 @@ from eata_clients.files import write_secret
 from eata_ledger.encoding import Malformed, sha256
 from eata_proto.v1 import gateway_pb2
 
-_MOST = 10_000
+_MOST, _ISSUED = 10_000, ".issued"
 
 
 class Drafts:
@@ -24,12 +24,16 @@ class Drafts:
 
     def save(self, draft: gateway_pb2.Draft) -> None:
         path = self._path(draft.draft_id)
+        if path.with_suffix(_ISSUED).exists():
+            raise EataError("REQUEST_ID_REUSED", "This draft has been issued.", "Give the next draft another id.")
         if not path.exists() and sum(1 for _ in self._folder.glob("*.draft")) >= _MOST:
             raise EataError("TOO_MANY_DRAFTS", "There are 10,000 drafts already.", "Issue or delete some.")
         write_secret(path, draft.SerializeToString())
 
     def read(self, draft_id: str) -> gateway_pb2.Draft:
         path = self._path(draft_id)
+        if not path.exists():
+            path = path.with_suffix(_ISSUED)
         if not path.exists():
             raise EataError("NOT_FOUND", "No such draft.", "See the list of drafts.")
         return gateway_pb2.Draft.FromString(path.read_bytes())
@@ -38,6 +42,12 @@ class Drafts:
         """By id."""
         found = [gateway_pb2.Draft.FromString(path.read_bytes()) for path in self._folder.glob("*.draft")]
         return sorted(found, key=lambda draft: draft.draft_id)
+
+    def issued(self, draft_id: str) -> None:
+        """No draft any more, but kept: a caller who lost the answer asks again."""
+        path = self._path(draft_id)
+        if path.exists():
+            path.rename(path.with_suffix(_ISSUED))
 
     def delete(self, draft_id: str) -> None:
         self._path(draft_id).unlink(missing_ok=True)

@@ -80,7 +80,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         """A dry run: everything that is wrong at once; nothing is written."""
         async with _Coded(self, context):
             registry = await self._issuer.registry()
-            found = problems(request, set(registry.territories))
+            found = problems(request, set(registry.territories), registry.today)
             return gateway_pb2.ValidateReply(
                 problems=[gateway_pb2.Problem(code=code, sentence=sentence) for code, sentence in found],
                 format=format_of(registry, request.home, list(request.itinerary)),
@@ -102,12 +102,12 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             return gateway_pb2.DraftReply()
 
     async def IssueDraft(self, request: gateway_pb2.DraftId, context: Context) -> gateway_pb2.IssueReply:  # noqa: N802
-        """DRAFT → ISSUED; the draft goes once the carnet is in the log. Its own id is the request id."""
+        """DRAFT → ISSUED. Its own id is the request id: asked again, it answers the same carnet and PIN."""
         async with _Coded(self, context):
             order = self._drafts.read(request.draft_id).order
             order.request_id = f"draft:{request.draft_id}"[:64]
             reply = await self._issue(order)
-            self._drafts.delete(request.draft_id)
+            self._drafts.issued(request.draft_id)
             return reply
 
     # -- changes
@@ -117,6 +117,8 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             request.order.request_id = request.request_id
             order = order_from(request.order)
             carnet = Carnet.from_bytes((await self._issuer.carnet(request.order.number)).record)
+            if (order.home, order.type) != (carnet.home, carnet.type) or order.sets:
+                raise Malformed("an amendment keeps home and type, and names no sets: add sets instead")
             ledger = (await self._issuer.registry()).genesis.ledger
             pin = code_keys(self._issuer.pin(carnet.carnet_id), ledger, carnet.carnet_id)
             fingerprint: list[Value] = [

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from eata_clients.authoring.content import CarnetContent, Goods
 from eata_clients.authoring.issuing import Order
-from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.dates import day_of, last_valid_day
 from eata_ledger.carnet.vocabulary import CarnetType, OrderType, SetKind
 from eata_ledger.encoding import Malformed
 from eata_proto.v1 import gateway_pb2
@@ -30,9 +30,13 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
     )  # fmt: skip
 
 
-def problems(request: gateway_pb2.IssueRequest, territories: set[str]) -> list[Problem]:
+def problems(request: gateway_pb2.IssueRequest, territories: set[str], today: int) -> list[Problem]:
     """Everything that is wrong, with the box it is in; also what only the registry knows."""
     found = list(_wrong(request))
+    if not any(sentence.startswith("box G(c)") for _, sentence in found):
+        last = day_of(request.valid_until)
+        if not today <= last <= last_valid_day(today):
+            found.append(("BOX_G", "box G(c): the last day is today or later, within one year less a day"))
     unknown = sorted({request.home, *request.box_p} - territories)
     if unknown:
         found.append(("BOX_P", f"box P: territory {unknown[0]} is not registered"))

@@ -1,6 +1,8 @@
 """Every metric of a proxy, in one place. No label holds a carnet, a person or an office."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
+
+from eata_node import __version__
 
 _LATENCY = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -10,6 +12,7 @@ class Metrics:
 
     def __init__(self) -> None:
         r = self.registry = CollectorRegistry()
+        Info("eata_build", "Version of this proxy", registry=r).info({"version": __version__})
         self.position = Gauge("eata_log_position", "Newest log position applied", registry=r)
         self.head = Gauge("eata_log_head_position", "Newest log position seen at the engine", registry=r)
         self.size = Gauge("eata_tree_size_entries", "Leaves in the Merkle tree", registry=r)

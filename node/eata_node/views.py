@@ -1,11 +1,37 @@
 """Where to look: accepted entries by carnet, territory and issuer. Derived from the entries, no part of the truth."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 from eata_ledger.encoding import decode_own
 from eata_ledger.facts import Facts, Reader
-from eata_ledger.proof.bodies import Body, Disagree, Issue
+from eata_ledger.proof.bodies import Body, Disagree, EntryType
 from eata_ledger.state import Carnet, Office, of_territory
+
+# What an issuer is told of: its own acts, the holder's requests, and transactions (N-07).
+_FOR_ISSUERS = frozenset({
+    EntryType.ISSUE, EntryType.AMEND, EntryType.ADD_SETS, EntryType.BLOCK, EntryType.UNBLOCK,
+    EntryType.CANCEL_CARNET, EntryType.DISCHARGE, EntryType.ENROL_DEVICE, EntryType.SIGN, EntryType.COMMIT,
+    EntryType.CANCEL, EntryType.ASK,
+})  # fmt: skip
+# What home sees of other territories: transactions, and that one was cancelled (domain §2.10).
+_FOR_HOME = frozenset({EntryType.COMMIT, EntryType.CANCEL})
+
+
+@dataclass(frozen=True)
+class Mention:
+    """What a view says of an entry: its carnet and its type."""
+
+    carnet_id: int
+    type: EntryType
+
+    def to_bytes(self) -> bytes:
+        return self.carnet_id.to_bytes(8, "big") + self.type.to_bytes(2, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        return cls(int.from_bytes(data[:8], "big"), EntryType(int.from_bytes(data[8:], "big")))
 
 
 def of_carnet(carnet_id: int) -> bytes:
@@ -21,19 +47,22 @@ def of_issuer(code: str) -> bytes:
 
 
 def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The views an accepted entry stands in; a territory's and an issuer's say which carnet it is about."""
+    """The views an accepted entry stands in, each with its mention."""
     carnet_id = getattr(body, "carnet_id", None)
     if carnet_id is None:
         return
-    about = carnet_id.to_bytes(8, "big")
-    yield of_carnet(carnet_id), b""
+    mention = Mention(carnet_id, body.TYPE).to_bytes()
+    yield of_carnet(carnet_id), mention
     known = Facts(reader)
     carnet = known.get(Carnet, carnet_id)
     assert carnet is not None, "an accepted entry names a carnet that exists"
-    yield of_issuer(carnet.issuer), about
+    if body.TYPE in _FOR_ISSUERS:
+        yield of_issuer(carnet.issuer), mention
     territory = _territory(known, body, facts)
-    if territory and not isinstance(body, Issue):
-        yield in_territory(territory), about
+    if territory:
+        yield in_territory(territory), mention
+    if body.TYPE in _FOR_HOME and territory != carnet.home:
+        yield in_territory(carnet.home), mention
 
 
 def _territory(known: Facts, body: Body, facts: bytes) -> str:

@@ -83,6 +83,13 @@ def test_every_command_explains_itself() -> None:
         assert command in shown.stdout
 
 
+@pytest.mark.rule("CORE-01")
+@pytest.mark.rule("CORE-08")
+@pytest.mark.rule("PRX-01")
+@pytest.mark.rule("PRX-02")
+@pytest.mark.rule("OBJ-06")
+@pytest.mark.rule("APP-10")
+@pytest.mark.rule("APP-15")
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     """The whole demo: exact JSON shape, no loss, six equal roots, every receipt good."""
     out = tmp_path / "result.json"

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc.aio
 import pytest
 import pytest_asyncio
 from eata_clients.authoring.clearing import Decision, Desk
@@ -21,7 +20,7 @@ from eata_clients.transport import Transport
 from eata_clients.verdict import Word, verdict
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import AskKind, Kind, NoticeKind, NoticeState, Role, VoucherState
+from eata_ledger.carnet.vocabulary import AskKind, Flag, Kind, NoticeKind, NoticeState, Role, VoucherState
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Standing
@@ -233,7 +232,7 @@ async def test_a_notice_without_details_hands_over_nothing_else(scene: Scene) ->
     await voice.notify(scene.carnet_id, 3, "DE-BER", NoticeKind.NOTICE_NO_DETAILS, DETAILS)
     [arrival] = await (await scene.lists("DE-BER", Role.OFFICER, "EU")).arrivals()
     assert arrival.details is not None
-    assert (arrival.content, arrival.declaration, arrival.details.code) == (None, None, "")
+    assert (arrival.content, arrival.declaration, arrival.voucher, arrival.details.code) == (None, None, None, "")
     [told] = voice.told(await scene.wallet.show(scene.carnet_id))
     await voice.withdraw(scene.carnet_id, told.notice)
     [told] = voice.told(await scene.wallet.show(scene.carnet_id))
@@ -376,5 +375,26 @@ async def test_a_stream_needs_the_right_to_read(scene: Scene) -> None:
     _, desk, transport = await scene.customs("CH-ZRH")
     altered = follow(transport, "Territory", stranger, 0, certificate=desk.certificate)
     assert await refused(anext(altered)) == "SIGNATURE_INVALID"
-    with pytest.raises(grpc.aio.AioRpcError):
-        await transport.channel("tokyo").unary_unary("/eata.v1.Follow/Nothing")(b"")
+
+
+@pytest.mark.rule("APP-24")
+@pytest.mark.rule("N-08")
+@pytest.mark.rule("PRX-04")
+async def test_a_second_device_has_the_same_travels_and_codes(scene: Scene) -> None:
+    """ID and PIN open the carnet again anywhere: no duplicate is needed, a lost phone loses nothing."""
+    issued = await scene.people.issue(scene.people.order())
+    first, second = scene.people.wallet(scene.public, "first"), scene.people.wallet(scene.public, "second")
+    carnet_id = await scene.people.download(first, issued)
+    await first.travel(carnet_id, OUT[:1])
+    await second.download(CodeQr(str(carnet_id), issued.pin))
+    assert second.code(carnet_id, 1) == first.code(carnet_id, 1)
+    assert len((await second.show(carnet_id)).vouchers) == 1
+
+
+@pytest.mark.rule("C-11")
+async def test_a_paper_carnet_that_was_presented_is_logged_as_such(scene: Scene) -> None:
+    customs, _, _ = await scene.customs("CH-ZRH")
+    scanned = await customs.scan(scene.qr(1))
+    await customs.commit(scanned, Decision(ALL, flags=Flag.PAPER_PRESENTED))
+    [row, *_] = [row for row, _ in (await scene.wallet.show(scene.carnet_id)).rows]
+    assert Flag.PAPER_PRESENTED in row.flags

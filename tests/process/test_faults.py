@@ -152,6 +152,8 @@ def test_a_second_process_with_a_nodes_identity_is_kept_out(cluster: Cluster, tm
     assert cluster.wait(name).state == "FOLLOWING"
 
 
+@pytest.mark.rule("PRX-02")
+@pytest.mark.rule("PRX-03")
 def test_a_silent_proxy_costs_one_hedge_and_a_dead_one_nothing(cluster: Cluster) -> None:
     """P6: the same bytes go to the next node after a second; a client never has to know why."""
     people = People(cluster.home)

@@ -1,8 +1,12 @@
 """The NICS gateway as a real process: orders with their reader rules, idempotence, its own organisation only."""
 
+import itertools
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +61,34 @@ class Office:
         with grpc.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS) as channel:
             return gateway_pb2_grpc.NicsStub(channel).Issue(request, timeout=30)
 
+    def call(self, method: str, request: Any) -> Any:
+        """One call as the gateway's own organisation."""
+        with self.stub() as stub:
+            return getattr(stub, method)(request, timeout=30)
+
+    @contextmanager
+    def stub(self) -> Iterator[Any]:
+        identity = Identity.read(self.cluster.home / "offices" / "CH-ALLIANCE")
+        credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+        with grpc.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS) as channel:
+            yield gateway_pb2_grpc.NicsStub(channel)
+
+    def code(self, method: str, request: Any) -> str:
+        """The refusal's code."""
+        with pytest.raises(grpc.RpcError) as caught:
+            self.call(method, request)
+        coded = wire.from_rpc(caught.value)  # type: ignore[arg-type]
+        assert coded is not None
+        return coded.code
+
+    def events(self, since: int, count: int) -> list[gateway_pb2.GatewayEvent]:
+        """`count` events from an index on."""
+        with self.stub() as stub:
+            stream = stub.Follow(gateway_pb2.GatewayFollowRequest(from_index=since), timeout=30)
+            found = list(itertools.islice(stream, count))
+            stream.cancel()
+            return found
+
     def refusal(self, request: gateway_pb2.IssueRequest, member: str = "CH-ALLIANCE") -> wire.WireError:
         with pytest.raises(grpc.RpcError) as caught:
             self.issue(request, member)
@@ -74,6 +106,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         office.stop()
 
 
+@pytest.mark.rule("NICS-01")
+@pytest.mark.rule("NICS-02")
 @pytest.mark.rule("NICS-03")
 def test_the_same_request_gives_the_same_carnet_also_after_a_crash(office: Office) -> None:
     first = office.issue(order())
@@ -86,6 +120,8 @@ def test_the_same_request_gives_the_same_carnet_also_after_a_crash(office: Offic
     assert office.refusal(order(request_id="order-2")).code == "NUMBER_TAKEN"
 
 
+@pytest.mark.rule("NICS-06")
+@pytest.mark.rule("N-11")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -101,6 +137,7 @@ def test_an_order_that_breaks_a_box_is_refused_with_the_box(office: Office, chan
     assert office.refusal(order(**{"request_id": "bad", **changes})).code == "ORDER_MALFORMED"
 
 
+@pytest.mark.rule("PRX-05")
 def test_another_organisations_system_is_turned_away(office: Office) -> None:
     assert office.refusal(order(), "ES-CAMARA").code == "ROLE_FORBIDDEN"
 
@@ -116,3 +153,224 @@ def test_proxies_answer_health_and_reflection(office: Office) -> None:
         [listed] = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=5)
         names = {service.name for service in listed.list_services_response.service}
         assert {"eata.v1.Ledger", "eata.v1.Wallet"} <= names
+
+
+def number(digits: int) -> str:
+    return f"CHTB{digits:08d}"
+
+
+@pytest.mark.rule("NICS-03")
+@pytest.mark.rule("NICS-04")
+@pytest.mark.rule("CORE-09")
+def test_a_dry_run_finds_every_problem_at_once_and_writes_nothing(office: Office) -> None:
+    """The error catalogue with the box letter; the format of today's readiness list."""
+    bad = order(holder=" ", number="chta1", currency="x", box_p=["EU", "QQ"], itinerary=["US"])
+    reply = office.call("Validate", bad)
+    assert {p.code for p in reply.problems} == {"BOX_A", "BOX_G", "CURRENCY", "BOX_P"}
+    good = office.call("Validate", order(number=number(1)))
+    assert (list(good.problems), good.format.use_case, good.format.deliver_id_pin, good.total_minor) == (
+        [],
+        3,
+        True,
+        100,
+    )
+    paper = office.call("Validate", order(number=number(1), home="US", box_p=["RS"], itinerary=["RS"]))
+    assert (paper.format.use_case, paper.format.paper, paper.format.deliver_id_pin) == (1, True, False)
+    assert office.issue(order(request_id="dry", number=number(1))).index
+
+
+@pytest.mark.rule("N-01")
+def test_a_draft_is_saved_in_stages_and_issued_once(office: Office) -> None:
+    """Drafts are the gateway's own; nodes never see them."""
+    for holder in ("First AG", "Second AG"):
+        office.call("SaveDraft", gateway_pb2.Draft(draft_id="d1", order=order(number=number(2), holder=holder)))
+    [kept] = office.call("Drafts", gateway_pb2.DraftsRequest()).drafts
+    assert kept.order.holder == "Second AG"
+    assert office.call("IssueDraft", gateway_pb2.DraftId(draft_id="d1")).number == number(2)
+    assert list(office.call("Drafts", gateway_pb2.DraftsRequest()).drafts) == []
+    again = office.call("IssueDraft", gateway_pb2.DraftId(draft_id="d1"))
+    assert (again.number, bool(again.pin)) == (number(2), True)
+    assert office.code("SaveDraft", gateway_pb2.Draft(draft_id="d1")) == "REQUEST_ID_REUSED"
+    assert office.code("IssueDraft", gateway_pb2.DraftId(draft_id="none")) == "NOT_FOUND"
+
+
+@pytest.mark.rule("CORE-05")
+@pytest.mark.rule("NICS-05")
+@pytest.mark.rule("N-02")
+def test_a_carnets_life_through_the_gateway(office: Office) -> None:
+    """Amend, sets, block, unblock, discharge; each request id does its act once."""
+    first = office.issue(order(request_id="life", number=number(3)))
+
+    def change(request_id: str) -> gateway_pb2.ChangeRequest:
+        return gateway_pb2.ChangeRequest(request_id=request_id, number=number(3))
+
+    amended = gateway_pb2.AmendRequest(request_id="l1", order=order(number=number(3), holder="Renamed AG", sets={}))
+    assert office.call("Amend", amended).index == office.call("Amend", amended).index
+    more = gateway_pb2.SetsRequest(request_id="l2", number=number(3), sets={"TRANSIT": 2})
+    assert office.call("AddSets", more).index == office.call("AddSets", more).index
+    more.sets["TRANSIT"] = 3
+    assert office.code("AddSets", more) == "REQUEST_ID_REUSED"
+    office.call("Block", change("l3"))
+    assert office.code("Block", change("l4")) == "NOT_BLOCKED"
+    office.call("Unblock", change("l5"))
+    ended = office.call("Discharge", change("l6"))
+    assert (ended.carnet_id, dict(ended.unused)["TRANSIT"], ended.blocked) == (first.carnet_id, 2, True)
+    assert office.code("Cancel", change("l7")) == "CARNET_TERMINATED"
+    assert office.code("Block", gateway_pb2.ChangeRequest(request_id="", number=number(3))) == "ORDER_MALFORMED"
+
+
+@pytest.mark.rule("CORE-06")
+@pytest.mark.rule("NICS-08")
+def test_twins_and_replacements_are_ordered_by_number(office: Office) -> None:
+    office.issue(order(request_id="paper", number=number(4), sets={}))
+    assert office.issue(order(request_id="twin", number=number(5), twin_of=number(4))).carnet_id
+    unused = order(request_id="again", number=number(6), replaces=number(4))
+    assert office.refusal(unused).code == "NOT_REPLACEABLE"
+    both = order(request_id="both", number=number(7), replaces=number(4), clone=True)
+    assert office.refusal(both).code == "ORDER_MALFORMED"
+
+
+@pytest.mark.rule("NICS-03")
+def test_events_resume_where_the_caller_stopped(office: Office) -> None:
+    """Discharge without polling: a cursor, each event once, in order."""
+    carnet_id = office.issue(order(request_id="events", number=number(8))).carnet_id
+    office.call("Block", gateway_pb2.ChangeRequest(request_id="e1", number=number(8)))
+    last = office.call("Unblock", gateway_pb2.ChangeRequest(request_id="e2", number=number(8)))
+    whole = [e for e in _until(office, last.index) if e.carnet_id == carnet_id]
+    assert [e.type for e in whole] == ["ISSUE", "BLOCK", "UNBLOCK"]
+    assert [e.number for e in whole] == [number(8)] * 3
+    assert office.events(whole[1].index, 2) == whole[1:]
+
+
+def _until(office: Office, index: int) -> list[gateway_pb2.GatewayEvent]:
+    """Every event up to a ledger index."""
+    with office.stub() as stub:
+        stream = stub.Follow(gateway_pb2.GatewayFollowRequest(), timeout=30)
+        found = []
+        for event in stream:
+            found.append(event)
+            if event.index == index:
+                break
+        stream.cancel()
+        return found
+
+
+@pytest.mark.rule("NICS-10")
+@pytest.mark.rule("U10")
+@pytest.mark.rule("OBJ-04")
+def test_the_public_vectors_are_played_on_the_live_cluster(office: Office) -> None:
+    """Journeys, visibility, sets, transits: issued, crossed, cancelled and listed for real."""
+    home = office.cluster.home
+    done = subprocess.run(
+        [str(EATA), "vectors", "run", str(Path(__file__).parents[1] / "vectors"), "--network",
+         str(home / "network.json"), "--offices", str(home / "offices"), "--json"],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["differs"]) == (0, []), done.stderr
+    assert found["good"] == found["played"] >= 50
+
+
+@pytest.mark.rule("NICS-09")
+@pytest.mark.rule("APP-27")
+def test_an_issuer_without_a_system_works_from_its_terminal(office: Office, tmp_path: Path) -> None:
+    """Draft, issue, read, discharge: `eata issuer` is the generic platform."""
+    home = office.cluster.home / "offices" / "CH-ALLIANCE"
+    file = tmp_path / "order.json"
+    file.write_text(json_format.MessageToJson(order(request_id="cli", number=number(10))))
+
+    def eata(*arguments: str) -> Any:
+        done = subprocess.run(
+            [str(EATA), *arguments, "--gateway", office.address, "--home", str(home), "--json"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert eata("issuer", "validate", str(file))["problems"] == []
+    eata("issuer", "draft", str(file), "--id", "cli")
+    issued = eata("issuer", "drafts", "--issue", "cli")
+    assert (issued["number"], issued["format"]["use_case"]) == (number(10), 3)
+    assert eata("issuer", "transactions", number(10))["transactions"] == []
+    assert eata("issuer", "sets", number(10), "--add", "EXPORT=2", "--request-id", "c1")["index"]
+    ended = eata("issuer", "cancel", number(10), "--request-id", "c2")
+    assert ended["carnet_id"] == issued["carnet_id"]
+
+
+@pytest.mark.rule("GTP-12")
+@pytest.mark.rule("C-06")
+@pytest.mark.rule("ACC-72")
+@pytest.mark.rule("ACC-61")
+def test_the_public_registry_is_read_by_anybody(office: Office) -> None:
+    """Readiness, offices with their fields, regions, acceptance, voucher sets, news, directory: no certificate."""
+
+    def registry(what: str) -> Any:
+        network = str(office.cluster.home / "network.json")
+        done = subprocess.run(
+            [str(EATA), "registry", what, "--network", network, "--json"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+    readiness = registry("readiness")
+    assert {t["territory"]: t["digital"] for t in readiness["territories"]}["EU"] is True
+    assert readiness["where_digital"].startswith("Paper ATA carnets may be used only")
+    zurich = next(o for o in registry("offices") if o["code"] == "CH-ZRH")
+    assert (zurich["region"], zurich["latitude"], zurich["types"]) == (
+        "CH-NORD",
+        47.4582,
+        ["ADMINISTRATIVE", "AIRPORT"],
+    )
+    assert [r["code"] for r in registry("regions")] == ["CH-NORD", "XS-ALL"]
+    assert {a["territory"] for a in registry("acceptance")} == {"CH", "EU", "XS", "XB"}
+    assert {(v["type"], v["home"]) for v in registry("sets")} == {("ATA", None), ("ATA", "US"), ("CPD_TW", None)}
+    assert [n["key"] for n in registry("news")] == ["2026-06-live"]
+    assert [d["key"] for d in registry("directory")] == ["CH-ALLIANCE"]
+
+
+@pytest.mark.rule("ACC-20")
+@pytest.mark.rule("ACC-22")
+@pytest.mark.rule("ACC-23")
+def test_an_officer_at_a_terminal_needs_three_enters(office: Office, tmp_path: Path) -> None:
+    """A wedge scanner types the code; verdict, goods, commit; “on 6 of 6”. Nothing else is asked."""
+    home = office.cluster.home
+    desk, wallet, network = home / "offices" / "CH", tmp_path / "wallet", ("--network", str(home / "network.json"))
+    issued = office.issue(order(request_id="desk", number=number(9)))
+
+    def eata(*arguments: str, given: str = "") -> str:
+        return subprocess.run(
+            [str(EATA), *arguments, *network], capture_output=True, text=True, input=given, timeout=60, check=True
+        ).stdout
+
+    identity = str(issued.carnet_id)
+    eata("wallet", "download", "--home", str(wallet), given=f"{identity} {issued.pin}\n")
+    eata("wallet", "sign", identity, "--home", str(wallet))
+    eata(
+        "wallet",
+        "travel",
+        identity,
+        "--voucher",
+        "VALIDATION:CH:1",
+        "--voucher",
+        "EXPORTATION:CH:1",
+        "--home",
+        str(wallet),
+    )
+    first, second = (eata("wallet", "qr", identity, slot, "--home", str(wallet)).strip() for slot in "12")
+    eata(
+        "customs", "sign-in", "--office", "CH-ZRH", "--authority", str(desk / "desk-authority.key"), "--home", str(desk)
+    )
+    said = eata(
+        "desk",
+        "--home",
+        str(desk),
+        given=f"{second}\n\n{first}\n\n\n\n{second}\nr\nno seal\n{first}\n\nnonsense\nq\n",
+    )
+    assert "STOP" in said
+    assert "NOT_VALIDATED" in said
+    assert "GO" in said
+    assert "Muster AG" in said
+    assert re.search(r"committed in \d+ ms, on 6 of 6", said)
+    assert "Rejected" in said
+    assert "CODE_CONSUMED" in said
+    assert "Traceback" not in said

@@ -41,6 +41,8 @@ async def cross(people: People, wallet: WalletClient, carnet_id: int, slot: int,
         return await customs.commit(scanned, Decision(scanned.presented.items, scanned.presented.not_returned))
 
 
+@pytest.mark.rule("APP-16")
+@pytest.mark.rule("C-16")
 async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[Mesh, People]) -> None:
     """The holder sees all; the EU what precedes its arrival and its own; XS, later, everything so far."""
     house, people = mesh

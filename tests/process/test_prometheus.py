@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from eata_node.cluster import running
 from eata_node.commands import write_network
 from eata_node.config import free_ports
@@ -52,6 +53,8 @@ def ask(address: str, path: str) -> Any:
         return None
 
 
+@pytest.mark.rule("CORE-02")
+@pytest.mark.rule("CORE-13")
 def test_a_real_prometheus_scrapes_six_proxies(tmp_path: Path) -> None:
     home = tmp_path / "home"
     prepare(home)

@@ -67,6 +67,7 @@ def test_a_used_voucher_is_code_consumed(world: World, tickets: list[Ticket]) ->
     assert world.commit(tickets[0]) is Outcome.CODE_CONSUMED
 
 
+@pytest.mark.rule("C-18")
 @pytest.mark.rule("ACC-29")
 def test_after_expiry_only_returns_are_taken(world: World, tickets: list[Ticket]) -> None:
     """Judged by the office's local day; valid_until is inclusive (domain §2.3)."""
@@ -99,6 +100,7 @@ def test_activation_comes_first_in_a_digital_home(world: World, tickets: list[Ti
     assert world.commit(tickets[1]) is Outcome.NOT_VALIDATED
 
 
+@pytest.mark.rule("ACC-34")
 @pytest.mark.rule("GTP-06")
 @pytest.mark.rule("C-12")
 def test_a_paper_home_is_validated_by_the_system(world: World, pin_keys: CodeKeys) -> None:
@@ -119,6 +121,8 @@ def test_no_voucher_exists_before_the_holder_signed(world: World, pin_keys: Code
     assert world.outcome(entry) is Outcome.NOT_SIGNED
 
 
+@pytest.mark.rule("ACC-10")
+@pytest.mark.rule("C-21")
 @pytest.mark.rule("ACC-09")
 def test_an_officer_acts_for_the_office_of_the_certificate(world: World, tickets: list[Ticket]) -> None:
     berlin = world.desk("DEBER")
@@ -127,6 +131,10 @@ def test_an_officer_acts_for_the_office_of_the_certificate(world: World, tickets
     assert world.outcome(entry) is Outcome.OFFICE_INACTIVE
 
 
+@pytest.mark.rule("OBJ-01")
+@pytest.mark.rule("OBJ-02")
+@pytest.mark.rule("C-04")
+@pytest.mark.rule("C-05")
 @pytest.mark.rule("ACC-05")
 def test_a_holders_role_does_not_commit(world: World, tickets: list[Ticket]) -> None:
     desk = world.desk("CHZRH", Role.HOLDER)
@@ -214,6 +222,8 @@ def test_a_home_that_turns_digital_midway_stays_auto_validated(world: World, pin
     assert world.commit(back, "DEBER") is Outcome.ACCEPTED
 
 
+@pytest.mark.rule("ACC-25")
+@pytest.mark.rule("ACC-33")
 @pytest.mark.rule("ACC-24")
 def test_the_lists_of_a_return_are_disjoint(world: World, tickets: list[Ticket]) -> None:
     for ticket, office in zip(tickets[:3], ["CHZRH", "CHZRH", "DEBER"], strict=True):

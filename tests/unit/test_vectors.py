@@ -34,6 +34,20 @@ ENCODING, MERKLE, LEAVES, RECEIPTS = (load(n) for n in ("encoding", "merkle", "l
 SCHEDULE, SIGNATURES = load("schedule"), load("signatures")
 
 
+@pytest.mark.rule("C-08")
+@pytest.mark.rule("D1")
+@pytest.mark.rule("D2")
+@pytest.mark.rule("D3")
+@pytest.mark.rule("D4")
+@pytest.mark.rule("D5")
+@pytest.mark.rule("D6")
+@pytest.mark.rule("D7")
+@pytest.mark.rule("D9")
+@pytest.mark.rule("D10")
+@pytest.mark.rule("883")
+@pytest.mark.rule("884")
+@pytest.mark.rule("885")
+@pytest.mark.rule("886")
 @pytest.mark.rule("ACC-55")
 @pytest.mark.rule("CORE-11")
 @pytest.mark.parametrize("case", JOURNEYS["valid"], ids=lambda case: case["id"])
@@ -52,6 +66,7 @@ def test_a_malformed_journey_is_refused_with_its_place(case: dict[str, Any]) -> 
         Journey.from_json(case["journey"])
 
 
+@pytest.mark.rule("C-19")
 @pytest.mark.rule("ACC-46")
 @pytest.mark.parametrize("case", TRANSITS["valid"], ids=lambda case: case["id"])
 def test_a_transit_has_the_state_of_its_days(case: dict[str, Any]) -> None:

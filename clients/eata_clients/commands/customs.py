@@ -1,6 +1,7 @@
 """`eata customs`: an officer's desk. Codes are read from standard input, never from arguments."""
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Kind, Role, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, Role, Warning
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, customs_app, signed_in
@@ -108,6 +109,7 @@ def commit(
     not_reexported: Annotated[str, typer.Option(help="Action on goods produced but not re-exported (sealed).")] = "",
     not_produced: Annotated[str, typer.Option(help="Action on goods not produced (sealed).")] = "",
     examined: Annotated[bool | None, typer.Option("--examined/--not-examined", help="Goods examined (validation; sealed).")] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="The holder presented the paper carnet (its twin or clone).")] = False,
     pre_export: Annotated[bool, typer.Option("--pre-export", help="EU office of export: the first of the two clicks.")] = False,
     at: Annotated[str, typer.Option(help="When it happened (ISO with offset), for late entry after an outage.")] = "",
     controller: Annotated[Path | None, typer.Option(help="A countersigning controller's desk folder.")] = None,
@@ -128,14 +130,14 @@ def commit(
         reference, remarks, reason, seals=seals, not_reexported=not_reexported, not_produced=not_produced,
         examined=examined,
     )  # fmt: skip
-    time_of_act = event_time(at)
+    time_of_act, presented = event_time(at), Flag.PAPER_PRESENTED if paper else Flag.NONE
     second = None if controller is None else signed_in(controller)
 
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
         client = CustomsClient(home, transport, desk)
         scanned = await client.scan(qr)
         day = local_day(time_of_act or now(), client.offset(await client.office()))
-        decision = _decide(scanned, lists, acknowledge or [], notes, day, pre_export)
+        decision = replace(_decide(scanned, lists, acknowledge or [], notes, day, pre_export), flags=presented)
         started = time.perf_counter()
         done = await client.commit(scanned, decision, time_of_act, second)
         return scanned, done, (time.perf_counter() - started) * 1000, transport.last_node

@@ -102,7 +102,7 @@ def arrivals(
     rows = [
         {
             "notice": a.notice.notice_id.hex(), "carnet_id": a.notice.carnet_id, "number": a.number,
-            "kind": a.notice.kind.name, "state": a.notice.state.name, "transaction": a.voucher.kind.name,
+            "kind": a.notice.kind.name, "state": a.notice.state.name, "transaction": a.kind,
             "office": a.notice.office, "eta": None if a.details is None else local_time(a.details.eta, 0) + "Z",
             "hand_carry": None if a.details is None else a.details.hand_carry,
             "mode": None if a.details is None else a.details.mode,

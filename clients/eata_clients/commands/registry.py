@@ -44,12 +44,14 @@ def readiness(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
             "announced": None if announced is None else iso(announced.digital_from),
             "stage": None if announced is None else announced.stage.name,
         })  # fmt: skip
+    sentence = "Paper ATA carnets may be used only in cases where eATA carnets cannot be issued."  # GTP-12
     lines = [
         f"{r['territory']:<5} {'digital since ' + str(r['digital_from']) if r['digital'] else 'paper'}"
         + (f", {str(r['stage']).lower()} {r['announced']}" if r["announced"] else "")
         for r in rows
     ]
-    say({"as_of": iso(registry.today), "territories": rows}, as_json, *lines)
+    data = {"as_of": iso(registry.today), "territories": rows, "where_digital": sentence}
+    say(data, as_json, *lines, f"Where digital: {sentence}")
 
 
 @_app.command()

@@ -14,6 +14,9 @@ from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
 from eata_ledger.state import Carnet, CarnetState, Chain
 
+# What many readers get at once stays short: details of a notice, its answer, a note.
+_LONGEST = {Label.NOTICE: 8_192, Label.ANSWER: 4_096, Label.NOTE: 4_096}
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -51,6 +54,8 @@ class Act:
         if tuple((info.label, info.slot, info.recipient) for info in infos) != wanted:
             raise Refused(Outcome.STANZAS_WRONG)
         for info in infos:
+            if info.length > _LONGEST.get(info.label, info.length):
+                raise Refused(Outcome.STANZAS_WRONG, "a sealed part is too long")
             if info.label is Label.STANZA and not 0 < info.length - STANZA_OVERHEAD <= MAX_STANZA:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 

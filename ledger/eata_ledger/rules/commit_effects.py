@@ -66,7 +66,8 @@ def write(
         sets=use(scene.state.sets, body.kind),
     )  # fmt: skip
     act.facts.put(state, carnet.carnet_id)
-    _settle_notice(act, carnet.carnet_id, body.slot)
+    if body.kind is not Kind.PRE_EXPORTATION:
+        _settle_notice(act, scene)
     return [
         int(body.TYPE), carnet.number, carnet.carnet_id, int(body.kind), scene.territory, body.office,
         str(body.items), str(body.not_returned), header.event_time, header.offset, final_day, int(flags),
@@ -92,10 +93,10 @@ def moved(state: CarnetState, row: Transaction) -> CarnetState:
     )  # fmt: skip
 
 
-def _settle_notice(act: Act, carnet_id: int, slot: int) -> None:
+def _settle_notice(act: Act, scene: Scene) -> None:
     """A pre-declaration ends with its transaction; a mere notice stays as it was answered (domain §2.11)."""
-    place = act.facts.get(NoticeOfVoucher, carnet_id, slot)
-    if place is None:
+    place = act.facts.get(NoticeOfVoucher, scene.carnet.carnet_id, scene.body.slot)
+    if place is None or place.territory != scene.territory:
         return
     key = (of_territory(place.territory), place.notice_id)
     notice = act.facts.get(Notice, *key)

@@ -32,7 +32,7 @@ def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
     if desk.territory and desk.territory not in (carnet.home, *carnet.box_p):
         raise Refused(Outcome.TERRITORY_NOT_IN_BOX_P)
     require_office(desk)
-    require_time(act, desk)
+    require_time(act, desk, countersigned=desk.controls)
     return desk
 
 
@@ -55,7 +55,7 @@ def reject(act: Act, body: bodies.Reject) -> Value:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE)
     if body.declaration != voucher.declaration:
         raise Refused(Outcome.STALE_VERSION)
-    require_own_parts(act, desk.territory, body.slot, Label.REMARKS)
+    require_own_parts(act, desk.territory, body.slot, Label.REMARKS, act.entry.header.event_time)
     record(act, body.carnet_id, desk, body.slot)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.slot, desk.territory, body.office]
 
@@ -68,7 +68,7 @@ def hold(act: Act, body: bodies.Hold) -> Value:
     held = act.facts.get(HoldFact, *key)
     if held is not None and held.released is None:
         raise Refused(Outcome.HELD_IN_TERRITORY, f"office {held.office} holds it")
-    require_own_parts(act, desk.territory, 0, Label.REMARKS)
+    require_own_parts(act, desk.territory, 0, Label.REMARKS, act.entry.header.event_time)
     header, index = act.entry.header, act.moment.index
     fact = HoldFact(
         body.carnet_id, body.office, desk.certificate.officer, header.event_time, header.offset, index, None
@@ -88,7 +88,7 @@ def release(act: Act, body: bodies.Release) -> Value:
         raise Refused(Outcome.NOT_HELD)
     if held.office != body.office and not desk.controls:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {held.office} or a controller releases it")
-    require_own_parts(act, desk.territory, 0, Label.REMARKS)
+    require_own_parts(act, desk.territory, 0, Label.REMARKS, act.entry.header.event_time)
     act.facts.put(replace(held, released=act.moment.index), *key)
     record(act, body.carnet_id, desk, about=held.held)
     return [int(body.TYPE), carnet.number, body.carnet_id, desk.territory, body.office]
@@ -114,7 +114,7 @@ def cancel(act: Act, body: bodies.Cancel) -> Value:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {row.office} or a controller cancels it")
     if any(_depends(later, row) for later in rows[place + 1 :]):
         raise Refused(Outcome.LATER_TRANSACTION_EXISTS)
-    require_own_parts(act, desk.territory, row.slot, Label.REMARKS)
+    require_own_parts(act, desk.territory, row.slot, Label.REMARKS, act.entry.header.event_time)
     _undo(act, carnet, state, rows, place, voucher)
     record(act, body.carnet_id, desk, row.slot, about=row.index)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.index, int(row.kind), row.territory, body.office]

@@ -12,7 +12,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.carnet import issuer_of, require_sets, require_territories
 from eata_ledger.state import Carnet, CarnetState, Voucher
 
-AMEND_DAYS = 30
+AMEND_DAYS, MOST_SETS = 30, 65_535
 
 
 def _own(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
@@ -61,7 +61,10 @@ def add_sets(act: Act, body: bodies.AddSets) -> Value:
     if act.moment.log_time // DAY > carnet.valid_until:
         raise Refused(Outcome.CARNET_EXPIRED)
     require_sets(act, carnet.type, carnet.home, body.sets)
-    act.facts.put(replace(state, sets=add(state.sets, body.sets)), body.carnet_id)
+    sets = add(state.sets, body.sets)
+    if any(counters.issued > MOST_SETS for counters in sets.values()):
+        raise Refused(Outcome.TOO_MANY)
+    act.facts.put(replace(state, sets=sets), body.carnet_id)
     return [int(body.TYPE), carnet.number, body.carnet_id, [[int(kind), n] for kind, n in sorted(body.sets.items())]]
 
 

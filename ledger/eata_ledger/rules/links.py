@@ -11,9 +11,10 @@ _LINKED = frozenset({OrderType.REPLACEMENT, OrderType.TWIN})
 
 
 def linked(act: Act, carnet_id: int, relation: OrderType, direction: bytes) -> tuple[int, ...]:
-    """The carnets on the other end."""
+    """The carnets on the other end that are not cancelled."""
     found = act.facts.get(Link, carnet_id, int(relation), direction)
-    return () if found is None else found.others
+    others = () if found is None else found.others
+    return tuple(other for other in others if act.state(other).status is not Status.CANCELLED)
 
 
 def link(act: Act, body: Issue, issuer: str, today: int) -> None:
@@ -33,7 +34,8 @@ def link(act: Act, body: Issue, issuer: str, today: int) -> None:
         (body.carnet_id, REPLACES, other.carnet_id),
         (other.carnet_id, REPLACED_BY, body.carnet_id),
     ):
-        others = (*linked(act, carnet_id, body.order, direction), end)
+        kept = act.facts.get(Link, carnet_id, int(body.order), direction)
+        others = (*(() if kept is None else kept.others), end)
         if len(others) > 8:
             raise Refused(Outcome.LINK_WRONG, "too many twins")
         act.facts.put(Link(others), carnet_id, int(body.order), direction)

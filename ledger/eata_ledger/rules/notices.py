@@ -10,8 +10,10 @@ from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.decisions import transactions
 from eata_ledger.rules.desk import at_desk, require_office, require_own_parts, require_time
-from eata_ledger.rules.travel import require_open
-from eata_ledger.state import Incident, Notice, NoticeOfVoucher, Office, Voucher, of_territory
+from eata_ledger.rules.travel import require_holder, require_open, require_scope
+from eata_ledger.state import Incident, Notice, NoticeOfVoucher, Office, Said, Voucher, of_territory
+
+MOST_SAID = 200
 
 
 def notify(act: Act, body: bodies.Notify) -> Value:
@@ -20,8 +22,9 @@ def notify(act: Act, body: bodies.Notify) -> Value:
     voucher = act.facts.get(Voucher, body.carnet_id, body.slot)
     if voucher is None or voucher.state is not VoucherState.PREPARED:
         raise Refused(Outcome.TRAVEL_UNKNOWN, "the voucher is not open")
-    header = act.entry.header
-    day = local_day(header.event_time, header.offset)
+    require_scope(act, body.carnet_id, [body.slot])
+    now = act.moment.log_time  # not the holder's clock
+    day = local_day(now, act.entry.header.offset)
     office = act.facts.at(Office, body.office, day)
     if office is None or not office.active or day < office.effective or office.territory != voucher.territory:
         raise Refused(Outcome.OFFICE_INACTIVE)
@@ -31,9 +34,10 @@ def notify(act: Act, body: bodies.Notify) -> Value:
     key = (of_territory(office.territory), body.notice_id)
     if act.facts.get(Notice, *key) is not None:
         raise Refused(Outcome.NOTICE_LIVE, "the notice id is in use")
-    require_own_parts(act, office.territory, body.slot, Label.NOTICE)
+    require_own_parts(act, office.territory, body.slot, Label.NOTICE, now)
+    _count(act, body.carnet_id)
     sent = Notice(
-        body.notice_id, body.carnet_id, body.slot, body.office, body.kind, NoticeState.SENT, header.event_time,
+        body.notice_id, body.carnet_id, body.slot, body.office, body.kind, NoticeState.SENT, act.entry.header.event_time,
         act.moment.index, None,
     )  # fmt: skip
     act.facts.put(sent, *key)
@@ -63,6 +67,7 @@ def withdraw(act: Act, body: bodies.Withdraw) -> Value:
     if office is None:
         raise Refused(Outcome.NOTICE_UNKNOWN)
     notice = _undecided(act, office.territory, body.carnet_id, body.notice_id)
+    require_scope(act, body.carnet_id, [notice.slot])
     key = (of_territory(office.territory), body.notice_id)
     act.facts.put(replace(notice, state=NoticeState.WITHDRAWN), *key)
     return [int(body.TYPE), carnet.number, body.carnet_id, notice.slot, office.territory, notice.office]
@@ -73,7 +78,7 @@ def answer(act: Act, body: bodies.Answer) -> Value:
     carnet = act.carnet(body.carnet_id)
     desk = at_desk(act, body.certificate, body.office)
     require_office(desk)
-    require_time(act, desk)
+    require_time(act, desk, countersigned=desk.controls)
     notice = _undecided(act, desk.territory, body.carnet_id, body.notice_id)
     if notice.office != body.office and not desk.controls:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {notice.office} or a controller answers it")
@@ -86,7 +91,17 @@ def answer(act: Act, body: bodies.Answer) -> Value:
     ]  # fmt: skip
 
 
+def _count(act: Act, carnet_id: int) -> None:
+    """What a holder says of one carnet is bounded: every reader of the carnet gets it."""
+    said = act.facts.get(Said, carnet_id)
+    count = 1 if said is None else said.count + 1
+    if count > MOST_SAID:
+        raise Refused(Outcome.TOO_MANY)
+    act.facts.put(Said(count), carnet_id)
+
+
 def _said(act: Act, carnet_id: int, territory: str, slot: int = 0, about: int | None = None) -> None:
+    _count(act, carnet_id)
     header, index = act.entry.header, act.moment.index
     incident = Incident(
         index, header.body.TYPE, territory, None, None, slot, about, header.event_time, header.offset
@@ -100,6 +115,7 @@ def disagree(act: Act, body: bodies.Disagree) -> Value:
     row = next((r for r in transactions(act, body.carnet_id, state) if r.index == body.index), None)
     if row is None:
         raise Refused(Outcome.TRANSACTION_UNKNOWN)
+    require_scope(act, body.carnet_id, [row.slot])
     act.require_parts((Label.NOTE, row.slot, None))
     _said(act, body.carnet_id, row.territory, row.slot, row.index)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.index, row.territory, row.office]
@@ -109,6 +125,7 @@ def ask(act: Act, body: bodies.Ask) -> Value:
     """To the issuer, who sees it in its stream: discharge, or more sets."""
     act.require_parts()
     carnet, _ = require_open(act, body.carnet_id)
+    require_holder(act, body.carnet_id)
     _said(act, body.carnet_id, carnet.home)
     wanted: list[Value] = [[int(kind), n] for kind, n in sorted(body.sets.items())]
     return [int(body.TYPE), carnet.number, body.carnet_id, int(body.kind), wanted]

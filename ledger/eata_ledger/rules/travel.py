@@ -1,9 +1,10 @@
 """Travels: vouchers prepared, edited, deleted; sets reserved and released (APP-10 to APP-15, domain §2.4)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from eata_ledger.carnet.sets import release, reserve
-from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, VoucherState
+from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Role, Status, VoucherState
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -12,7 +13,7 @@ from eata_ledger.proof.entry import PartInfo, declaration_digest
 from eata_ledger.proof.keys import acceptable
 from eata_ledger.rules.act import Act
 from eata_ledger.seal.schedule import SLOTS
-from eata_ledger.state import Carnet, CarnetState, Territory, TravelFact, Voucher, VoucherKey
+from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact, Voucher, VoucherKey
 
 
 def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
@@ -25,6 +26,22 @@ def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
     return carnet, state
 
 
+def require_holder(act: Act, carnet_id: int) -> None:
+    """Only the holder's own device may do this."""
+    device = act.facts.get(Device, carnet_id, act.entry.header.author)
+    if device is None or device.role is not Role.HOLDER:
+        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder may do this")
+
+
+def require_scope(act: Act, carnet_id: int, slots: Sequence[int]) -> None:
+    """A representative enrolled for some vouchers acts on those alone."""
+    device = act.facts.get(Device, carnet_id, act.entry.header.author)
+    if act.rules < 2 or device is None or device.role is Role.HOLDER or not device.scope:
+        return
+    if not set(slots) <= set(device.scope):
+        raise Refused(Outcome.ROLE_FORBIDDEN, "this device is enrolled for other vouchers")
+
+
 def travel(act: Act, body: bodies.Travel) -> Value:
     """Takes the carnet's next slots, exactly and in order; a concurrent loser rebuilds."""
     carnet, state = require_open(act, body.carnet_id)
@@ -32,6 +49,7 @@ def travel(act: Act, body: bodies.Travel) -> Value:
         raise Refused(Outcome.NOT_SIGNED)
     count = len(body.declarations)
     wanted = list(range(state.next_slot, state.next_slot + count))
+    require_scope(act, body.carnet_id, wanted)
     if not count or [d.slot for d in body.declarations] != wanted or wanted[-1] > SLOTS:
         raise Refused(Outcome.SLOT_TAKEN)
     if act.facts.get(TravelFact, body.carnet_id, body.travel_id) is not None:
@@ -53,6 +71,7 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
     if act.rules >= 2 and state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
+    require_scope(act, body.carnet_id, [v.slot for v in vouchers])
     for voucher, declaration in zip(vouchers, body.declarations, strict=False):
         keys = (declaration.voucher_key, declaration.cancel_key, declaration.verify_key)
         if keys != (voucher.voucher_key, voucher.cancel_key, voucher.verify_key):
@@ -74,6 +93,7 @@ def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
     act.carnet(body.carnet_id)
     state: CarnetState = act.state(body.carnet_id)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
+    require_scope(act, body.carnet_id, [v.slot for v in vouchers])
     for voucher in vouchers:
         act.facts.put(replace(voucher, state=VoucherState.DELETED), body.carnet_id, voucher.slot)
     slots = tuple(voucher.slot for voucher in vouchers)
@@ -94,6 +114,7 @@ def renew(act: Act, body: bodies.Renew) -> Value:
     fact = None if old is None else act.facts.get(TravelFact, body.carnet_id, old.travel_id)
     if old is None or fact is None or fact.deleted or body.slot not in fact.slots:
         raise Refused(Outcome.TRAVEL_UNKNOWN)
+    require_scope(act, body.carnet_id, [body.slot])
     unused = old.state is VoucherState.PREPARED and old.pre_exported is None
     if not unused and old.state is not VoucherState.CANCELLED:
         raise Refused(Outcome.TRAVEL_TRANSACTED)
@@ -106,7 +127,7 @@ def renew(act: Act, body: bodies.Renew) -> Value:
     _take_key(act, body.carnet_id, new)
     if unused:
         act.facts.put(replace(old, state=VoucherState.DELETED), body.carnet_id, old.slot)
-    slots = tuple(new.slot if slot == old.slot else slot for slot in fact.slots)
+    slots = tuple(sorted({*fact.slots, new.slot} - {old.slot}))
     act.facts.put(replace(fact, slots=slots), body.carnet_id, old.travel_id)
     act.facts.put(replace(state, next_slot=new.slot + 1, sets=sets), body.carnet_id)
     return [int(body.TYPE), body.carnet_id, old.slot, new.slot, int(new.kind)]

@@ -17,7 +17,7 @@ from eata_ledger.state.carnet import (
     Voucher,
     VoucherKey,
 )
-from eata_ledger.state.events import HoldFact, Incident, Link, Notice, NoticeOfVoucher, of_territory
+from eata_ledger.state.events import HoldFact, Incident, Link, Notice, NoticeOfVoucher, Said, of_territory
 from eata_ledger.state.registry import (
     Accepted,
     Administration,
@@ -59,6 +59,7 @@ __all__ = [
     "Pool",
     "Publication",
     "Region",
+    "Said",
     "SetsOfType",
     "Territory",
     "TerritoryKey",

@@ -39,6 +39,7 @@ class Family(IntEnum):
     PUBLICATION = 27
     ACCEPTANCE = 28
     VOUCHER_SETS = 29
+    SAID = 30
 
 
 @dataclass(frozen=True)

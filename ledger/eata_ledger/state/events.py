@@ -74,6 +74,14 @@ class Notice(Fact):
 
 
 @dataclass(frozen=True)
+class Said(Fact):
+    """How many notices, notes and requests a carnet's holder has written."""
+
+    FAMILY = Family.SAID
+    count: int = f(U16)
+
+
+@dataclass(frozen=True)
 class NoticeOfVoucher(Fact):
     """A voucher's newest pre-notification, by (carnet, slot)."""
 

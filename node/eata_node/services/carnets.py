@@ -33,6 +33,7 @@ from eata_node.guarding import Trouble, trouble
 from eata_node.replica import Replica
 
 T = TypeVar("T")
+_INCIDENTS = 250
 _RELATIONS = (
     (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
     (OrderType.TWIN, REPLACES, "TWIN"), (OrderType.TWIN, REPLACED_BY, "TWIN"),
@@ -165,7 +166,8 @@ class Carnets:
         keys = set() if viewer is None else self.live_keys(viewer)
         visible = {row.index for row in rows}
         found = []
-        for _, value in self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id)):
+        stored = [value for _, value in self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id))]
+        for value in stored[-_INCIDENTS:]:
             incident = Incident.from_own(value)
             noted = incident.type is EntryType.DISAGREE and incident.about in visible
             if viewer is None or noted or incident.territory == viewer:
@@ -214,12 +216,12 @@ class Carnets:
         """For a foreign territory: balances of others, and set counters, are not its business."""
         reply = self.reply(view)
         if viewer != view.carnet.home and not arriving:
-            reply.state = _narrowed(view.state, viewer).to_bytes()
+            reply.state = narrowed(view.state, viewer).to_bytes()
             reply.ClearField("reconciliation")
         return reply
 
 
-def _narrowed(state: CarnetState, viewer: str) -> CarnetState:
+def narrowed(state: CarnetState, viewer: str) -> CarnetState:
     """Only the viewer's own balances; sets, rows and what is out of home are the holder's and home's."""
 
     def own(table: dict[str, T]) -> dict[str, T]:

@@ -1,24 +1,29 @@
 """Streams of what has happened, for holders, desks and issuers; they resume where the reader stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from eata_ledger.encoding import encode
 from eata_ledger.facts import Facts
 from eata_ledger.proof.bodies import EntryType
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.rules.desk import CONTROLLERS
 from eata_ledger.state import VoucherKey
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node import views
-from eata_node.guarding import Context
+from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.presentations import Collision, Presentations
 from eata_node.services.reader import Officer, Readers
 from eata_node.services.reading import issuer_of, require_device
+from eata_node.views import Mention
 
 _PATIENCE = 5.0
+_STREAMS_A_KEY, _STREAMS = 8, 2_000
 
 
 class Follow(lists_pb2_grpc.FollowServicer):
@@ -29,6 +34,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
     ) -> None:
         self._replica, self._readers, self._clock = replica, readers, clock
         self._presentations = presentations
+        self._open: Counter[bytes] = Counter()
 
     async def Carnet(  # noqa: N802
         self, request: ledger_pb2.SignedRequest, context: Context
@@ -38,8 +44,9 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         require_device(self._replica, signers, query.carnet_id)
         self._readers.spend(request)
-        async for event in self._events(views.of_carnet(query.carnet_id), query.from_index, None):
-            yield event
+        with self._counted(request):
+            async for event in self._events(views.of_carnet(query.carnet_id), query.from_index, None):
+                yield event
 
     async def Issued(  # noqa: N802
         self, request: ledger_pb2.SignedRequest, context: Context
@@ -49,8 +56,9 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         issuer = issuer_of(self._replica, signers)
         self._readers.spend(request)
-        async for event in self._events(views.of_issuer(issuer.code), query.from_index, None):
-            yield event
+        with self._counted(request):
+            async for event in self._events(views.of_issuer(issuer.code), query.from_index, None):
+                yield event
 
     async def Territory(  # noqa: N802
         self, request: ledger_pb2.SignedRequest, context: Context
@@ -60,8 +68,23 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         officer = self._readers.officer(request, signers)
         self._readers.spend(request)
-        async for event in self._events(views.in_territory(officer.territory), query.from_index, officer):
-            yield event
+        with self._counted(request):
+            async for event in self._events(views.in_territory(officer.territory), query.from_index, officer):
+                yield event
+
+    @contextmanager
+    def _counted(self, request: ledger_pb2.SignedRequest) -> Iterator[None]:
+        """A few streams a key, many a node, and no more."""
+        key = request.signatures[0].key_id
+        if self._open[key] >= _STREAMS_A_KEY or self._open.total() >= _STREAMS:
+            raise trouble(Trouble.RATE_LIMITED, "Too many streams are open.")
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
 
     async def _events(self, view: bytes, low: int, officer: Officer | None) -> AsyncIterator[lists_pb2.Event]:
         """Everything in the view from `low` on, then as it is applied, until the certificate or the node ends."""
@@ -70,27 +93,38 @@ class Follow(lists_pb2_grpc.FollowServicer):
         try:
             while not self._replica.halted and (officer is None or self._clock() <= officer.certificate.valid_to):
                 end = self._replica.state.size
-                for index, about in self._replica.store.view(view, low, end):
-                    yield self._event(index, about, live=index >= caught_up)
+                for index, mention in self._replica.store.view(view, low, end):
                     low = index + 1
+                    event = self._event(index, Mention.from_bytes(mention), index >= caught_up, officer)
+                    if event is not None:
+                        yield event
                 while collisions is not None and officer is not None and not collisions.empty():
                     event = self._collision(collisions.get_nowait(), officer)
                     if event is not None:
                         yield event
-                if self._replica.state.size == end:
-                    await self._replica.reach(self._replica.position + 1, _PATIENCE)
+                while (
+                    self._replica.state.size == end
+                    and not self._replica.halted
+                    and (collisions is None or collisions.empty())
+                ):  # groups without entries bring no event
+                    if not await self._replica.reach(self._replica.position + 1, _PATIENCE):
+                        break
                 await asyncio.sleep(0)
         finally:
             if collisions is not None:
                 self._presentations.forget(collisions)
 
-    def _event(self, index: int, about: bytes, live: bool) -> lists_pb2.Event:
+    def _event(self, index: int, mention: Mention, live: bool, officer: Officer | None) -> lists_pb2.Event | None:
+        """An officer is told of the own office and of holds; a controller of the whole territory (ACC-05)."""
         stored = self._replica.store.entry(index)
         assert stored is not None, "a view names entries that exist"
         leaf, header = Leaf.from_bytes(stored.leaf), Header.from_bytes(stored.header)
-        carnet_id = int.from_bytes(about, "big") if about else int(getattr(header.body, "carnet_id", 0))
+        if officer is not None and officer.certificate.role not in CONTROLLERS:
+            elsewhere = getattr(header.body, "office", "") != officer.certificate.office
+            if elsewhere and mention.type not in (EntryType.HOLD, EntryType.RELEASE):
+                return None
         return lists_pb2.Event(
-            index=index, log_time=leaf.log_time, type=EntryType(header.body.TYPE).name, carnet_id=carnet_id,
+            index=index, log_time=leaf.log_time, type=mention.type.name, carnet_id=mention.carnet_id,
             facts=stored.facts, entry_hash=leaf.entry_hash, live=live,
         )  # fmt: skip
 

@@ -1,18 +1,21 @@
 """What a customs administration lists of its own territory: transactions, holds, arrivals, transits, carnets, counts."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.transit import Transit, close
-from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, Role
+from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, NoticeState, Role, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
-from eata_ledger.state import Carnet, Family, HoldFact, Notice, Transaction, Voucher, of_territory
+from eata_ledger.proof.bodies import EntryType, Notify
+from eata_ledger.proof.entry import Header
+from eata_ledger.state import Family, HoldFact, Notice, Transaction, Voucher, of_territory
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node import views
@@ -20,21 +23,24 @@ from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.replica import Replica
 from eata_node.services.carnets import Carnets, View
 from eata_node.services.reader import Officer, Readers
+from eata_node.views import Mention
 
 F = TypeVar("F")
 
 _PAGE, _LARGEST_PAGE = 10, 100
-_LOOKED_AT = 5_000
+_LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32
+_OPEN = frozenset({NoticeState.SENT.name, NoticeState.ACKNOWLEDGED.name})
 _LOGS = frozenset({Role.CONTROLLER, Role.ADMIN})
 _STATISTICS = frozenset({Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
-    """A judged request: who asks, for what."""
+    """A judged request: who asks, for what; `stopped` is where looking ended before the view did."""
 
     officer: Officer
     query: lists_pb2.ListQuery
+    stopped: int = 0
 
     @property
     def territory(self) -> str:
@@ -84,41 +90,36 @@ class Lists(lists_pb2_grpc.ListsServicer):
         if asked.officer.certificate.role not in _LOGS:
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
-        keys, last = self._carnets.live_keys(asked.territory), 0
-        for carnet, row in self._rows(asked):
-            if len(reply.transactions) >= asked.page and row.index != last:
-                reply.next = row.index + 1
+        keys = self._carnets.live_keys(asked.territory)
+        async for view, index in self._met(asked, EntryType.COMMIT):
+            if len(reply.transactions) >= asked.page:
+                reply.next = index + 1
                 break
-            last = row.index  # the two rows of one EU exit stay on one page
-            labels = {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}
-            listed = lists_pb2.ListedTransaction(
-                carnet_id=carnet.carnet_id, number=carnet.number, type=carnet.type.name,
-                row=self._carnets.row(row, labels, keys),
-            )  # fmt: skip
-            reply.transactions.append(listed)
+            for row in reversed(view.rows):  # the two rows of one EU exit stay on one page
+                if row.index == index and _wanted(asked, view, row):
+                    listed = lists_pb2.ListedTransaction(
+                        carnet_id=view.carnet.carnet_id, number=view.carnet.number, type=view.carnet.type.name,
+                        row=self._carnets.row(row, {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}, keys),
+                    )  # fmt: skip
+                    reply.transactions.append(listed)
+        reply.next = reply.next or asked.stopped
         return reply
 
-    def _rows(self, asked: Asked) -> Iterator[tuple[Carnet, Transaction]]:
-        """The territory's transactions that the filters let through, newest first."""
-        query = asked.query
-        low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day or "9999-12-31")
-        for view, index in self._views_back(asked):
-            for row in reversed(view.rows):
-                if row.index != index or row.territory != asked.territory:
-                    continue
-                if (
-                    query.office in ("", row.office)
-                    and query.kind in ("", row.kind.name)
-                    and query.type in ("", view.carnet.type.name)
-                    and low <= local_day(row.event_time, row.offset) <= high
-                ):
-                    yield view.carnet, row
+    async def _met(self, asked: Asked, kind: EntryType, most: int = _LOOKED_AT) -> AsyncIterator[tuple[View, int]]:
+        """Carnets mentioned by entries of one type in the territory's view, newest first, with the entry's index.
 
-    def _views_back(self, asked: Asked) -> Iterator[tuple[View, int]]:
-        for index, about in self._replica.store.view_back(views.in_territory(asked.territory), asked.before):
-            carnet_id = int.from_bytes(about, "big")
-            if asked.query.carnet_id in (0, carnet_id):
-                yield self._carnets.view(carnet_id), index
+        Looks at `most` entries and lets others work meanwhile: a list costs little, however long the log is.
+        """
+        found = self._replica.store.view_back(views.in_territory(asked.territory), asked.before)
+        for looked, (index, data) in enumerate(found, 1):
+            mention = Mention.from_bytes(data)
+            if looked % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if looked > most:
+                asked.stopped = index + 1
+                return
+            if mention.type is kind and asked.query.carnet_id in (0, mention.carnet_id):
+                yield self._carnets.view(mention.carnet_id), index
 
     # -- holds and arrivals
 
@@ -143,26 +144,44 @@ class Lists(lists_pb2_grpc.ListsServicer):
             yield read(value)
 
     async def Arrivals(self, request: ledger_pb2.SignedRequest, context: Context) -> lists_pb2.ArrivalsReply:  # noqa: N802
-        """Pre-notifications to this territory's offices (ACC-43); `status` narrows to one state."""
+        """Pre-notifications to this territory's offices, newest first (ACC-43); open ones unless `status` asks."""
         asked = await self._asked(request, "Arrivals")
         reply = lists_pb2.ArrivalsReply(session=self._carnets.session())
-        for notice in self._facts(Notice.from_own, Family.NOTICE, asked.territory):
-            if asked.query.office in ("", notice.office) and asked.query.status in ("", notice.state.name):
-                reply.notices.append(self._arrival(notice, asked.territory))
+        wanted = {asked.query.status} if asked.query.status else _OPEN
+        async for view, index in self._met(asked, EntryType.NOTIFY):
+            if len(reply.notices) >= asked.page:
+                reply.next = index + 1
+                break
+            notice = self._notice(index, asked.territory)
+            if notice.state.name in wanted and asked.query.office in ("", notice.office):
+                reply.notices.append(self._arrival(view, notice, asked.territory))
+        reply.next = reply.next or asked.stopped
         return reply
 
-    def _arrival(self, notice: Notice, territory: str) -> lists_pb2.ListedNotice:
-        carnet = self._carnets.carnet(notice.carnet_id)
-        voucher = Facts(self._replica.store).get(Voucher, notice.carnet_id, notice.slot)
-        assert voucher is not None, "a notice names its voucher"
+    def _notice(self, index: int, territory: str) -> Notice:
+        stored = self._replica.store.entry(index)
+        body = None if stored is None else Header.from_bytes(stored.header).body
+        assert isinstance(body, Notify), "the view says so"
+        found = Facts(self._replica.store).get(Notice, of_territory(territory), body.notice_id)
+        assert found is not None, "an accepted notice is kept"
+        return found
+
+    def _arrival(self, view: View, notice: Notice, territory: str) -> lists_pb2.ListedNotice:
+        """What the notice hands this territory, as long as the voucher is still one of its own."""
         labels, keys = {Label.NOTICE, Label.STANZA}, self._carnets.live_keys(territory)
-        listed = lists_pb2.ListedNotice(number=carnet.number, record=notice.to_bytes(), voucher=voucher.to_bytes())
+        listed = lists_pb2.ListedNotice(number=view.carnet.number, record=notice.to_bytes())
         listed.parts.extend(self._carnets.parts(notice.entry, labels, to=keys))
         if notice.answer is not None:
             listed.parts.extend(self._carnets.parts(notice.answer, {Label.ANSWER}))
+        voucher = Facts(self._replica.store).get(Voucher, notice.carnet_id, notice.slot)
+        live = notice.state in (NoticeState.SENT, NoticeState.ACKNOWLEDGED, NoticeState.COMMITTED)
+        if voucher is None or voucher.territory != territory or voucher.state is VoucherState.DELETED or not live:
+            return listed
+        listed.kind = voucher.kind.name
         if notice.kind is not NoticeKind.NOTICE_NO_DETAILS:
+            listed.voucher = voucher.to_bytes()
             listed.parts.extend(self._carnets.parts(voucher.entry, {Label.DECLARATION}, voucher.slot))
-            listed.carnet.extend(self._carnets.parts(carnet.entry, {Label.CARNET}))
+            listed.carnet.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         return listed
 
     # -- transits, carnets, counts
@@ -172,37 +191,41 @@ class Lists(lists_pb2_grpc.ListsServicer):
         asked = await self._asked(request, "Transits")
         today = self._carnets.today()
         reply = lists_pb2.TransitsReply(as_of=iso(today), session=self._carnets.session())
-        for view in self._distinct(asked):
+        async for view, newest in self._distinct(asked):
+            if len(reply.transits) >= asked.page:
+                reply.next = newest + 1
+                break
             for listed in _transits(view, asked.territory, today):
                 if asked.query.status in ("", listed.state):
                     reply.transits.append(listed)
+        reply.next = reply.next or asked.stopped
         return reply
 
-    def _distinct(self, asked: Asked) -> Iterator[View]:
-        """Carnets this territory has met, the one it met last first."""
+    async def _distinct(self, asked: Asked, most: int = _LOOKED_AT) -> AsyncIterator[tuple[View, int]]:
+        """Carnets this territory has met (home: its own), each with the index of its newest transaction here."""
         seen: set[int] = set()
-        for view, _ in self._views_back(asked):
-            if view.carnet.carnet_id in seen or all(row.territory != asked.territory for row in view.rows):
-                continue
-            seen.add(view.carnet.carnet_id)
-            newest = max(row.index for row in view.rows if row.territory == asked.territory)
-            if newest < asked.before:  # a later page has met it before
-                yield view
-            if len(seen) >= _LOOKED_AT:
-                return
+        async for view, _ in self._met(asked, EntryType.COMMIT, most):
+            carnet = view.carnet
+            if carnet.carnet_id not in seen:
+                seen.add(carnet.carnet_id)
+                home = carnet.home == asked.territory
+                newest = max(row.index for row in view.rows if home or row.territory == asked.territory)
+                if newest < asked.before:  # else an earlier page has it
+                    yield view, newest
 
     async def Carnets(self, request: ledger_pb2.SignedRequest, context: Context) -> lists_pb2.CarnetsReply:  # noqa: N802
         """Logs → Carnets (ACC-50), for controllers; home's own, or those the territory has met."""
         asked = await self._asked(request, "Carnets")
         asked.require(_LOGS)
         reply = lists_pb2.CarnetsReply(session=self._carnets.session())
-        for view in self._distinct(asked):
+        async for view, newest in self._distinct(asked):
+            if len(reply.carnets) >= asked.page:
+                reply.next = newest + 1
+                break
             listed = self._listed(view, asked.territory)
             if asked.query.status in ("", listed.status) and asked.query.type in ("", listed.type):
-                if len(reply.carnets) == asked.page:
-                    reply.next = 1 + max(row.index for row in view.rows if row.territory == asked.territory)
-                    break
                 reply.carnets.append(listed)
+        reply.next = reply.next or asked.stopped
         return reply
 
     def _listed(self, view: View, territory: str) -> lists_pb2.ListedCarnet:
@@ -223,7 +246,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
         asked = await self._asked(request, "Statistics")
         asked.require(_STATISTICS)
         months, homes, claims, offices = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-        for view in self._distinct(asked):
+        async for view, _ in self._distinct(asked, _COUNTED):
             homes[view.carnet.home] += 1
             claims[self._listed(view, asked.territory).status] += 1
             for row in view.rows:
@@ -236,8 +259,21 @@ class Lists(lists_pb2_grpc.ListsServicer):
 
         return lists_pb2.StatisticsReply(
             months=counts(months), homes=counts(homes), claims=counts(claims), offices=counts(offices),
-            session=self._carnets.session(),
+            session=self._carnets.session(), whole=not asked.stopped,
         )  # fmt: skip
+
+
+def _wanted(asked: Asked, view: View, row: Transaction) -> bool:
+    """One row against the filters: the own territory's, at home every territory's (domain §2.10)."""
+    query = asked.query
+    low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day or "9999-12-31")
+    return (
+        asked.territory in (row.territory, view.carnet.home)
+        and query.office in ("", row.office)
+        and query.kind in ("", row.kind.name)
+        and query.type in ("", view.carnet.type.name)
+        and low <= local_day(row.event_time, row.offset) <= high
+    )
 
 
 def _transits(view: View, territory: str, today: int) -> list[lists_pb2.ListedTransit]:

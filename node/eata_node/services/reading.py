@@ -14,7 +14,7 @@ from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.replica import Replica
-from eata_node.services.carnets import Carnets, View, arriving
+from eata_node.services.carnets import Carnets, View, arriving, narrowed
 from eata_node.services.presentations import Presentations, Shown
 from eata_node.services.reader import Readers, Signers
 
@@ -65,6 +65,10 @@ class Wallet(reading_pb2_grpc.WalletServicer):
         stanza_entry = view.carnet.entry if view.state.signed is None else view.state.signed
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.parts.extend(self._carnets.parts(stanza_entry, {Label.PIN_STANZA}))
+        if not by_device:  # the PIN opens the carnet, not what happened to it
+            reply.state = narrowed(view.state, "").to_bytes()
+            reply.ClearField("reconciliation")
+            reply.ClearField("links")
         if by_device:
             reply.rows.extend(self._carnets.row(row, {Label.COUNTERFOIL}) for row in view.rows)
             vouchers = self._carnets.vouchers(query.carnet_id)
