@@ -79,6 +79,7 @@ class World:
 
     first_id: int = 883
     now: int = START
+    rules: int = VERSION
     facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
     history: list[tuple[Entry, int]] = field(default_factory=list)
@@ -88,7 +89,7 @@ class World:
         self.seeds = [NodeSeeds(n, SigningKey(os.urandom(32)), SigningKey(os.urandom(32))) for n in NODES]
         self.genesis = Genesis(
             1, "test", self.now, (self.root.public,), 1, self.operations.public,
-            tuple(seed.record for seed in self.seeds), VERSION, self.first_id, 1,
+            tuple(seed.record for seed in self.seeds), self.rules, self.first_id, 1,
         )  # fmt: skip
         self.ledger = self.genesis.ledger
         self.parties = {code: Party.new(code) for code in ("CH", "DE", "FR", "US")}

@@ -83,6 +83,8 @@ def test_every_command_explains_itself() -> None:
         assert command in shown.stdout
 
 
+@pytest.mark.rule("CORE-03")
+@pytest.mark.rule("APP-26")
 @pytest.mark.rule("CORE-01")
 @pytest.mark.rule("CORE-08")
 @pytest.mark.rule("PRX-01")

@@ -1,6 +1,7 @@
 """Holds, cancellations, notices, lists and streams through the real services of six proxies."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from eata_clients.authoring.content import NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
+from eata_clients.issuer import read_party
 from eata_clients.lists import Lists, follow, openers
 from eata_clients.notices import Notices
 from eata_clients.registry import fetch
@@ -110,6 +112,7 @@ async def test_a_hold_is_listed_with_its_reason_and_ends_by_its_office(scene: Sc
     assert (await lyon.commit(await lyon.scan(scene.qr(3)), Decision(ALL))).index
 
 
+@pytest.mark.rule("ACC-28")
 @pytest.mark.rule("ACC-30")
 @pytest.mark.rule("C-28")
 async def test_a_cancelled_commit_says_so_on_its_receipt_and_is_made_again(scene: Scene) -> None:
@@ -248,10 +251,11 @@ async def test_officers_list_their_office_controllers_the_territory(scene: Scene
     for slot, office in ((1, "CH-ZRH"), (2, "CH-ZRH"), (3, "DE-BER")):
         await scene.commit(slot, office)
     lists = await scene.lists("CH-ZRH", Role.CONTROLLER, "CH")
-    page, following = await lists.transactions(lists_pb2.ListQuery(page_size=1))
-    assert ([t.row.kind for t in page], following > 0) == ([Kind.EXPORTATION], True)
-    page, following = await lists.transactions(lists_pb2.ListQuery(page_size=1, before=following))
-    assert ([t.row.kind for t in page], following) == ([Kind.VALIDATION], 0)
+    kinds, following = [], 0
+    for _ in range(3):
+        page, following = await lists.transactions(lists_pb2.ListQuery(page_size=1, before=following))
+        kinds += [t.row.kind for t in page]
+    assert (kinds, following) == ([Kind.IMPORTATION, Kind.EXPORTATION, Kind.VALIDATION], 0)  # home sees all
     assert page[0].remarks == remarks()
     only, _ = await lists.transactions(lists_pb2.ListQuery(kind="EXPORTATION", from_day="2020-01-01"))
     assert [t.row.kind for t in only] == [Kind.EXPORTATION]
@@ -377,6 +381,7 @@ async def test_a_stream_needs_the_right_to_read(scene: Scene) -> None:
     assert await refused(anext(altered)) == "SIGNATURE_INVALID"
 
 
+@pytest.mark.rule("APP-07")
 @pytest.mark.rule("APP-24")
 @pytest.mark.rule("N-08")
 @pytest.mark.rule("PRX-04")
@@ -388,6 +393,9 @@ async def test_a_second_device_has_the_same_travels_and_codes(scene: Scene) -> N
     await first.travel(carnet_id, OUT[:1])
     await second.download(CodeQr(str(carnet_id), issued.pin))
     assert second.code(carnet_id, 1) == first.code(carnet_id, 1)
+    kept = [path.read_bytes() for path in (scene.people.home / "wallets").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(issued.pin.symbols.encode() in data or issued.pin.shown.encode() in data for data in kept)
     assert len((await second.show(carnet_id)).vouchers) == 1
 
 
@@ -398,3 +406,70 @@ async def test_a_paper_carnet_that_was_presented_is_logged_as_such(scene: Scene)
     await customs.commit(scanned, Decision(ALL, flags=Flag.PAPER_PRESENTED))
     [row, *_] = [row for row, _ in (await scene.wallet.show(scene.carnet_id)).rows]
     assert Flag.PAPER_PRESENTED in row.flags
+
+
+@pytest.mark.rule("APP-20")
+async def test_a_withdrawn_notice_shows_nothing_of_the_vouchers_next_life(scene: Scene) -> None:
+    """Told to the EU, withdrawn, the voucher edited for another territory: the EU sees none of it."""
+    voice = Notices(scene.wallet)
+    await voice.notify(scene.carnet_id, 3, "DE-BER", NoticeKind.NOTICE_WITH_DETAILS, DETAILS)
+    shown = await scene.wallet.show(scene.carnet_id)
+    travel = next(v.travel_id for v in shown.vouchers if v.slot == 3)
+    await scene.wallet.edit(scene.carnet_id, travel, (*OUT[:2], Wish(Kind.IMPORTATION, "XS", Items.parse("7-9"))))
+    [arrival] = await (await scene.lists("DE-BER", Role.OFFICER, "EU")).arrivals()
+    assert (arrival.voucher, arrival.kind, arrival.declaration, arrival.content) == (None, "", None, None)
+
+
+@pytest.mark.rule("N-07")
+@pytest.mark.rule("ACC-05")
+async def test_streams_tell_each_reader_what_its_lists_would(scene: Scene) -> None:
+    """The issuer hears of transactions, not of holds or plans; an officer of the own office, a controller of all."""
+    await scene.commit(1, "CH-ZRH")
+    voice = Notices(scene.wallet)
+    await voice.notify(scene.carnet_id, 3, "DE-BER", NoticeKind.NOTICE_NO_DETAILS, DETAILS)
+    berlin, _, _ = await scene.customs("DE-BER")
+    await berlin.hold(scene.carnet_id, "wait")
+    await berlin.release(scene.carnet_id)
+    await scene.commit(3, "DE-BER")
+    party = read_party(scene.people.home / "offices" / "CH-ALLIANCE" / "party.cbor")
+    issuer = await scene.stack.enter_async_context(scene.people.transport("CH-ALLIANCE"))
+    told = [e.type async for e in _first(follow(issuer, "Issued", party.sign, 0), 5)]
+    assert told == ["ISSUE", "ENROL_DEVICE", "SIGN", "COMMIT", "COMMIT"]
+    for role, office, wanted in (
+        (Role.OFFICER, "FR-LYS", ["HOLD", "RELEASE"]),
+        (Role.CONTROLLER, "FR-LYS", ["NOTIFY", "HOLD", "RELEASE", "COMMIT"]),
+        (Role.OFFICER, "DE-BER", ["NOTIFY", "HOLD", "RELEASE", "COMMIT"]),
+    ):
+        _, desk, transport = await scene.customs(office, role)
+        events = follow(transport, "Territory", desk.key, 0, certificate=desk.certificate)
+        assert [e.type async for e in _first(events, len(wanted))] == wanted
+
+
+async def _first(events: AsyncGenerator[lists_pb2.Event, None], count: int) -> AsyncIterator[lists_pb2.Event]:
+    async for event in events:
+        yield event
+        count -= 1
+        if not count:
+            break
+    await events.aclose()
+
+
+@pytest.mark.rule("ACC-50")
+async def test_pages_of_carnets_neither_lose_nor_double_any(scene: Scene) -> None:
+    """A hold on an old carnet moves it nowhere: the order is that of transactions."""
+    ids = [scene.carnet_id]
+    await scene.commit(1, "CH-ZRH")
+    for _ in range(2):
+        carnet_id = await scene.people.download(scene.wallet, await scene.people.issue(scene.people.order()))
+        await scene.wallet.travel(carnet_id, OUT[:1])
+        customs, _, _ = await scene.customs("CH-ZRH")
+        await customs.commit(await customs.scan(scene.wallet.code(carnet_id, 1)), Decision(ALL))
+        ids.insert(0, carnet_id)
+    await (await scene.customs("CH-ZRH"))[0].hold(scene.carnet_id, "again")
+    lists = await scene.lists("CH-ZRH", Role.CONTROLLER)
+    found, before = [], 0
+    for _ in range(3):
+        page = await lists.carnets(lists_pb2.ListQuery(page_size=1, before=before))
+        found += [c.carnet_id for c in page.carnets]
+        before = page.next
+    assert (found, before) == (ids, 0)

@@ -95,6 +95,7 @@ def test_ids_come_from_a_pool_and_are_used_once(world: World, pin_keys: CodeKeys
 
 
 @pytest.mark.rule("OBJ-05")
+@pytest.mark.rule("C-26")
 def test_a_number_belongs_to_one_carnet(world: World, pin_keys: CodeKeys) -> None:
     number = world.order().number
     world.issue(number=number)

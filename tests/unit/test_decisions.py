@@ -11,7 +11,7 @@ from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Discharge, EntryType
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
-from eata_ledger.state import Incident, Validated, Voucher
+from eata_ledger.state import Incident, TravelFact, Validated, Voucher
 
 from tests import acts
 from tests.world import Ticket, World
@@ -281,3 +281,29 @@ def test_cancelling_is_within_the_time_of_the_certificate(world: World, tickets:
     world.commit(tickets[0])
     world.now += DAY
     assert world.outcome(acts.cancel(world, tickets[0], desk=desk)) is Outcome.CERT_EXPIRED
+
+
+@pytest.mark.rule("C-23")
+def test_a_decision_noted_in_an_outage_is_entered_by_a_controller(world: World, tickets: list[Ticket]) -> None:
+    """Beyond 72 hours a controller enters it; an officer alone does not."""
+    officer, controller = world.desk(), world.desk("CHZRH", Role.CONTROLLER)
+    entries = [
+        deciding.hold(
+            world.ledger, desk, carnet_of(tickets), "noted on paper", acts.own(world, "CHZRH"),
+            replace(acts.stamp(world, "CHZRH"), life=10 * DAY),
+        )
+        for desk in (officer, controller)
+    ]  # fmt: skip
+    world.now += 4 * DAY
+    assert [world.outcome(entry) for entry in entries] == [Outcome.COUNTERSIGN_NEEDED, Outcome.ACCEPTED]
+
+
+def test_a_travel_is_edited_after_one_of_its_vouchers_was_renewed(world: World, tickets: list[Ticket]) -> None:
+    """Slots stay in order, whichever of them was renewed."""
+    entry, fresh = acts.renew(world, tickets[0])
+    world.must(entry)
+    travel = world.fact(Voucher, carnet_of(tickets), fresh.slot)
+    assert isinstance(travel, Voucher)
+    fact = world.fact(TravelFact, carnet_of(tickets), travel.travel_id)
+    assert isinstance(fact, TravelFact)
+    assert fact.slots == tuple(sorted(fact.slots))

@@ -269,3 +269,22 @@ def test_before_its_digital_date_a_territorys_transactions_are_tests(world: Worl
     world.commit(first, "DEBER")
     world.commit(second, "USJFK")
     assert [Flag.TEST in row.flags for row in acts.rows(world, held.carnet_id)] == [False, True]
+
+
+def test_no_counter_grows_beyond_what_state_can_hold(world: World, pin_keys: CodeKeys) -> None:
+    """65,535 sets of a kind are the most: a fact that could not be read again would stop every replica."""
+    held = world.hold(world.issue(sets={SetKind.EXPORT: 65_535}), pin_keys)
+    assert acts.by_issuer(world, AddSets(held.carnet_id, {SetKind.EXPORT: 1})) is Outcome.TOO_MANY
+    assert acts.by_issuer(world, AddSets(held.carnet_id, {SetKind.IMPORT: 1})) is Outcome.ACCEPTED
+
+
+@pytest.mark.rule("ACC-REPL")
+def test_a_replacement_that_was_cancelled_leaves_the_original_as_it_was(world: World, tickets: list[Ticket]) -> None:
+    for ticket, office in zip(tickets[:3], ("CHZRH", "CHZRH", "DEBER"), strict=True):
+        world.commit(ticket, office)
+    links = ((int(OrderType.REPLACEMENT), carnet_of(tickets)),)
+    first = world.issue(order=OrderType.REPLACEMENT, links=links)
+    acts.by_issuer(world, CancelCarnet(first.carnet_id))
+    assert world.commit(tickets[4]) is Outcome.REASON_REQUIRED
+    world.issue(order=OrderType.REPLACEMENT, links=links)
+    assert world.commit(tickets[4]) is Outcome.ACCEPTED

@@ -1,14 +1,19 @@
 """Pre-notifications, what a holder says of a transaction, and what it asks of the issuer."""
 
+import os
+from dataclasses import replace
+
 import pytest
 from eata_clients.authoring import telling
-from eata_clients.authoring.content import NoticeDetails, Remarks
+from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.telling import notice_key
 from eata_ledger.carnet.vocabulary import AskKind, Kind, Label, NoticeKind, NoticeState, Role
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Disagree, EntryType, RegisterOffice
+from eata_ledger.proof.bodies import Disagree, EnrolDevice, EntryType, RegisterOffice
 from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.rules.notices import MOST_SAID
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import leaf_key
@@ -153,3 +158,48 @@ def test_a_holder_asks_the_issuer(world: World, arrival: Ticket) -> None:
     entry = acts.ask(world, arrival.holding, AskKind.SETS, TRANSIT=2)
     facts = world.public(world.must(entry))
     assert facts[3:] == [int(AskKind.SETS), [[5, 2]]]
+
+
+def test_a_pre_exportation_does_not_end_the_pre_declaration(world: World, pin_keys: CodeKeys) -> None:
+    held = world.hold(world.issue(home="EU", box_p=("CH",)), pin_keys)
+    validation, export = world.travel(held, (Kind.VALIDATION, "EU", "1"), (Kind.EXPORTATION, "EU", "1"))
+    world.commit(validation, "DEBER")
+    world.must(acts.notify(world, export))
+    world.commit(export, "DEBER", kind=Kind.PRE_EXPORTATION)
+    assert acts.notice_of(world, export).state is NoticeState.SENT
+    world.commit(export, "DEBER")
+    assert acts.notice_of(world, export).state is NoticeState.COMMITTED
+
+
+def test_a_notice_is_judged_by_log_time_not_by_the_holders_clock(world: World, arrival: Ticket) -> None:
+    """A clock of the far future chooses neither the office's version nor a key nobody can open."""
+    ahead = telling.notify(
+        arrival.holding, arrival.slot, "DEBER", NoticeKind.PREDECLARATION, acts.DETAILS, None, Stamp(2**51)
+    )
+    assert world.outcome(ahead) is Outcome.STANZAS_WRONG
+
+
+def test_what_a_holder_says_is_bounded_in_size_and_number(world: World, arrival: Ticket) -> None:
+    """Every reader of the carnet gets it: a note stays short, and there is an end to notes."""
+    row = acts.rows(world, arrival.holding.carnet_id)[0]
+    long = telling.disagree(arrival.holding, row.index, row.slot, "ä" * 3_900, world.stamp)
+    assert world.outcome(long) is Outcome.STANZAS_WRONG
+    for _ in range(MOST_SAID):
+        world.must(acts.ask(world, arrival.holding))
+    assert world.outcome(acts.ask(world, arrival.holding)) is Outcome.TOO_MANY
+    assert world.outcome(acts.notify(world, arrival)) is Outcome.TOO_MANY
+
+
+@pytest.mark.rule("APP-27")
+def test_a_representative_acts_on_the_vouchers_it_was_enrolled_for(
+    world: World, pin_keys: CodeKeys, arrival: Ticket
+) -> None:
+    """Discharge is the holder's to ask; another voucher is not the representative's to touch."""
+    device = SigningKey(os.urandom(32))
+    body = EnrolDevice(arrival.holding.carnet_id, device.public, Role.REPRESENTATIVE, (arrival.slot,))
+    world.must(make(world.ledger, body, world.stamp, (device, pin_keys.sign)))
+    agent = replace(arrival, holding=replace(arrival.holding, device=device))
+    assert world.outcome(acts.ask(world, agent.holding)) is Outcome.ROLE_FORBIDDEN
+    assert world.outcome(world.prepare(agent.holding, (Kind.EXPORTATION, "CH", "1"))[0]) is Outcome.ROLE_FORBIDDEN
+    assert world.outcome(acts.renew(world, replace(agent, slot=1))[0]) is Outcome.ROLE_FORBIDDEN
+    assert world.outcome(acts.notify(world, agent)) is Outcome.ACCEPTED

@@ -1,12 +1,14 @@
 """Reference data with effective dates: regions, offices, readiness with its notice, publications, acceptance."""
 
 import pytest
+from eata_clients.authoring import issuing, registering
+from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import Stamp
 from eata_ledger.carnet.dates import DAY, day_of, months_after
-from eata_ledger.carnet.vocabulary import Kind, OfficeType, ReadinessStage, Topic
+from eata_ledger.carnet.vocabulary import Kind, OfficeType, OrderType, OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
-from eata_ledger.outcomes import Outcome
+from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.bodies import (
     Acceptance,
     DescribeOffice,
@@ -16,6 +18,7 @@ from eata_ledger.proof.bodies import (
     RegisterRegion,
 )
 from eata_ledger.seal.codes import CodeKeys
+from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Accepted, Office, OfficeDetails, Publication, Region, Territory
 
 from tests import acts
@@ -76,7 +79,7 @@ def test_an_office_changes_on_its_effective_day_and_late_entries_use_the_day_of_
     assert yesterday.header.body.TYPE is late.header.body.TYPE
 
 
-def _desk_of_yesterday(world: World):  # type: ignore[no-untyped-def]
+def _desk_of_yesterday(world: World) -> Desk:
     world.now -= DAY
     desk = world.desk()
     world.now += DAY
@@ -138,8 +141,6 @@ def test_news_and_directory_are_published_by_operations_alone(world: World) -> N
     news = Publish(Topic.NEWS, "2026-06", "Live", "The system is live.", TODAY)
     assert acts.by_operations(world, news) is Outcome.ACCEPTED
     assert isinstance(world.fact(Publication, int(Topic.NEWS), "2026-06"), Publication)
-    from eata_ledger.outcomes import Skipped
-
     with pytest.raises(Skipped):
         acts.by_party(world, "CH", news)
 
@@ -153,3 +154,30 @@ def test_what_a_territory_accepts_is_data_by_effective_date(world: World) -> Non
     found = [Facts(world).at(Accepted, "US", day_of("2026-06-02") + n) for n in (0, 10)]
     assert [len(f.body.categories) for f in found if f is not None] == [1, 2]
     assert acts.by_operations(world, Acceptance("QQ", (), True, True, True, True, 1)) is Outcome.PARENT_UNKNOWN
+
+
+def test_a_party_and_a_key_are_registered_once(world: World) -> None:
+    """The same code, the same key, an older generation: all exist already."""
+    ledger, ops, stamp = world.ledger, world.operations, world.stamp
+    again = registering.organisation(ledger, ops, world.issuer, OrganisationKind.ISSUER, TODAY, stamp)
+    assert world.outcome(again) is Outcome.ALREADY_REGISTERED
+    switzerland = world.parties["CH"]
+    desk_key = registering.desk_authority(ledger, switzerland, world.authorities["CH"], TODAY, stamp)
+    assert world.outcome(desk_key) is Outcome.ALREADY_REGISTERED
+    old = registering.territory_key(
+        ledger, switzerland, "CH", 1, SealingKey(bytes(range(32))), [(switzerland.seal_id, switzerland.seal.public)],
+        (0, 2**50), stamp,
+    )  # fmt: skip
+    assert world.outcome(old) is Outcome.ALREADY_REGISTERED
+
+
+def test_a_ledger_keeps_the_rules_its_genesis_names(pin_keys: CodeKeys) -> None:
+    """Under rules 1 the later types are closed, and an office stays as it was registered."""
+    old = World(rules=1)
+    held = old.hold(old.issue(), pin_keys)
+    assert old.outcome(acts.hold(old, held.carnet_id)) is Outcome.TYPE_CLOSED
+    linked = old.order(order=OrderType.CLONE)
+    clone = issuing.issue(old.ledger, old.issuer, linked, old.pool + 9, old.pool, old.stamp)
+    assert old.outcome(clone.entry) is Outcome.TYPE_CLOSED
+    closed = RegisterOffice("FRLYS", "FR", "EU", "Lyon", (60,), False, TODAY + 1)
+    assert acts.by_party(old, "FR", closed) is Outcome.ALREADY_REGISTERED
