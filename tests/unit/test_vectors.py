@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.items import ITEMS as CODEC
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.journey import Journey, report
 from eata_ledger.carnet.vocabulary import Label
@@ -74,6 +75,20 @@ def test_a_transit_has_the_state_of_its_days(case: dict[str, Any]) -> None:
     journey = Journey.from_json({"carnet": TRANSITS["carnet"], "transactions": case["rows"]})
     [transit] = report(journey, day_of(case["as_of"]))["transits"]
     assert (transit["state"], transit["closed_late"]) == (case["state"], case["closed_late"])
+
+
+@pytest.mark.parametrize(("text", "encoded"), ITEMS["encoded"], ids=[f"{t[:12]}" for t, _ in ITEMS["encoded"]])
+def test_items_have_one_encoding(text: str, encoded: str) -> None:
+    """Ranges, or a bit string once there are more than 32 of them."""
+    value = CODEC.dump(Items.parse(text))
+    assert encode(value).hex() == encoded
+    assert CODEC.load(decode(bytes.fromhex(encoded))) == Items.parse(text)
+
+
+@pytest.mark.parametrize("encoded", ITEMS["not_encoded"])
+def test_another_encoding_of_items_is_refused(encoded: str) -> None:
+    with pytest.raises(Malformed):
+        CODEC.load(decode(bytes.fromhex(encoded)))
 
 
 @pytest.mark.rule("APP-11")

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.record import Codec
 
-MAX_ITEM = 10_000
+MAX_ITEM, MOST_RANGES = 10_000, 32
+_ONES = re.compile("1+")
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _DASHES = str.maketrans({"–": "-", "—": "-", "‑": "-", ";": ","})
 
@@ -37,18 +39,9 @@ class Items:
     def span(cls, low: int, high: int) -> Self:
         return cls(_span(low, high))
 
-    def ranges(self) -> list[tuple[int, int]]:
+    def ranges(self) -> tuple[tuple[int, int], ...]:
         """Ascending, disjoint, never adjacent."""
-        found: list[tuple[int, int]] = []
-        bits, at = self.bits, 0
-        while bits:
-            gap = (bits & -bits).bit_length() - 1
-            bits >>= gap
-            run = (bits ^ (bits + 1)).bit_length() - 1
-            found.append((at + gap, at + gap + run - 1))
-            bits >>= run
-            at += gap + run
-        return found
+        return _ranges(self.bits)
 
     def __str__(self) -> str:
         return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ranges())
@@ -76,26 +69,50 @@ class Items:
         return not self.bits & ~other.bits
 
 
+@lru_cache(4096)
+def _ranges(bits: int) -> tuple[tuple[int, int], ...]:
+    """Runs of ones, by their digits: one commit writes the same set many times."""
+    digits = bin(bits)[:1:-1]
+    return tuple((run.start(), run.end() - 1) for run in _ONES.finditer(digits))
+
+
 def _span(low: int, high: int) -> int:
     if not 1 <= low <= high <= MAX_ITEM:
         raise Malformed(f"item range {low}-{high} is not within 1-{MAX_ITEM}")
     return (1 << (high + 1)) - (1 << low)
 
 
+def _dump(items: Items) -> Value:
+    """[[low, high], …] up to 32 ranges; beyond, big-endian bytes whose bit n is item n: long lists stay cheap."""
+    ranges = items.ranges()
+    if len(ranges) <= MOST_RANGES:
+        return [list(pair) for pair in ranges]
+    return items.bits.to_bytes(items.bits.bit_length() // 8 + 1, "big")
+
+
 def _load(value: Value) -> Items:
-    if type(value) is not list or len(value) > MAX_ITEM:
-        raise Malformed("items are an array of [low, high]")
-    bits = 0
+    if type(value) is bytes:
+        return _from_bytes(value)
+    if type(value) is not list or len(value) > MOST_RANGES:
+        raise Malformed(f"items are an array of at most {MOST_RANGES} [low, high]")
+    bits, last = 0, -1
     for pair in value:
         match pair:
             case [low, high] if type(low) is int and type(high) is int:
                 bits |= _span(low, high)
             case _:
                 raise Malformed("items are an array of [low, high]")
-    found = Items(bits)
-    if [list(pair) for pair in found.ranges()] != value:
-        raise Malformed("item ranges are not in shortest form")
+        if last >= 0 and low <= last + 1:
+            raise Malformed("item ranges are not in shortest form")
+        last = high
+    return Items(bits)
+
+
+def _from_bytes(value: bytes) -> Items:
+    found = Items(int.from_bytes(value, "big"))
+    if found.bits & 1 or found.bits.bit_length() > MAX_ITEM + 1 or _dump(found) != value:
+        raise Malformed("items as bytes have more than 32 ranges, no item 0, and no leading zero byte too many")
     return found
 
 
-ITEMS = Codec(lambda items: [[low, high] for low, high in items.ranges()], _load)
+ITEMS = Codec(_dump, _load)
