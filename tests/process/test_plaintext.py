@@ -7,18 +7,23 @@ import base64
 import gzip
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from eata_clients.authoring import clearing, holding, issuing
+from eata_clients.authoring import clearing, deciding, holding, issuing, telling
 from eata_clients.authoring.clearing import Decision
-from eata_clients.authoring.content import DeclarationContent, remarks
+from eata_clients.authoring.content import DeclarationContent, NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
+from eata_clients.customs import CustomsClient
+from eata_clients.notices import Notices
+from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.carnet.vocabulary import Kind, NoticeKind
+from eata_ledger.seal.codes import CodeKind
 from eata_node.engine.log_store import LogStore
 from eata_node.store import FAMILIES, Store
 
@@ -106,28 +111,11 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
         carnet_id = await people.download(wallet, issued)
         details = DeclarationContent(PROBE, PROBE, PROBE, PROBE, PROBE)
         wishes = (Wish(Kind.VALIDATION, "CH", ALL, details=details), Wish(Kind.EXPORTATION, "CH", ALL, details=details))
-        for slot, _, _ in await wallet.travel(carnet_id, wishes):
+        slots = [slot for slot, _, _ in await wallet.travel(carnet_id, wishes)]
+        await _tell(wallet, carnet_id, slots[0])
+        for slot in slots:
             async with people.transport("CH") as desk:
-                customs = people.customs(desk, "CH-ZRH")
-                scanned = await customs.scan(wallet.code(carnet_id, slot))
-                assert PROBE in scanned.content.holder
-                assert PROBE in scanned.details.remarks
-                await customs.commit(
-                    scanned,
-                    Decision(
-                        ALL,
-                        remarks=remarks(
-                            PROBE,
-                            PROBE,
-                            PROBE,
-                            marks=PROBE,
-                            seals=PROBE,
-                            not_produced=PROBE,
-                            not_reexported=PROBE,
-                            item_marks={1: PROBE},
-                        ),
-                    ),
-                )
+                await _decide(people.customs(desk, "CH-ZRH"), wallet, carnet_id, slot)
     await mesh.settled()
     genesis = mesh.genesis
     await mesh.stop()
@@ -136,6 +124,27 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     if holds_probe("".join(capsys.readouterr()).encode()):
         found.append("what the nodes logged")
     return sorted(set(found))
+
+
+async def _tell(wallet: WalletClient, carnet_id: int, slot: int) -> None:
+    """A pre-notification with the probe in every field."""
+    details = NoticeDetails(0, True, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, "")
+    await Notices(wallet).notify(carnet_id, slot, "CH-ZRH", NoticeKind.PREDECLARATION, details)
+
+
+async def _decide(customs: CustomsClient, wallet: WalletClient, carnet_id: int, slot: int) -> None:
+    """Reject, hold, release, commit, disagree and cancel, each with the probe in its words."""
+    scanned = await customs.scan(wallet.code(carnet_id, slot))
+    assert PROBE in scanned.content.holder
+    assert PROBE in scanned.details.remarks
+    await customs.reject(scanned, PROBE)
+    await customs.hold(carnet_id, PROBE)
+    await customs.release(carnet_id, PROBE)
+    said = remarks(PROBE, PROBE, PROBE, marks=PROBE, seals=PROBE, not_produced=PROBE, not_reexported=PROBE)
+    done = await customs.commit(scanned, Decision(ALL, remarks=replace(said, item_marks={1: PROBE})))
+    await Notices(wallet).disagree(carnet_id, done.index, PROBE)
+    if scanned.presented.kind is Kind.EXPORTATION:
+        await customs.cancel(wallet.code(carnet_id, slot, CodeKind.CANCELLATION), done.index, PROBE)
 
 
 @pytest.mark.rule("CORE-04")
@@ -154,7 +163,7 @@ async def test_without_sealing_the_same_scan_finds_it(
     def open_identity(key: bytes, context: object, sealed: bytes) -> bytes:
         return sealed
 
-    for module in (issuing, holding, clearing):
+    for module in (issuing, holding, clearing, deciding, telling):
         monkeypatch.setattr(module, "seal", identity)
     for name in ("eata_clients.opening.unseal", "eata_clients.wallet.unseal"):
         monkeypatch.setattr(name, open_identity)
