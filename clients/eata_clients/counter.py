@@ -23,10 +23,11 @@ from rich.text import Text
 
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import remarks
-from eata_clients.customs import CustomsClient, Scanned
+from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.lists import Lists, follow
+from eata_clients.scanned import Scanned
 from eata_clients.submitting import receipt
 from eata_clients.transport import Transport, now
 from eata_clients.verdict import Verdict, Word, verdict
@@ -79,6 +80,7 @@ class Counter:
             return
         finally:
             watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _line(self, prompt: str) -> str:
         while self._alerts:

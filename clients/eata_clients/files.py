@@ -3,6 +3,16 @@
 import os
 from pathlib import Path
 
+from eata_ledger.encoding import Malformed
+
+
+def read_key(path: Path) -> bytes:
+    """A 32-byte key file. Raises `Malformed` for any other file."""
+    data = path.read_bytes()
+    if len(data) != 32:
+        raise Malformed(f"{path.name} is not a key file (32 bytes)")
+    return data
+
 
 def write_secret(path: Path, data: bytes) -> None:
     """Durable and whole once it returns: a temporary file, fsync, rename. Mode 0600 from the first byte."""

@@ -40,6 +40,7 @@ class Registry:
     territory_keys: list[bodies.RegisterTerritoryKey] = field(default_factory=list)
     announced: dict[str, bodies.Readiness] = field(default_factory=dict)
     published: dict[tuple[Topic, str], bodies.Publish] = field(default_factory=dict)
+    desk_authorities: dict[bytes, str] = field(default_factory=dict)
     described: dict[str, bodies.DescribeOffice] = field(default_factory=dict)
     _offices: dict[str, list[bodies.RegisterOffice]] = field(default_factory=dict)
     _regions: dict[str, list[bodies.RegisterRegion]] = field(default_factory=dict)
@@ -165,6 +166,8 @@ class Registry:
                 self._announce(body)
             case bodies.RegisterTerritoryKey():
                 self.territory_keys.append(body)
+            case bodies.RegisterDeskCA():
+                self.desk_authorities[key_id(body.key)] = body.administration
             case _:
                 pass
 

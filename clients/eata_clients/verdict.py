@@ -11,7 +11,7 @@ from eata_ledger.outcomes import Outcome, advice, sentence
 from eata_ledger.state import Validated
 
 from eata_clients.authoring.clearing import Decision
-from eata_clients.customs import Scanned
+from eata_clients.scanned import Scanned
 
 _NEED_VALIDATION = frozenset({Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
 

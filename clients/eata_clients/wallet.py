@@ -116,6 +116,8 @@ class WalletClient:
         ledger = self._transport.network.ledger
         pin = code_keys(qr.code, ledger, carnet_id)
         reply = await self._read(carnet_id, pin.sign)
+        if self._path(carnet_id).exists() and await self._enrolled(carnet_id, ledger):
+            return await self.show(carnet_id)
         secret = _pin_stanza(reply, pin.wrap, ledger, carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
         device = SigningKey(self._device_seed(ledger, carnet_id))
@@ -125,6 +127,16 @@ class WalletClient:
         self._keep(Kept(ledger, carnet_id, carnet.content, device.seed, pin.wrap, secret.content, secret.holder_root))
         await self.submit(entry)
         return await self.show(carnet_id)
+
+    async def _enrolled(self, carnet_id: int, ledger: bytes) -> bool:
+        """This wallet's device is the carnet's already: nothing to enrol again."""
+        try:
+            await self._read(carnet_id, SigningKey(self.kept(carnet_id).device))
+        except EataError as error:
+            if error.code != "NOT_VISIBLE":
+                raise
+            return False
+        return self.kept(carnet_id).ledger == ledger
 
     def _device_seed(self, ledger: bytes, carnet_id: int) -> bytes:
         """The key this wallet has for the carnet already: a second download must not lose it."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from eata_clients.faults import Fault
 from eata_clients.places import default_network
+from eata_ledger.encoding import Malformed
 
 _app = typer.Typer(help="The gateway for an issuer's own system.", no_args_is_help=True)
 
@@ -32,6 +34,10 @@ def serve(
     """Serve the issuer's system until SIGTERM. Prints the address, one line."""
     import uvloop
 
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise Malformed("listen is host:port, such as 127.0.0.1:0")
+
     uvloop.run(_serve(home, network, listen))
 
 
@@ -52,11 +58,18 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
     name = x509.load_pem_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     async with Transport(Network.read(network), Identity.read(home)) as transport:
         issuer = IssuerClient(home, transport, read_party(home / "party.cbor"))
+        if (await issuer.registry()).issuer(issuer.party.code) is None:
+            raise Fault("ROLE_FORBIDDEN", f"{issuer.party.code} is not a registered issuer.", "Use an issuer's folder.")
         server = grpc.aio.server(options=(("grpc.max_receive_message_length", 2 << 20), ("grpc.so_reuseport", 0)))
         gateway_pb2_grpc.add_NicsServicer_to_server(Gateway(issuer, Drafts(home / "drafts"), str(name)), server)
         pair = ((home / "tls.key").read_bytes(), certificate)
         credentials = grpc.ssl_server_credentials([pair], (home / "ca.pem").read_bytes(), True)
-        port = server.add_secure_port(listen, credentials)
+        try:
+            port = server.add_secure_port(listen, credentials)
+        except RuntimeError:
+            raise Fault(
+                "ADDRESS", f"{listen} cannot be listened on.", "Choose host:port; port 0 takes a free one."
+            ) from None
         await server.start()
         typer.echo(f"{listen.rsplit(':', 1)[0]}:{port}")
         told = asyncio.Event()

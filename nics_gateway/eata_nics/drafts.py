@@ -50,4 +50,5 @@ class Drafts:
             path.rename(path.with_suffix(_ISSUED))
 
     def delete(self, draft_id: str) -> None:
+        self.read(draft_id)
         self._path(draft_id).unlink(missing_ok=True)

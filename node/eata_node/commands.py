@@ -234,6 +234,10 @@ def scrub(
             store.close()
     except (DamagedError, Malformed, KeyError) as error:
         why = str(error)
+    except OSError as error:
+        if "LOCK" not in str(error):
+            raise
+        _fail("RUNNING", f"{node} is running.", "Stop it first (`eata down`); a running proxy scrubs itself.")
     if why and set_aside:
         number = sum(1 for _ in folder.glob("damaged-*")) + 1
         (folder / "store").rename(folder / f"damaged-{number}")

@@ -31,7 +31,7 @@ S = grpc.StatusCode
 class Trouble(Enum):
     """What can be wrong beside the rules: (status, sentence, advice)."""
 
-    REQUEST_MALFORMED = (S.INVALID_ARGUMENT, "The request is not in the documented form.", "Update the client.")
+    REQUEST_MALFORMED = (S.INVALID_ARGUMENT, "The request is not in the documented form.", "Correct it and ask again.")
     READ_STALE = (S.UNAUTHENTICATED, "The request's time is over 60 s from this node's clock.", "Set the clock right.")
     NONCE_USED = (S.UNAUTHENTICATED, "This signed request was shown before.", "Sign a new one.")
     NOT_VISIBLE = (S.PERMISSION_DENIED, "This key may not see that.", "Use the code, the PIN or the right key.")

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest_asyncio
 
 from tests.mesh import Mesh, People
+from tests.process.scene import scene
+
+__all__ = ["mesh", "scene"]
 
 
 @pytest_asyncio.fixture

@@ -15,10 +15,11 @@ from eata_ledger.encoding import Malformed
 from eata_clients.commands.options import DeskHome, Network, customs_app, signed_in
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
+from eata_clients.files import read_key
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Decision
-    from eata_clients.customs import Scanned
+    from eata_clients.scanned import Scanned
     from eata_clients.submitting import Committed
 
 
@@ -44,10 +45,32 @@ def sign_in(
 
     if role.upper() not in ("OFFICER", "CONTROLLER"):
         raise Malformed("a desk role is OFFICER or CONTROLLER")
-    key = SigningKey(authority.read_bytes())
+    key = SigningKey(read_key(authority))
+    _check_office(network, office, key.id)
     desk = clearing.sign_in(Network.read(network).ledger, key, office, Role[role.upper()], now())
     write_desk(home / "desk.cbor", desk)
     say({"office": office, "role": role.upper()}, as_json, f"Signed in at {office}.")
+
+
+def _check_office(network: Path, office: str, authority: bytes) -> None:
+    """The office is open and its administration's desk authority certifies; unchecked while no node answers."""
+    from eata_clients.commands.session import run
+    from eata_clients.errors import EataError
+    from eata_clients.registry import fetch
+
+    try:
+        registry = run(network, None, fetch)
+    except EataError as error:
+        if error.retryable:
+            return
+        raise
+    found = registry.offices.get(office)
+    if found is None or not found.active:
+        raise Fault("OFFICE_INACTIVE", f"Office {office} is unknown or closed.", "See `eata registry offices`.")
+    if registry.desk_authorities.get(authority) != found.administration:
+        raise Fault(
+            "ROLE_FORBIDDEN", f"This is not a desk authority of {found.administration}.", "Use that office's own."
+        )
 
 
 def _shown(scanned: "Scanned") -> dict[str, Any]:
@@ -91,7 +114,9 @@ def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = Fals
     data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk).scan(qr)))
     history = "".join(f"\n  {h['kind']} {h['territory']} {h['items']}" for h in data["history"])
     head = f"{data['kind']} of {data['items']}, {data['number']}, {data['holder']}, {data['total']}"
-    say(data, as_json, head + history)
+    held = f"\n  ON HOLD by {data['held_by']}" if data["held_by"] else ""
+    shown = "".join(f"\n  shown before at {s['office']}" for s in data["shown_before"])
+    say(data, as_json, head + held + shown + history)
 
 
 @customs_app.command()
@@ -197,5 +222,9 @@ def _decide(
     )
     found = scanned.warnings(decision, day)
     if set(found) - {code.upper() for code in acknowledged} or (found and not notes.reason):
-        raise Fault("REASON_REQUIRED", f"Warnings: {', '.join(found)}.", "Acknowledge each and type a reason.")
+        raise Fault(
+            "REASON_REQUIRED",
+            f"Warnings: {', '.join(found)}.",
+            f'Check the goods, then --acknowledge {" --acknowledge ".join(found)} --reason "why".',
+        )
     return decision

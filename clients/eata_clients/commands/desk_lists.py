@@ -1,9 +1,14 @@
 """`eata customs`: transactions, holds, arrivals, transits, carnets, statistics, follow (ACC-21, ACC-41 to ACC-56)."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import MINUTE, iso, local_day
+from eata_ledger.carnet.reconciliation import Reconciliation
+from eata_ledger.carnet.transit import TransitState
+from eata_ledger.carnet.vocabulary import NoticeState
+from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
 from eata_clients.console import JSON, say
@@ -30,6 +35,12 @@ def local_time(time: int, offset: int) -> str:
     """ISO date and minute, local to the office."""
     minute = (time + offset * MINUTE) // MINUTE % 1440
     return f"{iso(local_day(time, offset))}T{minute // 60:02}:{minute % 60:02}"
+
+
+def _known(text: str, names: Iterable[str]) -> None:
+    """Raises `Malformed` for a filter that nothing could match."""
+    if text and text.upper() not in names:
+        raise Malformed(f"“{text[:20]}” is none of {', '.join(names)}")
 
 
 @customs_app.command()
@@ -98,6 +109,7 @@ def arrivals(
     """Pre-notifications and pre-declarations to your territory's offices."""
     from eata_clients.commands.session import run
 
+    _known(state, NoticeState.__members__)
     found = run(network, home, lambda transport: _lists(home, opener, transport).arrivals(office, state.upper()))
     rows = [
         {
@@ -128,6 +140,7 @@ def transits(
     from eata_clients.commands.session import run
     from eata_clients.shapes import transit_mark
 
+    _known(state, TransitState.__members__)
     found = run(network, home, lambda transport: _lists(home, None, transport).transits(state.upper()))
     rows = [
         {
@@ -155,6 +168,8 @@ def carnets(
 
     from eata_clients.commands.session import run
 
+    if status and status not in set(Reconciliation):
+        raise Malformed(f"statuses are {', '.join(Reconciliation)}")
     query = lists_pb2.ListQuery(status=status, type=kind.upper(), page_size=size, before=before)
     found = run(network, home, lambda transport: _lists(home, None, transport).carnets(query))
     rows = [
@@ -187,8 +202,8 @@ def statistics(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] 
 @customs_app.command()
 def follow(
     home: DeskHome, network: Network,
-    since: Annotated[int, typer.Option("--from", help="First ledger index wanted: one past the last you kept.")] = 0,
-    count: Annotated[int, typer.Option(help="Stop after so many events; 0: never.")] = 0,
+    since: Annotated[int, typer.Option("--from", min=0, help="First ledger index wanted: one past the last you kept.")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """What happens in your territory, one line an event, from an index on."""

@@ -66,8 +66,13 @@ def _order(file: Path) -> "gateway_pb2.IssueRequest":
     request = gateway_pb2.IssueRequest()
     try:
         json_format.ParseDict(json.loads(file.read_bytes()), request)
-    except (json_format.ParseError, ValueError) as error:
-        raise Fault("ORDER_MALFORMED", f"{error}.", "See the fields of IssueRequest.") from None
+    except json_format.ParseError as error:
+        why = str(error).splitlines()[0][:200]
+        raise Fault("ORDER_MALFORMED", f"{why}.", "See the fields of IssueRequest (gateway.proto).") from None
+    except ValueError:
+        raise Fault(
+            "ORDER_MALFORMED", f"{file.name} is not JSON.", "See nics_gateway/README.md for an order."
+        ) from None
     return request
 
 
@@ -128,7 +133,9 @@ def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], ga
     reply = call(gateway, home, "Validate", _order(file))
     found = [{"code": p.code, "sentence": p.sentence} for p in reply.problems]
     data = {"problems": found, "format": _format(reply.format), "total_minor": reply.total_minor}
-    say(data, as_json, *(f"{p['code']}: {p['sentence']}" for p in found), *([] if found else ["Good."]))
+    kinds = [name for name in ("paper", "digital") if data["format"][name]]
+    good = f"Good. Use case {reply.format.use_case}: issue {' and '.join(kinds)}." if kinds else "Good."
+    say(data, as_json, *(f"{p['code']}: {p['sentence']}" for p in found), *([] if found else [good]))
     raise typer.Exit(1 if found else 0)
 
 
@@ -152,6 +159,8 @@ def drafts(
     """List drafts; issue or delete one."""
     from eata_proto.v1 import gateway_pb2
 
+    if issue and delete:
+        raise Fault("ORDER_MALFORMED", "Issue a draft or delete one.", "Give one of --issue and --delete.")
     if issue:
         _issued(call(gateway, home, "IssueDraft", gateway_pb2.DraftId(draft_id=issue)), as_json)
         return
@@ -165,7 +174,7 @@ def drafts(
 @_app.command()
 def amend(file: Annotated[Path, typer.Argument(help="The whole order anew, as JSON.")], request_id: _RequestId,
           gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
-    """Change a carnet within 30 days of issue and before any transaction; the holder signs again."""
+    """Change a carnet within 30 days of issue and before any transaction; the holder signs again. No sets in it."""
     from eata_proto.v1 import gateway_pb2
 
     request = gateway_pb2.AmendRequest(request_id=request_id, order=_order(file))
@@ -185,8 +194,8 @@ def sets(number: _Number, add: Annotated[list[str], typer.Option(help="KIND=N; a
     wanted = {}
     for text in add:
         kind, _, count = text.upper().partition("=")
-        if not count.isdecimal():
-            raise Fault("ORDER_MALFORMED", "Sets are KIND=N.", "For example TRANSIT=2.")
+        if not count.isdecimal() or int(count) > 65_535:
+            raise Fault("ORDER_MALFORMED", "Sets are KIND=N, N up to 65,535.", "For example TRANSIT=2.")
         wanted[kind] = int(count)
     request = gateway_pb2.SetsRequest(request_id=request_id, number=number, sets=wanted)
     _changed(call(gateway, home, "AddSets", request), as_json, "Added.")
@@ -237,15 +246,22 @@ def transactions(number: _Number, gateway: _Gateway, home: _Home, as_json: Annot
         for t in reply.transactions
     ]  # fmt: skip
     data = {"number": reply.number, "carnet_id": reply.carnet_id, "transactions": rows, "asks": list(reply.asks)}
-    say(data, as_json, *(f"{r['index']:>6} {r['time']} {r['kind']:<15} {r['items']:<12} {r['office']}" for r in rows))
+    lines = [
+        f"{r['index']:>6} {r['time']} {r['kind']:<15} {r['items']:<12} {r['office']}"
+        + (" (cancelled)" if r["cancelled"] else "")
+        for r in rows
+    ]
+    say(data, as_json, *lines, *(f"the holder asks for {ask.lower()}" for ask in reply.asks))
 
 
 @_app.command()
 def follow(
     gateway: _Gateway,
     home: _Home,
-    since: Annotated[int, typer.Option("--from", help="First ledger index wanted: one past the last you kept.")] = 0,
-    count: Annotated[int, typer.Option(help="Stop after so many events; 0: never.")] = 0,
+    since: Annotated[
+        int, typer.Option("--from", min=0, help="First ledger index wanted: one past the last you kept.")
+    ] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
 ) -> None:
     """What happens to your carnets, one JSON object a line, from an index on."""
     from eata_proto.v1 import gateway_pb2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eata_clients.faults import Fault
+from eata_clients.files import read_key
 from eata_clients.places import default_network
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def opener_keys(files: list[Path] | None) -> "Openers":
     """The territory keys an administration's opener holds."""
     from eata_clients.lists import openers
 
-    return openers(*(path.read_bytes() for path in files or ()))
+    return openers(*(read_key(path) for path in files or ()))

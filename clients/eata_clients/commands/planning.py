@@ -41,11 +41,18 @@ def _countries(text: str) -> list[str]:
     return [code for code in (piece.strip() for piece in text.split(",")) if code]
 
 
-def _opened(begun: list[str]) -> dict[str, int]:
-    found = {}
+def _opened(begun: list[str], stops: set[str], today: int) -> dict[str, int]:
+    found: dict[str, int] = {}
     for text in begun:
-        country, _, day = text.partition(":")
-        found[planner.stop(country).territory] = day_of(day)
+        country, colon, day = text.partition(":")
+        if not colon:
+            raise Malformed("a leg that has begun is CC:DATE, such as DE:2026-05-20")
+        territory = planner.stop(country).territory
+        if territory in found or territory not in stops:
+            raise Malformed(f"{country[:10]} is not on this journey, or is named twice")
+        if day_of(day) > today:
+            raise Malformed("a leg has begun on the day of the plan or before")
+        found[territory] = day_of(day)
     return found
 
 
@@ -66,7 +73,7 @@ def plan(
     if not _countries(itinerary):
         raise Malformed("an itinerary names at least one country")
     day = day_of(date or datetime.now(UTC).date().isoformat())
-    trip = planner.Trip(planner.stop(home), tuple(stops), day, _opened(begun or []))
+    trip = planner.Trip(planner.stop(home), tuple(stops), day, _opened(begun or [], {s.territory for s in stops}, day))
     known = planner.listed_readiness() | ({} if readiness is None else _read_readiness(readiness))
     found = planner.plan(trip, known)
     papers = [name for name, issued in (("paper", found.paper), ("digital", found.digital)) if issued]
@@ -82,8 +89,10 @@ def plan(
 def _read_readiness(path: Path) -> dict[str, int | None]:
     source = read_json(path)
     rows = source.get("territories") if isinstance(source, dict) else None
+    if not rows:
+        raise Malformed("readiness is {“territories”: [{“territory”, “digital_from”}, …]}")
     try:
-        return {r["territory"]: day_of(r["digital_from"]) if r["digital_from"] else None for r in rows or ()}
+        return {r["territory"]: day_of(r["digital_from"]) if r["digital_from"] else None for r in rows}
     except (KeyError, TypeError):
         raise Malformed("readiness is {“territories”: [{“territory”, “digital_from”}, …]}") from None
 
@@ -95,6 +104,8 @@ def see(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Which transactions of a journey a customs territory may see, as 1-based numbers (domain §2.10)."""
+    if not viewer.strip():
+        raise Malformed("a viewer is a customs territory")
     journey = read_journey(file)
     rows = [Seen(t.kind, t.territory, t.cancelled) for t in journey.transactions]
     numbers = [n + 1 for n in visible(rows, territory_of(viewer), journey.home, arriving)]

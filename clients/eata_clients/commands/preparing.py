@@ -50,6 +50,14 @@ def checklist(
 
 
 def _read(source: Any) -> tuple[int, frozenset[Step], tuple[OfficeStatus, ...]]:
+    _only(source, {"digital_from", "done", "regions", "territory"})
+    for region in source.get("regions", ()) if isinstance(source, dict) else ():
+        _only(region, {"name", "offices"})
+        for office in region.get("offices", ()):
+            _only(office, {"name", "officers", "trained", "accounts", "internet", "device", "scanner"})
+    unknown = set(source.get("done", ())) - set(Step)
+    if unknown:
+        raise Malformed(f"steps are {', '.join(Step)}")
     try:
         declared = frozenset(Step(name) for name in source.get("done", ()))
         offices = tuple(
@@ -59,6 +67,15 @@ def _read(source: Any) -> tuple[int, frozenset[Step], tuple[OfficeStatus, ...]]:
         return day_of(str(source["digital_from"])), declared, offices
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Malformed(f"not a checklist: {error}") from None
+
+
+def _only(source: Any, keys: set[str]) -> None:
+    """Raises `Malformed` for what is no object, or has a field that would be passed over in silence."""
+    if not isinstance(source, dict):
+        raise Malformed("a checklist is an object with regions and their offices (docs/journey.md)")
+    unknown = sorted(set(source) - keys)
+    if unknown:
+        raise Malformed(f"unknown field “{str(unknown[0])[:30]}”; fields are {', '.join(sorted(keys))}")
 
 
 def _office(region: str, source: dict[str, Any]) -> OfficeStatus:

@@ -11,6 +11,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
 from eata_clients.console import JSON, say
+from eata_clients.files import read_key
 
 _app = typer.Typer(
     help="The public registry: who is digital, which offices, what is accepted, news.", no_args_is_help=True
@@ -61,6 +62,8 @@ def offices(
 ) -> None:  # fmt: skip
     """Offices with region, address, hours, place and types (ACC-61)."""
     registry = _fetch(network)
+    if territory and territory not in registry.territories:
+        raise Malformed(f"territory “{territory[:20]}” is not registered")
     rows = []
     for code, office in sorted(registry.offices.items()):
         about = registry.described.get(code)
@@ -96,7 +99,12 @@ def acceptance(network: Network, as_json: Annotated[bool, JSON] = False) -> None
          "postal": a.postal, "replacement": a.replacement, "effective": iso(a.effective)}
         for _, a in sorted(_fetch(network).accepted.items())
     ]  # fmt: skip
-    say(rows, as_json, *(f"{r['territory']:<4} {', '.join(r['categories'])}" for r in rows))
+    say(rows, as_json, *(_accepts(r) for r in rows))
+
+
+def _accepts(row: dict[str, Any]) -> str:
+    also = [name for name in ("transit", "split", "postal", "replacement") if row[name]]
+    return f"{row['territory']:<4} {', '.join(row['categories'])}; {', '.join(also)}"
 
 
 @_app.command()
@@ -106,7 +114,14 @@ def sets(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
         {"type": v.type.name, "home": v.home, "cover": v.cover, "colours": {k.name: c for k, c in v.colours.items()}}
         for _, v in sorted(_fetch(network).voucher_sets.items())
     ]
-    say(rows, as_json, *(f"{r['type']:<12} {r['home'] or 'all':<4} {r['colours']}" for r in rows))
+    say(
+        rows,
+        as_json,
+        *(
+            f"{r['type']:<12} {r['home'] or 'all':<4} {', '.join(f'{k} {c}' for k, c in r['colours'].items())}"
+            for r in rows
+        ),
+    )
 
 
 def _published(topic: Topic, network: Path, as_json: bool) -> None:
@@ -144,7 +159,7 @@ def _operate(network: Path, key: Path, body: Any) -> Any:
 
     async def work(transport: Any) -> Any:
         genesis = (await fetch(transport)).genesis
-        entry = by_operations(genesis.ledger, SigningKey(key.read_bytes()), body, Stamp(now()))
+        entry = by_operations(genesis.ledger, SigningKey(read_key(key)), body, Stamp(now()))
         return await submit(transport, genesis, entry)
 
     return run(network, None, work)
@@ -162,6 +177,8 @@ def publish(
 
     if topic.upper() not in Topic.__members__:
         raise Malformed("topics are news and directory")
+    if not text and (Topic[topic.upper()], code) not in _fetch(network).published:
+        raise Malformed(f"there is no {topic.lower()} entry “{code[:30]}” to withdraw; give --text to publish one")
     today = day_of(datetime.now(UTC).date().isoformat())
     done = _operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))
     say({"index": done.index}, as_json, "Published." if text else "Withdrawn.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, say
 from eata_clients.places import default_network
@@ -31,6 +32,8 @@ def seed(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Register territories, administrations, offices, desk authorities, territory keys, issuers, auditors."""
+    from eata_ledger.proof.bodies import DescribeOffice, Publish
+
     from eata_clients.commands.session import run
     from eata_clients.errors import EataError
     from eata_clients.registry import fetch
@@ -38,13 +41,24 @@ def seed(
     from eata_clients.submitting import submit
 
     path = parties if parties is not None else files("eata_clients") / "sandbox.json"
-    source = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        source = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise Malformed("the list of parties is not JSON") from None
+    if not isinstance(source, dict) or not {"organisations", "administrations", "territories", "offices"} <= set(
+        source
+    ):
+        raise Malformed("a list of parties has organisations, administrations, territories and offices")
 
     async def work(transport: "Transport") -> int:
         registry = await fetch(transport)
         entries = registrations(source, offices, transport.network.ledger)
         new = 0
         for entry in entries:
+            body = entry.header.body
+            published = isinstance(body, Publish) and (body.topic, body.key) in registry.published
+            if published or (isinstance(body, DescribeOffice) and body.office in registry.described):
+                continue
             try:
                 await submit(transport, registry.genesis, entry)
                 new += 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed
 from eata_ledger.state import Incident
@@ -66,13 +67,16 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     head = f"{summary['number']} (ID {summary['carnet_id']}), {summary['holder']}, valid until {summary['valid_until']}"
     lines = [head + (", TEST" if summary["test"] else "")]
     lines += [
-        f"  {v['slot']:>3} {v['kind']:<14} {v['territory']:<4} {v['items']:<12} {v['state']}"
+        f"  {v['slot']:>3} {v['kind']:<14} {v['territory']:<4} {v['items']:<12} {v['state']:<9} travel {v['travel']}"
         for v in summary["vouchers"]
     ]
     lines += [
-        f"  {t['kind']} {t['items']} at {t['office']}" + (" (cancelled)" if t["cancelled"] else "")
+        f"  index {t['index']} {t['kind']} {t['items']} at {t['office']}" + (" (cancelled)" if t["cancelled"] else "")
         for t in summary["transactions"]
     ]
+    lines += [f"  {i['type'].lower()} in {i['territory']}, index {i['index']}" for i in summary["incidents"]]
+    free = ", ".join(f"{kind} {counters['free']}" for kind, counters in summary["sets"].items())
+    lines += [f"  sets free: {free}" + ("" if summary["signed"] else "; not signed yet")]
     lines += [f"  {link['relation']} {link['number']}" for link in summary["links"]]
     return lines
 
@@ -115,7 +119,7 @@ def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotate
 
     done = run(network, None, lambda transport: WalletClient(home, transport).sign(carnet))
     data = {"carnet_id": carnet, "terms": TERMS, "index": None if done is None else done.index}
-    say(data, as_json, TERMS, "Already signed by another device." if done is None else "Signed.")
+    say(data, as_json, TERMS, "Already signed." if done is None else "Signed.")
 
 
 _Travel = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
@@ -178,7 +182,7 @@ def _wish(text: str) -> "Wish":
             raise Malformed("a voucher is KIND:TERRITORY:ITEMS[:NOT_RETURNED]")
     if kind.upper() not in Kind.__members__:
         raise Malformed(f"“{kind[:20]}” is not a kind; kinds are {', '.join(Kind.__members__)}")
-    return Wish(Kind[kind.upper()], territory.upper(), Items.parse(items), Items.parse(rest))
+    return Wish(Kind[kind.upper()], territory_of(territory), Items.parse(items), Items.parse(rest))
 
 
 @wallet_app.command()
@@ -218,7 +222,13 @@ def qr(
         raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")
     text = run(network, None, code)
     if png is not None:
+        import io
+
         import segno
 
-        segno.make(text, error="m").save(str(png), scale=8)
+        from eata_clients.files import write_secret
+
+        picture = io.BytesIO()
+        segno.make(text, error="m").save(picture, kind="png", scale=8)
+        write_secret(png, picture.getvalue())  # it is the code
     say({"text": text}, as_json, text)

@@ -40,11 +40,14 @@ def notify(
     from eata_clients.commands.customs import event_time
     from eata_clients.commands.session import run
     from eata_clients.notices import Notices
+    from eata_clients.transport import now
     from eata_clients.wallet import WalletClient
 
     when = event_time(eta)
     if when is None or (ask_decision and no_details):
         raise Malformed("give --eta, and at most one of --ask-decision and --no-details")
+    if when < now() - 3_600_000:
+        raise Malformed("the time of arrival is over")
     kind = (
         NoticeKind.PREDECLARATION if ask_decision
         else NoticeKind.NOTICE_NO_DETAILS if no_details else NoticeKind.NOTICE_WITH_DETAILS
@@ -102,6 +105,8 @@ def disagree(
     from eata_clients.notices import Notices
     from eata_clients.wallet import WalletClient
 
+    if not note.strip():
+        raise Malformed("a note says something")
     done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).disagree(carnet, index, note))
     say({"index": done.index}, as_json, "Noted. To undo the transaction, show `eata wallet qr --cancellation`.")
 
@@ -127,6 +132,8 @@ def ask(
             raise Malformed(f"sets are KIND=N; kinds are {', '.join(SetKind.__members__)}")
         wanted[SetKind[name]] = int(count)
     kind = AskKind[what.upper()]
+    if (kind is AskKind.SETS) != bool(wanted):
+        raise Malformed("ask for sets with --sets KIND=N, for discharge without")
     done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).ask(carnet, kind, wanted))
     say({"index": done.index, "asked": kind.name}, as_json, "Your issuer has been asked.")
 
@@ -134,8 +141,8 @@ def ask(
 @wallet_app.command()
 def follow(
     carnet: CarnetId, home: WalletHome, network: Network,
-    since: Annotated[int, typer.Option("--from", help="First ledger index wanted: one past the last you kept.")] = 0,
-    count: Annotated[int, typer.Option(help="Stop after so many events; 0: never.")] = 0,
+    since: Annotated[int, typer.Option("--from", min=0, help="First ledger index wanted: one past the last you kept.")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Stop after so many events; 0: never.")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """What happens to a carnet, one line an event, from an index on."""

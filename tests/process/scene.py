@@ -1,0 +1,79 @@
+"""One carnet with three vouchers on six proxies, and desks wherever a test asks."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from eata_clients.authoring.clearing import Decision, Desk
+from eata_clients.authoring.content import NoticeDetails
+from eata_clients.authoring.holding import Wish
+from eata_clients.customs import CustomsClient
+from eata_clients.errors import EataError
+from eata_clients.lists import Lists, openers
+from eata_clients.transport import Transport
+from eata_clients.wallet import WalletClient
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, Role
+from eata_ledger.proof.qr import CodeQr
+from eata_ledger.seal.codes import CodeKind
+
+from tests.mesh import ADMINISTRATION, Mesh, People
+
+ALL = Items.parse("1-20")
+OUT = (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.EXPORTATION, "CH", ALL), Wish(Kind.IMPORTATION, "EU", ALL))
+DETAILS = NoticeDetails(1_795_000_000_000, True, "", "Road", "ZH 1", "Agent", "EORI", "Basel", "CH", "two vans", "")
+
+
+@dataclass
+class Scene:
+    """A downloaded, signed carnet with three vouchers, and desks wherever a test asks."""
+
+    mesh: Mesh
+    people: People
+    stack: AsyncExitStack
+    wallet: WalletClient
+    carnet_id: int
+    public: Transport
+
+    async def customs(
+        self, office: str, role: Role = Role.OFFICER, prefer: str = ""
+    ) -> tuple[CustomsClient, Desk, Transport]:
+        made = self.people.transport(ADMINISTRATION[office], [prefer] if prefer else ())
+        transport = await self.stack.enter_async_context(made)
+        desk = self.people.desk(office, role)
+        return self.people.customs(transport, office, desk), desk, transport
+
+    def qr(self, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
+        return self.wallet.code(self.carnet_id, slot, kind)
+
+    async def commit(self, slot: int, office: str) -> int:
+        customs, _, _ = await self.customs(office)
+        scanned = await customs.scan(self.qr(slot))
+        return (await customs.commit(scanned, Decision(scanned.presented.items))).index
+
+    async def lists(self, office: str, role: Role = Role.OFFICER, *territories: str) -> Lists:
+        _, desk, transport = await self.customs(office, role)
+        home = self.people.home / "offices" / ADMINISTRATION[office]
+        seeds = [(home / f"territory-{territory}.key").read_bytes() for territory in territories]
+        return Lists(transport, desk, openers(*seeds))
+
+
+@pytest_asyncio.fixture
+async def scene(tmp_path: Path):  # type: ignore[no-untyped-def]
+    mesh = Mesh(tmp_path / "home")
+    people = await mesh.start()
+    async with AsyncExitStack() as stack:
+        public = await stack.enter_async_context(people.transport())
+        wallet = people.wallet(public)
+        carnet_id = await people.download(wallet, await people.issue(people.order()))
+        await wallet.travel(carnet_id, OUT)
+        yield Scene(mesh, people, stack, wallet, carnet_id, public)
+    await mesh.stop()
+
+
+async def refused(work) -> str:  # type: ignore[no-untyped-def]
+    with pytest.raises(EataError) as caught:
+        await work
+    return caught.value.code
