@@ -11,6 +11,7 @@ import pytest
 
 EATA = Path(sys.executable).with_name("eata")
 VECTORS = Path(__file__).parents[1] / "vectors"
+VISIBILITY, PLANNER = (json.loads((VECTORS / f"{n}.json").read_text())["valid"] for n in ("visibility", "planner"))
 JOURNEYS: list[dict[str, Any]] = json.loads((VECTORS / "journeys.json").read_text())["valid"]
 
 
@@ -32,6 +33,48 @@ def test_reconcile_prints_the_documented_json(case: dict[str, Any], tmp_path: Pa
         found = json.loads(done.stdout)
         assert set(found) == {"status", "reasons", "transits"}
         assert (found["status"], found["reasons"]) == (expected["status"], expected["reasons"])
+
+
+@pytest.mark.rule("U4")
+def test_evidence_names_what_answers_a_claim_and_what_nothing_does(tmp_path: Path) -> None:
+    """884: ten items came back through the EU's own desk, ten are missing both ways."""
+    file = tmp_path / "journey.json"
+    case = next(c for c in JOURNEYS if c["id"] == "884")
+    file.write_text(json.dumps(case["journey"]))
+    found = json.loads(eata("evidence", str(file), "--json").stdout)
+    assert [(c["kind"], c["items"], c["missing"]) for c in found["claims"]] == [
+        ("MISSING_REEXPORTATION", "11-20", "11-20"), ("MISSING_REIMPORTATION", "11-20", "11-20"),
+    ]  # fmt: skip
+    assert found["lodge_by"] == "2022-06-07"
+
+
+@pytest.mark.rule("ACC-57")
+def test_visible_prints_a_bare_list_of_numbers(tmp_path: Path) -> None:
+    """Countries of a territory will do; a stranger sees the final return alone."""
+    [case] = [c for c in VISIBILITY if c["id"] == "ch-eu-us-ch"]
+    file = tmp_path / "journey.json"
+    file.write_text(json.dumps(case["journey"]))
+    for viewer, numbers in case["expected"].items():
+        assert json.loads(eata("visible", str(file), "--viewer", viewer, "--json").stdout) == numbers
+
+
+@pytest.mark.rule("GTP-04")
+@pytest.mark.parametrize("case", PLANNER, ids=lambda c: c["id"])
+def test_plan_prints_the_documented_json(case: dict[str, Any]) -> None:
+    arguments = ["--home", case["home"], "--itinerary", ",".join(case["itinerary"]), "--date", case["date"]]
+    if case["transit"]:
+        arguments += ["--transit", ",".join(case["transit"])]
+    for country, day in case.get("begun", {}).items():
+        arguments += ["--begun", f"{country}:{day}"]
+    assert json.loads(eata("plan", *arguments, "--json").stdout) == case["expected"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--itinerary", "ZZ"], ["--itinerary", ""], ["--itinerary", "DE", "--date", "x"]]
+)
+def test_a_plan_that_makes_no_sense_gets_one_line(arguments: list[str]) -> None:
+    done = eata("plan", "--home", "CH", *arguments, "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "MALFORMED")
 
 
 def test_reconcile_takes_another_day(tmp_path: Path) -> None:

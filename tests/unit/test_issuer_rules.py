@@ -1,5 +1,6 @@
 """What an issuer does after issue: amend, sets, block, cancel, discharge, replace, twin; drafts stay outside."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,6 +160,51 @@ def test_only_its_issuer_changes_a_carnet(world: World, tickets: list[Ticket]) -
     body = Block(carnet_of(tickets))
     assert acts.by_party(world, "CH", body) is Outcome.ROLE_FORBIDDEN
     assert acts.by_issuer(world, Block(99_999)) is Outcome.CARNET_NOT_FOUND
+
+
+@pytest.mark.rule("ACC-29")
+@pytest.mark.rule("ACC-40")
+def test_hard_blocks_are_told_in_the_domains_order(world: World, pin_keys: CodeKeys) -> None:
+    """Domain §2.2: everything is wrong at once; each thing mended, the next one in the list is named."""
+    held = world.hold(world.issue(box_p=("EU", "XP"), items=20), pin_keys)
+    [validation, first, used, wrong] = world.travel(
+        held, (Kind.VALIDATION, "CH", "1-20"), (Kind.IMPORTATION, "EU", "1"), (Kind.IMPORTATION, "EU", "2"),
+        (Kind.IMPORTATION, "XP", "3"),
+    )  # fmt: skip
+    carnet_id, late = held.carnet_id, world.now + 40 * DAY
+
+    def told(ticket: Ticket, office: str = "DEBER") -> Outcome:
+        return world.commit(ticket, office)
+
+    world.must(acts.hold(world, carnet_id, "DEBER"))
+    acts.by_issuer(world, Block(carnet_id))
+    now, world.now = world.now, late
+    assert told(first) is Outcome.CARNET_BLOCKED  # and held, expired, not validated
+    world.now = now
+    acts.by_issuer(world, Unblock(carnet_id))
+    world.now = late
+    assert told(first) is Outcome.HELD_IN_TERRITORY  # and expired, not validated
+    world.must(acts.release(world, carnet_id, "DEBER"))
+    assert told(first) is Outcome.CARNET_EXPIRED  # and not validated
+    assert told(wrong) is Outcome.CARNET_EXPIRED  # and another territory's voucher
+    world.now = now
+    assert told(first, "USJFK") is Outcome.TERRITORY_NOT_IN_BOX_P  # and another territory's voucher
+    assert told(wrong) is Outcome.WRONG_TERRITORY_FOR_TYPE  # and not validated
+    assert told(first) is Outcome.NOT_VALIDATED
+    world.must(acts.amend(world, carnet_id, pin_keys, box_p=("EU", "XP")))
+    assert told(first) is Outcome.NOT_VALIDATED  # and not signed, an old content version
+    signed = holding.Holding(held.ledger, carnet_id, 2, held.device, held.content_key, held.root)
+    assert told(validation, "CHZRH") is Outcome.NOT_SIGNED  # and an old content version
+    world.must(holding.sign(signed, pin_keys.wrap, world.stamp))
+    assert told(validation, "CHZRH") is Outcome.STALE_VERSION
+    [validation, first] = world.travel(signed, (Kind.VALIDATION, "CH", "1-20"), (Kind.IMPORTATION, "EU", "1"))
+    assert told(validation, "CHZRH") is Outcome.ACCEPTED
+    assert world.commit(first, "DEBER", desk=replace(world.desk("FRLYS"), office="DEBER")) is Outcome.OFFICE_INACTIVE
+    assert world.commit(first, "DEBER", desk=world.desk("DEBER", Role.HOLDER)) is Outcome.ROLE_FORBIDDEN
+    assert told(first) is Outcome.ACCEPTED
+    acts.by_issuer(world, Discharge(carnet_id))
+    assert told(first) is Outcome.CODE_CONSUMED  # before the carnet's own state
+    assert told(used) is Outcome.CARNET_TERMINATED  # and blocked, by the discharge
 
 
 # -- links

@@ -90,6 +90,7 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
             for g in scanned.content.goods
             if g.item in set(scanned.presented.items | scanned.presented.not_returned)
         ],
+        "box_p": list(scanned.carnet.box_p),
         "last": None if scanned.last is None else {"kind": scanned.last.kind.name, "items": str(scanned.last.items)},
         "held_by": None if scanned.held is None else scanned.held.office,
         "links": [{"relation": relation, "number": number} for relation, number in scanned.links],

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from eata_ledger.carnet import planner
-from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet import claims, planner
+from eata_ledger.carnet.dates import day_of, iso
+from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.encoding import Malformed
@@ -35,6 +36,7 @@ _SENTENCES = {
 def register(app: typer.Typer) -> None:
     app.command(name="plan")(plan)
     app.command(name="visible")(see)
+    app.command()(evidence)
 
 
 def _countries(text: str) -> list[str]:
@@ -111,3 +113,38 @@ def see(
     numbers = [n + 1 for n in visible(rows, territory_of(viewer), journey.home, arriving)]
     lines = [f"{n:>3} {journey.transactions[n - 1].kind.name} {journey.transactions[n - 1].territory}" for n in numbers]
     say(numbers, as_json, *(lines or ["Nothing."]))
+
+
+def evidence(
+    file: Annotated[Path, typer.Argument(help="A journey file (docs/journey.md).")],
+    as_of: Annotated[str, typer.Option(help="ISO date; the day after the carnet's last, if left out.")] = "",
+    claimed: Annotated[str, typer.Option(help="The day a claim was lodged (ISO).")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """What the transactions themselves answer to a claim, best first, what nothing covers, and the claim's clock."""
+    journey = read_journey(file)
+    day = day_of(as_of) if as_of else journey.valid_until + 1
+    _, reasons = reconcile(journey.balances(day), journey.home, journey.valid_until, day)
+    moves = [
+        claims.Movement(n, t.kind, t.territory, t.declared | t.not_returned, t.day)
+        for n, t in enumerate(journey.transactions, 1)
+        if not t.cancelled and t.day <= day
+    ]
+    clock = claims.claim_clock(journey.valid_until, day_of(claimed) if claimed else None)
+    answers = []
+    for reason in reasons:
+        found, missing = claims.evidence(reason, moves, journey.valid_until)
+        answers.append({
+            "kind": reason.kind.value, "territory": reason.territory, "items": str(reason.items),
+            "evidence": [{"rank": e.rank.name, "transaction": e.index, "items": str(e.items)} for e in found],
+            "missing": str(missing),
+        })  # fmt: skip
+    data = {"claims": answers, "lodge_by": iso(clock.lodge_by), "prove_by": iso(clock.prove_by),
+            "final_on": iso(clock.final_on)}  # fmt: skip
+    lines = [
+        f"{a['kind']} {a['territory']} {a['items']}: nothing answers for {a['missing']}" if a["missing"]
+        else f"{a['kind']} {a['territory']} {a['items']}: answered"
+        for a in answers
+    ]  # fmt: skip
+    last = f"Lodge by {iso(clock.lodge_by)}, prove by {iso(clock.prove_by)}, final on {iso(clock.final_on)}."
+    say(data, as_json, *(lines or ["Nothing is open."]), last)
