@@ -17,7 +17,15 @@ from tests.mutation import code_of
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "ledger" / "eata_ledger"
-TESTS = ["test_apply", "test_commit_rules", "test_decisions", "test_issuer_rules", "test_notices", "test_reference"]
+TESTS = [
+    "test_apply",
+    "test_commit_rules",
+    "test_decisions",
+    "test_issuer_rules",
+    "test_notices",
+    "test_reference",
+    "test_revocation",
+]
 FILES = [str(ROOT / "tests" / "unit" / f"{name}.py") for name in TESTS]
 
 

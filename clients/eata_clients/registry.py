@@ -41,6 +41,7 @@ class Registry:
     announced: dict[str, bodies.Readiness] = field(default_factory=dict)
     published: dict[tuple[Topic, str], bodies.Publish] = field(default_factory=dict)
     desk_authorities: dict[bytes, str] = field(default_factory=dict)
+    revoked: set[bytes] = field(default_factory=set)
     described: dict[str, bodies.DescribeOffice] = field(default_factory=dict)
     _offices: dict[str, list[bodies.RegisterOffice]] = field(default_factory=dict)
     _regions: dict[str, list[bodies.RegisterRegion]] = field(default_factory=dict)
@@ -90,7 +91,9 @@ class Registry:
             header = Header.from_bytes(message.header)
         except Malformed as error:
             raise Untrusted(f"a registration is malformed: {error}") from None
-        parent = self._parent(header.body)
+        parent = self._parent(header)
+        if key_id(parent) in self.revoked:
+            raise Untrusted("a registration is signed by a revoked key")
         signatures = {s.key_id: s.value for s in message.signatures}
         if header.ledger != self.genesis.ledger or not verify(
             parent, signatures.get(key_id(parent), b""), header.signed
@@ -99,7 +102,11 @@ class Registry:
         self._require_rules(header.body)
         self._keep(header.body)
 
-    def _parent(self, body: bodies.Body) -> bytes:
+    def _parent(self, header: Header) -> bytes:
+        body = header.body
+        if isinstance(body, bodies.RevokeKey):
+            own = (a.sign_key for a in self.administrations.values() if key_id(a.sign_key) == header.author)
+            return next(own, self.genesis.operations)
         if isinstance(body, _BY_ADMINISTRATION):
             administration = self.administrations.get(body.administration)
             if administration is None:
@@ -164,6 +171,8 @@ class Registry:
                 self.published[body.topic, body.key] = body
             case bodies.Readiness():
                 self._announce(body)
+            case bodies.RevokeKey():
+                self.revoked.add(body.key)
             case bodies.RegisterTerritoryKey():
                 self.territory_keys.append(body)
             case bodies.RegisterDeskCA():

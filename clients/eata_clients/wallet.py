@@ -254,6 +254,10 @@ class WalletClient:
             opened = None
         return NO_DETAILS if opened is None else DeclarationContent.from_bytes(opened)
 
+    async def revoke_device(self, carnet_id: int, device: bytes) -> Committed:
+        """A lost phone reads and signs nothing any more; have the issuer block the carnet if its codes may be used."""
+        return await self.submit(holding.revoke_device(self.holding(carnet_id), device, Stamp(now())))
+
     async def submit(self, entry: Entry) -> Committed:
         """Kept in the outbox until it is answered."""
         return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)

@@ -63,6 +63,8 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
             raise Refused(Outcome.WRONG_LEDGER)
         if moment.log_time > header.not_after:
             raise Refused(Outcome.ENTRY_EXPIRED)
+        if act.revoked:
+            raise Refused(Outcome.KEY_REVOKED)
         if moment.genesis.rules < bodies.SINCE[header.body.TYPE]:
             raise Refused(Outcome.TYPE_CLOSED)
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED

@@ -4,16 +4,22 @@ import asyncio
 
 import pytest
 from eata_clients.authoring.clearing import Decision
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
+from eata_clients.issuer import read_party
 from eata_clients.notices import Notices
 from eata_clients.registry import fetch
-from eata_clients.submitting import check_statement, receipt
+from eata_clients.submitting import check_statement, receipt, submit
+from eata_clients.transport import now
 from eata_clients.verdict import Word, verdict
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import AskKind, Flag, Kind, NoticeKind, NoticeState, Role, VoucherState
 from eata_ledger.encoding import Malformed
+from eata_ledger.proof.bodies import RevokeKey
+from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Standing
 from eata_ledger.seal.codes import CodeKind
@@ -234,3 +240,23 @@ async def test_a_withdrawn_notice_shows_nothing_of_the_vouchers_next_life(scene:
     await scene.wallet.edit(scene.carnet_id, travel, (*OUT[:2], Wish(Kind.IMPORTATION, "XS", Items.parse("7-9"))))
     [arrival] = await (await scene.lists("DE-BER", Role.OFFICER, "EU")).arrivals()
     assert (arrival.voucher, arrival.kind, arrival.declaration, arrival.content) == (None, "", None, None)
+
+
+async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scene) -> None:
+    """On every proxy: the lost phone's reads and the leaked authority's desks are refused; the others go on."""
+    issued = await scene.people.issue(scene.people.order())
+    first, second = scene.people.wallet(scene.public, "lost"), scene.people.wallet(scene.public, "kept")
+    carnet_id = await scene.people.download(first, issued)
+    await second.download(CodeQr(str(carnet_id), issued.pin))
+    await second.revoke_device(carnet_id, SigningKey(first.kept(carnet_id).device).id)
+    assert await refused(first.show(carnet_id)) == "NOT_VISIBLE"
+    assert [d.revoked for d in (await second.show(carnet_id)).reply.devices].count(True) == 1
+    customs, _, transport = await scene.customs("CH-ZRH")
+    scanned = await customs.scan(scene.qr(1))
+    party = read_party(scene.people.home / "offices" / "CH" / "party.cbor")
+    authority = SigningKey((scene.people.home / "offices" / "CH" / "desk-authority.key").read_bytes())
+    genesis = (await fetch(transport)).genesis
+    await submit(transport, genesis, make(genesis.ledger, RevokeKey(authority.id), Stamp(now()), (party.sign,)))
+    assert await refused(customs.scan(scene.qr(1))) == "KEY_REVOKED"
+    assert await refused(customs.commit(scanned, Decision(ALL))) == "KEY_REVOKED"
+    assert authority.id in (await fetch(scene.public)).revoked

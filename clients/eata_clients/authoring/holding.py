@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import Declaration, DeleteTravel, EditTravel, EnrolDevice, Renew, Sign, Travel
+from eata_ledger.proof.bodies import (
+    Declaration,
+    DeleteTravel,
+    EditTravel,
+    EnrolDevice,
+    Renew,
+    RevokeDevice,
+    Sign,
+    Travel,
+)
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.aead import Context, seal
@@ -95,6 +104,11 @@ def renew(holding: Holding, old_slot: int, slot: int, wish: Wish, stamp: Stamp) 
     """One voucher anew, with new codes: after a cancellation, or to revoke a code that was shared."""
     [declaration], parts = _prepare(holding, (slot,), (wish,))
     return make(holding.ledger, Renew(holding.carnet_id, old_slot, declaration), stamp, (holding.device,), parts)
+
+
+def revoke_device(holding: Holding, device: bytes, stamp: Stamp) -> Entry:
+    """Takes a device's right back, by its key id."""
+    return make(holding.ledger, RevokeDevice(holding.carnet_id, device), stamp, (holding.device,))
 
 
 def _prepare(

@@ -185,6 +185,25 @@ def publish(
 
 
 @_app.command()
+def revoke(
+    network: Network, key: Annotated[Path, typer.Option("--key", help="Key file of ICC operations.")],
+    leaked: Annotated[str, typer.Option(help="Key id (32 hex digits) of the key that leaked.")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Revoke an organisation's key or a desk authority: nothing it signs counts from here on (ICC operations)."""
+    from eata_ledger.proof.bodies import RevokeKey
+
+    try:
+        which = bytes.fromhex(leaked)
+    except ValueError:
+        which = b""
+    if len(which) != 16:
+        raise Malformed("a key is named by the 32 hex digits of its key id")
+    done = _operate(network, key, RevokeKey(which))
+    say({"index": done.index}, as_json, f"Revoked from ledger index {done.index} on.")
+
+
+@_app.command()
 def announce(
     territory: Annotated[str, typer.Argument(help="Territory code.")], network: Network, key: _Key,
     digital_from: Annotated[str, typer.Option(help="The digital date (ISO).")],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
+from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.console import JSON, say
@@ -65,6 +66,46 @@ def share(
     link = f"{base}#{quote(text, safe=':')}"
     data = {"link": link, "text": text, "kind": kind, "territory": territory, "disclaimer": DISCLAIMER}
     say(data, as_json, DISCLAIMER, f"{kind} {territory}: {link}")
+
+
+@wallet_app.command()
+def devices(
+    carnet: CarnetId, home: WalletHome, network: Network,
+    revoke: Annotated[str, typer.Option(help="Key id of a device that is lost: it reads and signs nothing any more.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """The devices of a carnet; take one's right back."""
+    from eata_ledger.proof.keys import SigningKey
+
+    from eata_clients.commands.session import run
+    from eata_clients.wallet import WalletClient
+
+    async def work(transport: Any) -> tuple[bytes, Any]:
+        client = WalletClient(home, transport)
+        own = SigningKey(client.kept(carnet).device).id
+        if revoke:
+            await client.revoke_device(carnet, _key_id(revoke))
+        return own, (await client.show(carnet)).reply.devices
+
+    own, found = run(network, None, work)
+    rows = [
+        {"device": d.key_id.hex(), "role": d.role, "revoked": d.revoked, "this_one": d.key_id == own} for d in found
+    ]
+    lines = [
+        f"{r['device']} {r['role']}" + (" (this one)" if r["this_one"] else "") + (" REVOKED" if r["revoked"] else "")
+        for r in rows
+    ]
+    say(rows, as_json, *lines)
+
+
+def _key_id(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 16:
+        raise Malformed("a device is named by the 32 hex digits of its key id")
+    return found
 
 
 @wallet_app.command()

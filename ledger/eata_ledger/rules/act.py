@@ -30,13 +30,17 @@ class Moment:
 
 @dataclass
 class Act:
-    """What a rule works with. `author` is the public key whose signature has been checked."""
+    """What a rule works with. `author` is the public key whose signature has been checked.
+
+    `revoked`: it, or the authority that certified it, was revoked earlier in the log.
+    """
 
     facts: Facts
     entry: Entry
     moment: Moment
     verify: Callable[[bytes, bytes, bytes], bool]
     author: bytes = b""
+    revoked: bool = False
     desks: dict[bytes, tuple[DeskCertificate, str]] = field(default_factory=dict)
     _message: bytes = field(default=b"")
 

@@ -10,19 +10,19 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.certificate import DeskCertificate, Presented
 from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
-from eata_ledger.state import Device, KeyFact
+from eata_ledger.state import Device, KeyFact, RevokedDevice
 
 _BY_OPERATIONS = (
     bodies.RegisterOrganisation, bodies.RegisterAdministration, bodies.RegisterTerritory, bodies.Readiness,
     bodies.Publish, bodies.Acceptance, bodies.VoucherSets,
 )  # fmt: skip
 _BY_ORGANISATION = (
-    bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
+    bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion, bodies.RevokeKey,
     bodies.DescribeOffice, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
     bodies.Unblock, bodies.CancelCarnet, bodies.Discharge,
 )  # fmt: skip
 _BY_DEVICE = (
-    bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.Notify,
+    bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.RevokeDevice, bodies.Notify,
     bodies.Withdraw, bodies.Disagree, bodies.Ask,
 )  # fmt: skip
 _BY_DESK = (bodies.Commit, bodies.Reject, bodies.Hold, bodies.Release, bodies.Cancel, bodies.Answer)
@@ -41,11 +41,16 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
     header, genesis = act.entry.header, act.moment.genesis
     if isinstance(body, _BY_OPERATIONS):
         return genesis.operations
+    by_operations = isinstance(body, bodies.RevokeKey) and header.author == key_id(genesis.operations)
+    if by_operations:
+        return genesis.operations
     if isinstance(body, _BY_ORGANISATION):
         fact = act.facts.get(KeyFact, header.author)
+        act.revoked |= fact is not None and fact.revoked is not None
         return None if fact is None else fact.raw
     if isinstance(body, _BY_DEVICE):
         device = act.facts.get(Device, body.carnet_id, header.author)
+        act.revoked |= act.facts.get(RevokedDevice, body.carnet_id, header.author) is not None
         return None if device is None else device.key
     if isinstance(body, bodies.EnrolDevice):
         return body.device_key if acceptable(body.device_key) else None
@@ -71,5 +76,6 @@ def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:
         raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate's authority is not registered")
     if presented.certificate.ledger != act.moment.genesis.ledger or not presented.genuine(authority.raw):
         raise Skipped(Outcome.SIGNATURE_INVALID, "the desk certificate is not genuine")
+    act.revoked |= authority.revoked is not None
     act.desks[data] = presented.certificate, authority.owner
     return act.desks[data]

@@ -30,6 +30,7 @@ from eata_ledger.state import (
     Number,
     Organisation,
     Pool,
+    RevokedDevice,
     SetsOfType,
     Territory,
     Validated,
@@ -129,8 +130,25 @@ def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
     act.require_signature(carnet.pin_key)
     if body.role not in (Role.HOLDER, Role.REPRESENTATIVE):
         raise Refused(Outcome.ROLE_FORBIDDEN)
+    if act.facts.get(RevokedDevice, body.carnet_id, key_id(body.device_key)) is not None:
+        raise Refused(Outcome.KEY_REVOKED)
     act.facts.put(Device(body.device_key, body.role, body.scope), body.carnet_id, key_id(body.device_key))
     return [int(body.TYPE), body.carnet_id, int(body.role)]
+
+
+def revoke_device(act: Act, body: bodies.RevokeDevice) -> Value:
+    """A lost phone: any holder's device takes another's right back; the keys it has seen it keeps, like a photocopy."""
+    act.require_parts()
+    act.carnet(body.carnet_id)
+    own = act.facts.get(Device, body.carnet_id, act.entry.header.author)
+    if own is None or own.role is not Role.HOLDER:
+        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder revokes a device")
+    if act.facts.get(Device, body.carnet_id, body.device) is None:
+        raise Refused(Outcome.DEVICE_UNKNOWN)
+    if act.facts.get(RevokedDevice, body.carnet_id, body.device) is not None:
+        raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
+    act.facts.put(RevokedDevice(act.moment.index), body.carnet_id, body.device)
+    return [int(body.TYPE), body.carnet_id, body.device]
 
 
 def sign(act: Act, body: bodies.Sign) -> Value:

@@ -49,6 +49,8 @@ def _countersigned(act: Act, body: Commit, administration: str) -> bool:
     if body.controller is None:
         return False
     controller, owner = desk_key(act, body.controller)
+    if act.revoked:
+        raise Refused(Outcome.KEY_REVOKED, "the controller's desk authority")
     act.require_signature(controller.key)
     live = controller.valid_from <= act.moment.log_time <= controller.valid_to
     at_home = controller.office == body.office and owner == administration

@@ -139,6 +139,21 @@ def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value
     return [int(body.TYPE), body.territory, body.generation]
 
 
+def revoke_key(act: Act, body: bodies.RevokeKey) -> Value:
+    """By ICC operations, or by the administration whose desk authority it is; what came before stays as it was."""
+    act.require_parts()
+    fact = act.facts.get(KeyFact, body.key)
+    if fact is None:
+        raise Refused(Outcome.PARENT_UNKNOWN, "no such key is registered")
+    own = act.facts.get(Administration, fact.owner) if fact.purpose is Purpose.DESK_CA else None
+    if act.author != act.moment.genesis.operations and (own is None or own.sign_key != act.author):
+        raise Refused(Outcome.ROLE_FORBIDDEN)
+    if fact.revoked is not None:
+        raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
+    act.facts.put(replace(fact, revoked=act.moment.index), body.key)
+    return [int(body.TYPE), body.key, int(fact.purpose), fact.owner]
+
+
 def tick(act: Act, body: bodies.Tick) -> Value:
     """The first tick of a day counts, once log time has passed 05:00 UTC of it (ACC-46, domain §2.7)."""
     act.require_parts()

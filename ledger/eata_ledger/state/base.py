@@ -40,6 +40,7 @@ class Family(IntEnum):
     ACCEPTANCE = 28
     VOUCHER_SETS = 29
     SAID = 30
+    REVOKED_DEVICE = 31
 
 
 @dataclass(frozen=True)

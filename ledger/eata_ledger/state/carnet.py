@@ -129,6 +129,14 @@ class Device(Fact):
 
 
 @dataclass(frozen=True)
+class RevokedDevice(Fact):
+    """A device whose right was taken back, by (carnet, device key id)."""
+
+    FAMILY = Family.REVOKED_DEVICE
+    since: int = f(U64)
+
+
+@dataclass(frozen=True)
 class TravelFact(Fact):
     """A prepared travel's slots, in order."""
 

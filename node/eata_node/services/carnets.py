@@ -17,11 +17,13 @@ from eata_ledger.state import (
     Carnet,
     CarnetState,
     Chain,
+    Device,
     Family,
     Incident,
     Link,
     Notice,
     NoticeOfVoucher,
+    RevokedDevice,
     Territory,
     Transaction,
     Voucher,
@@ -189,6 +191,15 @@ class Carnets:
         """The request's own header says what was asked; it has no sealed part."""
         stored = self._replica.store.entry(index)
         return [] if stored is None else [reading_pb2.SealedPart(header=stored.header)]
+
+    def devices(self, carnet_id: int) -> list[reading_pb2.DeviceState]:
+        """Every device enrolled for the carnet, for its holder."""
+        facts, found = Facts(self._replica.store), []
+        for key, value in self._replica.store.facts(int(Family.DEVICE), key_of(carnet_id)):
+            kid, device = key[8:], Device.from_own(value)
+            revoked = facts.get(RevokedDevice, carnet_id, kid) is not None
+            found.append(reading_pb2.DeviceState(key_id=kid, role=device.role.name, revoked=revoked))
+        return found
 
     def notices(self, vouchers: Iterable[Voucher], carnet_id: int) -> list[reading_pb2.NoticeState]:
         """The newest pre-notification of each voucher, with details and answer: for the holder."""

@@ -100,6 +100,8 @@ class Readers:
         known = authority is not None and authority.purpose is Purpose.DESK_CA
         if authority is None or not known or certificate.ledger != self._replica.genesis.ledger:
             raise refusal(Outcome.KEY_UNKNOWN)
+        if authority.revoked is not None:
+            raise refusal(Outcome.KEY_REVOKED)
         if not presented.genuine(authority.raw):
             raise refusal(Outcome.SIGNATURE_INVALID)
         signers.require(certificate.key)

@@ -8,7 +8,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.keys import acceptable
-from eata_ledger.state import Device, KeyFact, Organisation, Voucher, VoucherKey
+from eata_ledger.state import Device, KeyFact, Organisation, RevokedDevice, Voucher, VoucherKey
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
@@ -24,7 +24,7 @@ def _organisation(replica: Replica, signers: Signers, kind: OrganisationKind) ->
     facts = Facts(replica.store)
     for kid in signers.signatures:
         key = facts.get(KeyFact, kid)
-        if key is not None and key.purpose is Purpose.SIGN and signers.signed_by(key.raw):
+        if key is not None and key.revoked is None and key.purpose is Purpose.SIGN and signers.signed_by(key.raw):
             found = facts.get(Organisation, key.owner)
             if found is not None and found.kind is kind and found.sign_key == key.raw:
                 return found
@@ -38,10 +38,16 @@ def issuer_of(replica: Replica, signers: Signers) -> Organisation:
 
 def require_device(replica: Replica, signers: Signers, carnet_id: int) -> None:
     """An enrolled device of the carnet signed the request; else the carnet is not its business."""
-    facts = Facts(replica.store)
-    devices = (facts.get(Device, carnet_id, kid) for kid in signers.signatures)
-    if not any(device is not None and signers.signed_by(device.key) for device in devices):
+    if not by_device(replica, signers, carnet_id):
         raise trouble(Trouble.NOT_VISIBLE)
+
+
+def by_device(replica: Replica, signers: Signers, carnet_id: int) -> bool:
+    """An enrolled device that has not been revoked signed it."""
+    facts = Facts(replica.store)
+    live = (kid for kid in signers.signatures if facts.get(RevokedDevice, carnet_id, kid) is None)
+    devices = (facts.get(Device, carnet_id, kid) for kid in live)
+    return any(device is not None and signers.signed_by(device.key) for device in devices)
 
 
 class Wallet(reading_pb2_grpc.WalletServicer):
@@ -55,21 +61,20 @@ class Wallet(reading_pb2_grpc.WalletServicer):
         signers = self._readers.open(request, "/eata.v1.Wallet/Carnet")
         await self._readers.session(request.session)
         view = self._carnets.view(query.carnet_id)
-        facts = Facts(self._replica.store)
-        devices = (facts.get(Device, query.carnet_id, kid) for kid in signers.signatures)
-        by_device = any(device is not None and signers.signed_by(device.key) for device in devices)
-        if not by_device and not signers.signed_by(view.carnet.pin_key):
+        enrolled = by_device(self._replica, signers, query.carnet_id)
+        if not enrolled and not signers.signed_by(view.carnet.pin_key):
             raise trouble(Trouble.NOT_VISIBLE)
         self._readers.spend(request)
         reply = self._carnets.reply(view, _as_of(query))
         stanza_entry = view.carnet.entry if view.state.signed is None else view.state.signed
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.parts.extend(self._carnets.parts(stanza_entry, {Label.PIN_STANZA}))
-        if not by_device:  # the PIN opens the carnet, not what happened to it
+        if not enrolled:  # the PIN opens the carnet, not what happened to it
             reply.state = narrowed(view.state, "").to_bytes()
             reply.ClearField("reconciliation")
             reply.ClearField("links")
-        if by_device:
+        if enrolled:
+            reply.devices.extend(self._carnets.devices(query.carnet_id))
             reply.rows.extend(self._carnets.row(row, {Label.COUNTERFOIL}) for row in view.rows)
             vouchers = self._carnets.vouchers(query.carnet_id)
             reply.vouchers.extend(self._carnets.voucher(query.carnet_id, v, {Label.DECLARATION}) for v in vouchers)

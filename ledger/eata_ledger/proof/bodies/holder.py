@@ -5,7 +5,22 @@ from dataclasses import dataclass
 from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import AskKind, Kind, NoticeKind, Role, SetKind
 from eata_ledger.proof.bodies.base import Body, EntryType
-from eata_ledger.record import CODE, HASH, KEY, RANDOM16, U16, U64, Record, array, enum, f, integer, nested, table
+from eata_ledger.record import (
+    CODE,
+    HASH,
+    KEY,
+    KEY_ID,
+    RANDOM16,
+    U16,
+    U64,
+    Record,
+    array,
+    enum,
+    f,
+    integer,
+    nested,
+    table,
+)
 
 SLOT = integer(1, 1024)
 
@@ -108,6 +123,15 @@ class Withdraw(Body):
     carnet_id: int = f(U64)
     notice_id: bytes = f(RANDOM16)
     office: str = f(CODE)
+
+
+@dataclass(frozen=True)
+class RevokeDevice(Body):
+    """The holder takes a device's right back: it reads and signs nothing from here on."""
+
+    TYPE = EntryType.REVOKE_DEVICE
+    carnet_id: int = f(U64)
+    device: bytes = f(KEY_ID)
 
 
 @dataclass(frozen=True)

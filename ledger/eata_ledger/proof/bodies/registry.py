@@ -10,6 +10,7 @@ from eata_ledger.record import (
     CODE,
     DAY,
     KEY,
+    KEY_ID,
     OFFSET,
     U16,
     U64,
@@ -140,6 +141,14 @@ class DescribeOffice(Body):
     longitude: int | None = f(optional(_MICRODEGREES))
     types: OfficeType = f(Codec(int, lambda value: OfficeType(integer(0, 15).load(value))))
     effective: int = f(DAY)
+
+
+@dataclass(frozen=True)
+class RevokeKey(Body):
+    """A registered signing key or desk authority counts no more for what the log orders after this."""
+
+    TYPE = EntryType.REVOKE_KEY
+    key: bytes = f(KEY_ID)
 
 
 @dataclass(frozen=True)
