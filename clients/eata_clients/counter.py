@@ -209,6 +209,8 @@ class Counter:
         self.console.print(
             Text(f"● committed in {ms:.0f} ms, on {on} of {nodes}", style="bold green"), f" (ledger index {done.index})"
         )
+        if done.verification:
+            self.console.print(f"Verification code for the holder: {done.verification}")
 
     # -- beside the steps
 

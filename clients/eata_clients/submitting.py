@@ -27,6 +27,7 @@ class Committed:
     statement: bytes
     signers: int
     entry_hash: bytes
+    verification: str = ""
 
 
 class Outbox:
@@ -62,7 +63,7 @@ async def submit(transport: Transport, genesis: Genesis, entry: Entry, outbox: O
         raise Untrusted("the statement is of another entry or outcome")
     if kept is not None:
         kept.unlink()
-    return Committed(reply.index, claim.facts, reply.statement, signers, entry.hash)
+    return Committed(reply.index, claim.facts, reply.statement, signers, entry.hash, reply.verification)
 
 
 def check_statement(data: bytes, genesis: Genesis) -> tuple[Claim, int]:

@@ -11,9 +11,8 @@ from eata_ledger.encoding import sha256
 from eata_ledger.proof.entry import Entry, Header
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
-from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
-from eata_ledger.seal.codes import Code, CodeKind, code_keys
+from eata_ledger.seal.codes import code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
@@ -23,28 +22,12 @@ from eata_clients.authoring import holding
 from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.files import write_secret
+from eata_clients.keystore import Kept, Keystore
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
 from eata_clients.transport import Transport, now
-
-
-@dataclass(frozen=True)
-class Kept(Record):
-    """What the wallet's keystore holds of a carnet: derived keys, never the PIN."""
-
-    ledger: bytes = f(HASH)
-    carnet_id: int = f(U64)
-    content_version: int = f(U16)
-    device: bytes = f(KEY)
-    pin_wrap: bytes = f(KEY)
-    content_key: bytes = f(KEY)
-    root: bytes | None = f(optional(blob(32)))
-
-    def __repr__(self) -> str:
-        return f"Kept(carnet_id={self.carnet_id}, …)"
 
 
 @dataclass(frozen=True)
@@ -65,12 +48,12 @@ class Downloaded:
         return {index: sha256(Header.from_bytes(header).signed) for index, header in headers.items()}
 
 
-class WalletClient:
+class WalletClient(Keystore):
     """One wallet folder over one transport."""
 
     def __init__(self, folder: Path, transport: Transport) -> None:
-        self._folder, self._transport = folder, transport
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        super().__init__(folder)
+        self._transport = transport
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport)
 
@@ -80,33 +63,6 @@ class WalletClient:
 
     async def registry(self) -> Registry:
         return await self._registry.get()
-
-    # -- keystore
-
-    def _path(self, carnet_id: int) -> Path:
-        return self._folder / f"{carnet_id}.keys"
-
-    def kept(self, carnet_id: int) -> Kept:
-        path = self._path(carnet_id)
-        if not path.exists():
-            raise EataError(
-                "NOT_DOWNLOADED", f"Carnet {carnet_id} is not in this wallet.", "Download it with its ID and PIN."
-            )
-        return Kept.from_bytes(path.read_bytes())
-
-    def _keep(self, kept: Kept) -> None:
-        write_secret(self._path(kept.carnet_id), kept.to_bytes())
-
-    def carnets(self) -> list[int]:
-        return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
-
-    def holding(self, carnet_id: int) -> Holding:
-        kept = self.kept(carnet_id)
-        if kept.root is None:
-            raise EataError("NOT_SIGNED", "The carnet is not signed yet.", "Sign it first.")
-        return Holding(
-            kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, kept.root
-        )
 
     # -- steps
 
@@ -158,9 +114,11 @@ class WalletClient:
         kept = self._learn(kept, reply)
         content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
         rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
+        vouchers = [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers]
+        self.remember(carnet_id, (await self.registry()).genesis, vouchers)
         return Downloaded(
             Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state), content, rows,
-            [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers], reply,
+            vouchers, reply,
         )  # fmt: skip
 
     def _learn(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
@@ -272,11 +230,6 @@ class WalletClient:
                 if not error.settled:
                     raise
         return len(waiting)
-
-    def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
-        """What the desk scans; works offline."""
-        code: Code = self.holding(carnet_id).code(kind, slot)
-        return CodeQr(str(carnet_id), code)
 
 
 def _pin_stanza(reply: reading_pb2.CarnetReply, wrap: bytes, ledger: bytes, carnet_id: int) -> Keys:

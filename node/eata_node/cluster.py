@@ -14,6 +14,7 @@ from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey
 from eata_ledger.rules import VERSION
+from eata_ledger.seal.codes import exchange_public
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node.config import ClusterFile, Member, NodeKeys, all_free, free_ports, read_genesis, write_secret
@@ -39,9 +40,10 @@ def create(home: Path, name: str, first_id: int, regions: tuple[str, ...] = REGI
         keys = NodeKeys.create(folder)
         authority.admit(f"node:{region}", folder)
         pairs = ((Purpose.GROUP, keys.group), (Purpose.STATEMENT, keys.statement))
-        records.append(
-            NodeRecord(region, tuple(NodeKey(purpose, Algorithm.ED25519, key.public) for purpose, key in pairs))
-        )
+        signing = tuple(NodeKey(purpose, Algorithm.ED25519, key.public) for purpose, key in pairs)
+        assert keys.exchange is not None, "just made"
+        exchange = NodeKey(Purpose.EXCHANGE, Algorithm.X25519, exchange_public(keys.exchange))
+        records.append(NodeRecord(region, (*signing, exchange)))
     genesis = Genesis(
         1, name, time.time_ns() // 1_000_000, (root.public,), 1, operations.public, tuple(records), VERSION, first_id, 1
     )

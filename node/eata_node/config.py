@@ -86,18 +86,21 @@ class NodeKeys:
 
     group: SigningKey
     statement: SigningKey
+    exchange: bytes | None = None
 
     def __repr__(self) -> str:
         return "NodeKeys(…)"
 
     @classmethod
     def read(cls, folder: Path) -> "NodeKeys":
-        return cls(*(SigningKey((folder / name).read_bytes()) for name in ("group.key", "statement.key")))
+        group, statement = (SigningKey((folder / name).read_bytes()) for name in ("group.key", "statement.key"))
+        exchange = folder / "exchange.key"
+        return cls(group, statement, exchange.read_bytes() if exchange.exists() else None)
 
     @classmethod
     def create(cls, folder: Path) -> "NodeKeys":
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("group.key", "statement.key"):
+        for name in ("group.key", "statement.key", "exchange.key"):
             write_secret(folder / name, os.urandom(32))
         return cls.read(folder)
 

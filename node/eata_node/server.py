@@ -71,7 +71,7 @@ class Proxy:
         self.setup, genesis = setup, setup.genesis
         self.metrics = Metrics()
         keys, identity = NodeKeys.read(setup.folder), Identity.read(setup.folder)
-        self._identity = identity
+        self._identity, self._exchange = identity, keys.exchange
         record = genesis.by_id[keys.group.id]
         self.store = Store(setup.folder)
         self.replica = Replica(
@@ -219,7 +219,7 @@ class Proxy:
         try:
             await self.proposer.open()
             self._ledger.submitting = Submitting(
-                self.replica, self.proposer, self.engine, self._readers, self.receipts, self.metrics
+                self.replica, self.proposer, self.engine, self._readers, self.receipts, self.metrics, self._exchange
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.proposer.run())

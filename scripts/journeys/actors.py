@@ -59,8 +59,7 @@ class Stage:
         )
 
     def qr(self, wallet: str, carnet_id: int, slot: int, png: Path) -> str:
-        shown = eata("wallet", "qr", str(carnet_id), str(slot), "--png", str(png), "--home", self.wallet(wallet),
-                     "--network", self.network)  # fmt: skip
+        shown = eata("wallet", "qr", str(carnet_id), str(slot), "--png", str(png), "--home", self.wallet(wallet))
         return str(shown["text"])
 
     def show(self, wallet: str, carnet_id: int) -> Any:

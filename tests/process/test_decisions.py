@@ -10,6 +10,7 @@ from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
+from eata_clients.keystore import Keystore
 from eata_clients.notices import Notices
 from eata_clients.registry import fetch
 from eata_clients.submitting import check_statement, receipt, submit
@@ -22,7 +23,7 @@ from eata_ledger.proof.bodies import RevokeKey
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Standing
-from eata_ledger.seal.codes import CodeKind
+from eata_ledger.seal.codes import Code, CodeKind
 
 from tests.process.scene import ALL, DETAILS, OUT, Scene, refused
 
@@ -260,3 +261,19 @@ async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scen
     assert await refused(customs.scan(scene.qr(1))) == "KEY_REVOKED"
     assert await refused(customs.commit(scanned, Decision(ALL))) == "KEY_REVOKED"
     assert authority.id in (await fetch(scene.public)).revoked
+
+
+@pytest.mark.rule("APP-17")
+@pytest.mark.rule("C-27")
+async def test_a_verification_code_convinces_the_wallet_with_no_network(scene: Scene) -> None:
+    """Customs reads it out; the wallet knows which node recorded what. Another voucher's code is not good."""
+    await scene.wallet.show(scene.carnet_id)
+    customs, _, transport = await scene.customs("CH-ZRH")
+    codes = []
+    for slot in (1, 2):
+        done = await customs.commit(await customs.scan(scene.qr(slot)), Decision(ALL))
+        codes.append((Code.read(CodeKind.VERIFICATION, done.verification), transport.last_node))
+    offline = Keystore(scene.people.home / "wallets" / "holder")
+    for slot, (code, node) in zip((1, 2), codes, strict=True):
+        assert offline.verify(scene.carnet_id, slot, code) == (node, 0)
+    assert offline.verify(scene.carnet_id, 1, codes[1][0]) is None

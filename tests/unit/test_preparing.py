@@ -1,11 +1,9 @@
 """The way to a digital date, officers' own certificates, and codes that need no network."""
 
 from pathlib import Path
-from typing import cast
 
 import pytest
-from eata_clients.transport import Transport
-from eata_clients.wallet import Kept, WalletClient
+from eata_clients.keystore import Kept, Keystore
 from eata_ledger.carnet.dates import HOUR, day_of, iso
 from eata_ledger.carnet.preparation import OfficeStatus, Step, due_days, steps, workload
 from eata_ledger.carnet.vocabulary import Role
@@ -73,7 +71,7 @@ def test_every_officer_has_a_certificate_of_their_own_for_one_shift(world: World
 @pytest.mark.rule("APP-25")
 def test_a_wallet_shows_its_codes_with_no_network(tmp_path: Path) -> None:
     """No transport at all: the keystore is enough."""
-    wallet = WalletClient(tmp_path, cast(Transport, None))
+    wallet = Keystore(tmp_path)
     (tmp_path / "883.keys").write_bytes(
         Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), bytes(range(32))).to_bytes()
     )

@@ -21,6 +21,7 @@ from eata_ledger.proof.statement import Statement
 from eata_ledger.seal.aead import CannotOpen, Context, seal, unseal
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode, code_keys
 from eata_ledger.seal.schedule import earlier, journal_key, leaf_key
+from eata_ledger.seal.verification import verification_code, verified_by
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -308,3 +309,26 @@ def test_a_node_stays_down_where_verify_differs(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(selftest, "verify", lambda *_, a=answer: a)
         with pytest.raises(RuntimeError, match="stays down"):
             selftest.check_verify()
+
+
+@pytest.mark.rule("C-27")
+@pytest.mark.rule("APP-08")
+def test_a_verification_code_is_the_same_from_both_sides() -> None:
+    """The node has its key and the voucher's public one, the wallet the other halves; another slot gives another."""
+    case = CODES["verification"]
+    places = (bytes.fromhex(case["ledger"]), case["carnet_id"], case["slot"], bytes.fromhex(case["declaration"]))
+    by_node = verification_code(
+        bytes.fromhex(case["node_secret"]), bytes.fromhex(case["verify_public"]), *places, case["outcome"]
+    )
+    assert by_node is not None
+    assert by_node.text == case["code"]
+    secret, nodes = bytes.fromhex(case["verify_secret"]), [("tokyo", bytes.fromhex(case["node_public"]))]
+    assert verified_by(by_node, secret, nodes, *places, [0]) == ("tokyo", 0)
+    assert verified_by(by_node, secret, nodes, places[0], 883, 6, places[3], [0]) is None
+    assert verified_by(by_node, secret, nodes, *places, [1]) is None
+    assert verified_by(by_node, bytes(range(32)), nodes, *places, [0]) is None
+
+
+@pytest.mark.parametrize("public", CODES["verification"]["refused"])
+def test_a_verify_key_of_small_order_gets_no_code(public: str) -> None:
+    assert verification_code(bytes(range(1, 33)), bytes.fromhex(public), bytes(32), 883, 1, bytes(32), 0) is None

@@ -172,9 +172,17 @@ def commit(
     data = {
         "carnet_id": scanned.carnet.carnet_id, "kind": "PRE_EXPORTATION" if pre_export else scanned.presented.kind.name,
         "index": done.index, "entry": done.entry_hash.hex(), "ms": round(ms, 2), "node": node, "facts": done.facts,
+        "verification": done.verification,
     }  # fmt: skip
     said = f"{data['kind']} of {scanned.carnet.number} committed in {ms:.0f} ms as ledger index {done.index}."
-    say(data, as_json, said, f"Receipt: eata fetch-receipt {done.index} {done.entry_hash.hex()} --out receipt.cose")
+    told = [f"Verification code for the holder: {done.verification}"] if done.verification else []
+    say(
+        data,
+        as_json,
+        said,
+        *told,
+        f"Receipt: eata fetch-receipt {done.index} {done.entry_hash.hex()} --out receipt.cose",
+    )
 
 
 @customs_app.command()

@@ -203,7 +203,7 @@ def travel(
 
 @wallet_app.command()
 def qr(
-    carnet: CarnetId, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: WalletHome, network: Network,
+    carnet: CarnetId, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: WalletHome,
     png: Annotated[Path | None, typer.Option(help="Also write the QR picture here.")] = None,
     cancellation: Annotated[bool, typer.Option("--cancellation", help="The code that cancels what was committed.")] = False,
     as_json: Annotated[bool, JSON] = False,
@@ -211,16 +211,12 @@ def qr(
     """Show a voucher's QR text (works offline); it is the code: show it to Customs only."""
     from eata_ledger.seal.codes import CodeKind
 
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    async def code(transport: Any) -> str:
-        kind = CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
-        return WalletClient(home, transport).code(carnet, slot, kind).text
+    from eata_clients.keystore import Keystore
 
     if not 1 <= slot <= 1024:
         raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")
-    text = run(network, None, code)
+    kind = CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
+    text = Keystore(home).code(carnet, slot, kind).text
     if png is not None:
         import io
 

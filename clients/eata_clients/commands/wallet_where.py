@@ -109,6 +109,24 @@ def _key_id(text: str) -> bytes:
 
 
 @wallet_app.command()
+def verify(carnet: CarnetId, slot: _Slot, home: WalletHome, as_json: Annotated[bool, JSON] = False) -> None:
+    """Check the verification code Customs gave you (on standard input); needs no network. Exit 1 if it is not good."""
+    from eata_ledger.seal.codes import Code, CodeKind, WrongCode
+
+    from eata_clients.console import secret
+    from eata_clients.keystore import Keystore
+
+    try:
+        code = Code.read(CodeKind.VERIFICATION, secret("Verification code"))
+    except WrongCode as error:
+        raise Malformed(str(error)) from None
+    found = Keystore(home).verify(carnet, slot, code)
+    data = {"good": found is not None, "node": None if found is None else found[0]}
+    say(data, as_json, "NOT GOOD: no node says so." if found is None else f"good: {found[0]} recorded it.")
+    raise typer.Exit(0 if found else 1)
+
+
+@wallet_app.command()
 def renew(
     carnet: CarnetId, slot: _Slot, home: WalletHome, network: Network,
     items: Annotated[str, typer.Option(help="Corrected item ranges; as declared if left out.")] = "",

@@ -28,6 +28,11 @@ class NodeRecord(Record):
     def key(self, purpose: Purpose) -> bytes:
         return next(key.raw for key in self.keys if key.purpose is purpose)
 
+    @property
+    def exchange(self) -> bytes | None:
+        """The X25519 key behind verification codes; None for a node that gives none."""
+        return next((key.raw for key in self.keys if key.purpose is Purpose.EXCHANGE), None)
+
     @cached_property
     def id(self) -> bytes:
         """The key id of the group key: what names the node in groups."""

@@ -6,8 +6,12 @@ import time
 import grpc.aio
 from eata_ledger.apply import Applied, Known
 from eata_ledger.encoding import Malformed
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.entry import MAX_ENTRY
+from eata_ledger.proof.bodies import Commit
+from eata_ledger.proof.entry import MAX_ENTRY, Header
+from eata_ledger.seal.verification import verification_code
+from eata_ledger.state import Voucher
 from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
@@ -28,8 +32,9 @@ class Submitting:
 
     def __init__(
         self, replica: Replica, proposer: Proposer, engine: Engine, readers: Readers, receipts: Receipts,
-        metrics: Metrics,
+        metrics: Metrics, exchange: bytes | None = None,
     ) -> None:  # fmt: skip
+        self._exchange = exchange
         self._replica, self._proposer, self._engine = replica, proposer, engine
         self._readers, self._receipts, self._metrics = readers, receipts, metrics
 
@@ -106,7 +111,21 @@ class Submitting:
             outcome=int(result.outcome), index=result.index, facts=result.facts,
             statement=self._receipts.own(result.index).to_bytes(),
             session=ledger_pb2.Session(era=self._replica.state.era, position=self._replica.position),
+            verification=self._verification(result),
         )  # fmt: skip
+
+    def _verification(self, result: Result) -> str:
+        """A commit's verification code by this node's own key; empty for other entries."""
+        stored = self._replica.store.entry(result.index)
+        body = None if stored is None or self._exchange is None else Header.from_bytes(stored.header).body
+        if not isinstance(body, Commit) or self._exchange is None:
+            return ""
+        voucher = Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot)
+        ledger = self._replica.genesis.ledger
+        code = None if voucher is None else verification_code(
+            self._exchange, voucher.verify_key, ledger, body.carnet_id, body.slot, body.declaration, int(result.outcome)
+        )  # fmt: skip
+        return "" if code is None else code.text
 
 
 def _refused(judged: Applied) -> Exception | None:

@@ -1,0 +1,108 @@
+"""The wallet's keystore: derived keys of each carnet, never the PIN; what works with no network at all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.qr import CodeQr
+from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional, table
+from eata_ledger.seal.codes import Code, CodeKind
+from eata_ledger.seal.schedule import verify_key_seed
+from eata_ledger.seal.verification import verified_by
+from eata_ledger.state import Voucher
+
+from eata_clients.authoring.holding import Holding
+from eata_clients.errors import EataError
+from eata_clients.files import write_secret
+
+
+@dataclass(frozen=True)
+class Kept(Record):
+    """What the wallet's keystore holds of a carnet: derived keys, never the PIN."""
+
+    ledger: bytes = f(HASH)
+    carnet_id: int = f(U64)
+    content_version: int = f(U16)
+    device: bytes = f(KEY)
+    pin_wrap: bytes = f(KEY)
+    content_key: bytes = f(KEY)
+    root: bytes | None = f(optional(blob(32)))
+
+    def __repr__(self) -> str:
+        return f"Kept(carnet_id={self.carnet_id}, …)"
+
+
+@dataclass(frozen=True)
+class Declared(Record):
+    """The digest of each voucher's declaration, by slot."""
+
+    digests: dict[int, bytes] = f(table(U16, HASH, 1_024))
+
+
+class Keystore:
+    """One wallet folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _path(self, carnet_id: int) -> Path:
+        return self._folder / f"{carnet_id}.keys"
+
+    def kept(self, carnet_id: int) -> Kept:
+        path = self._path(carnet_id)
+        if not path.exists():
+            raise EataError(
+                "NOT_DOWNLOADED", f"Carnet {carnet_id} is not in this wallet.", "Download it with its ID and PIN."
+            )
+        return Kept.from_bytes(path.read_bytes())
+
+    def _keep(self, kept: Kept) -> None:
+        write_secret(self._path(kept.carnet_id), kept.to_bytes())
+
+    def carnets(self) -> list[int]:
+        return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
+
+    def holding(self, carnet_id: int) -> Holding:
+        kept = self.kept(carnet_id)
+        if kept.root is None:
+            raise EataError("NOT_SIGNED", "The carnet is not signed yet.", "Sign it first.")
+        return Holding(
+            kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, kept.root
+        )
+
+    def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
+        """What the desk scans; works offline."""
+        code: Code = self.holding(carnet_id).code(kind, slot)
+        return CodeQr(str(carnet_id), code)
+
+    def verify(self, carnet_id: int, slot: int, code: Code) -> tuple[str, int] | None:
+        """Which node says that this voucher was processed, and its outcome; with no network. None: nobody does.
+
+        Uses the genesis and the declarations this wallet saw when it last showed the carnet.
+        """
+        held, kept = self.holding(carnet_id), self._folder / f"{carnet_id}.declared"
+        path = self._folder / "genesis.cbor"
+        if not path.exists() or not kept.exists():
+            raise EataError("NOT_DOWNLOADED", "This wallet has not seen the declaration.", "Show the carnet once.")
+        genesis = Genesis.from_bytes(path.read_bytes())
+        declared = Declared.from_bytes(kept.read_bytes()).digests
+        if genesis.ledger != held.ledger or slot not in declared:
+            raise EataError("TRAVEL_UNKNOWN", "No such voucher in this wallet.", "Show the carnet once.")
+        nodes = [(node.name, node.exchange) for node in genesis.nodes if node.exchange is not None]
+        seed = verify_key_seed(held.root, held.ledger, carnet_id, slot)
+        return verified_by(
+            code, seed, nodes, held.ledger, carnet_id, slot, declared[slot], [int(Outcome.ACCEPTED)]
+        )  # fmt: skip
+
+    def remember(self, carnet_id: int, genesis: Genesis, vouchers: list[Voucher]) -> None:
+        """What verification codes are checked against when there is no network."""
+        declared = Declared({v.slot: v.declaration for v in vouchers})
+        for path, data in (
+            (self._folder / "genesis.cbor", genesis.to_bytes()),
+            (self._folder / f"{carnet_id}.declared", declared.to_bytes()),
+        ):
+            if not path.exists() or path.read_bytes() != data:
+                write_secret(path, data)
