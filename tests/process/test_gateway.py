@@ -379,3 +379,15 @@ def test_an_officer_at_a_terminal_needs_three_enters(office: Office, tmp_path: P
     assert "Rejected" in said
     assert "CODE_CONSUMED" in said
     assert "Traceback" not in said
+
+
+def test_a_leaked_desk_key_is_revoked_everywhere_and_desks_work_again(office: Office) -> None:
+    """The drill as an operator runs it: six of six refuse, nothing committed is lost, a new authority goes on."""
+    home = office.cluster.home
+    done = subprocess.run(
+        [str(EATA), "drill", "leaked-desk-key", "--network", str(home / "network.json"), "--offices",
+         str(home / "offices"), "--json"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["refused_by"], found["nodes"], found["lost"]) == (0, 6, 6, 0), done.stderr

@@ -22,10 +22,12 @@ from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import CarnetContent, Goods, Stamp, remarks
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.issuing import Order
+from eata_clients.authoring.registering import by_party
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network
+from eata_clients.registry import fetch
 from eata_clients.submitting import Committed, submit
 from eata_clients.transport import Transport, now
 from eata_clients.wallet import Downloaded, WalletClient
@@ -59,12 +61,14 @@ class Stage:
     def territories(self) -> frozenset[str]:
         return frozenset(self._office_of)
 
-    async def transport(self, member: str) -> Transport:
-        """A member's own transport; the public's for the empty name."""
-        if member not in self._transports:
-            made = Transport(self.network, Identity.read(self.offices / member) if member else None)
-            self._transports[member] = await self._stack.enter_async_context(made)
-        return self._transports[member]
+    async def transport(self, member: str, prefer: str = "") -> Transport:
+        """A member's own transport, to one node first if asked; the public's for the empty name."""
+        key = member + "@" + prefer
+        if key not in self._transports:
+            identity = Identity.read(self.offices / member) if member else None
+            made = Transport(self.network, identity, [prefer] if prefer else ())
+            self._transports[key] = await self._stack.enter_async_context(made)
+        return self._transports[key]
 
     async def issuer(self) -> IssuerClient:
         folder = self.offices / ISSUER
@@ -77,13 +81,27 @@ class Stage:
         entry = issuing.change(registry.genesis.ledger, issuer.party, body, Stamp(now()))
         return await submit(await self.transport(ISSUER), registry.genesis, entry)
 
-    async def customs(self, territory: str, role: Role = Role.OFFICER) -> CustomsClient:
+    def authority(self, member: str) -> SigningKey:
+        """An administration's desk authority."""
+        return SigningKey((self.offices / member / "desk-authority.key").read_bytes())
+
+    def forget_desks(self) -> None:
+        """Every desk signs in again."""
+        self._desks.clear()
+
+    async def register(self, member: str, body: bodies.Body) -> int:
+        """A registration by an administration; its ledger index."""
+        transport, party = await self.transport(member), read_party(self.offices / member / "party.cbor")
+        genesis = (await fetch(transport)).genesis
+        return (await submit(transport, genesis, by_party(genesis.ledger, party, body, Stamp(now())))).index
+
+    async def customs(self, territory: str, role: Role = Role.OFFICER, prefer: str = "") -> CustomsClient:
         """A desk in the territory."""
         office, member = self._office_of[territory]
         if (office, role) not in self._desks:
-            authority = SigningKey((self.offices / member / "desk-authority.key").read_bytes())
+            authority = self.authority(member)
             self._desks[office, role] = clearing.sign_in(self.network.ledger, authority, office, role, now())
-        return CustomsClient(self.work / member, await self.transport(member), self._desks[office, role])
+        return CustomsClient(self.work / member, await self.transport(member, prefer), self._desks[office, role])
 
     async def carnet(self, home: str, items: int, days: int, sets: dict[SetKind, int]) -> "Played":
         """A carnet issued today, valid `days` more, downloaded and signed."""
