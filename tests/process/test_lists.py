@@ -12,6 +12,7 @@ from eata_clients.lists import follow
 from eata_clients.notices import Notices
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind, Role
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.qr import CodeQr
 from eata_proto.v1 import lists_pb2
 
 from tests.process.scene import ALL, DETAILS, OUT, Scene, refused
@@ -163,13 +164,16 @@ async def test_streams_tell_each_reader_what_its_lists_would(scene: Scene) -> No
         assert [e.type async for e in _first(events, len(wanted))] == wanted
 
 
-async def _first(events: AsyncGenerator[lists_pb2.Event, None], count: int) -> AsyncIterator[lists_pb2.Event]:
+async def _first(
+    events: AsyncGenerator[lists_pb2.Event, None], count: int, close: bool = True
+) -> AsyncIterator[lists_pb2.Event]:
     async for event in events:
         yield event
         count -= 1
         if not count:
             break
-    await events.aclose()
+    if close:
+        await events.aclose()
 
 
 @pytest.mark.rule("ACC-50")
@@ -191,3 +195,19 @@ async def test_pages_of_carnets_neither_lose_nor_double_any(scene: Scene) -> Non
         found += [c.carnet_id for c in page.carnets]
         before = page.next
     assert (found, before) == (ids, 0)
+
+
+async def test_a_stream_ends_when_its_reader_is_revoked(scene: Scene) -> None:
+    """A lost phone hears nothing from the entry that revoked it on."""
+    issued = await scene.people.issue(scene.people.order())
+    first, second = scene.people.wallet(scene.public, "lost"), scene.people.wallet(scene.public, "kept")
+    carnet_id = await scene.people.download(first, issued)
+    await second.download(CodeQr(str(carnet_id), issued.pin))
+    device = SigningKey(first.kept(carnet_id).device)
+    events = follow(scene.public, "Carnet", device, 0, carnet_id=carnet_id)
+    async with asyncio.timeout(30):
+        heard = [event.type async for event in _first(events, 4, close=False)]
+        assert heard == ["ISSUE", "ENROL_DEVICE", "SIGN", "ENROL_DEVICE"]
+        await second.revoke_device(carnet_id, device.id)
+        await second.travel(carnet_id, OUT[:1])
+        assert await refused(anext(events)) == "NOT_VISIBLE"

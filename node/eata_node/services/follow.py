@@ -9,9 +9,10 @@ from eata_ledger.encoding import encode
 from eata_ledger.facts import Facts
 from eata_ledger.proof.bodies import EntryType
 from eata_ledger.proof.entry import Header
+from eata_ledger.proof.keys import key_id
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.desk import CONTROLLERS
-from eata_ledger.state import VoucherKey
+from eata_ledger.state import KeyFact, VoucherKey
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node import views
@@ -19,11 +20,11 @@ from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.presentations import Collision, Presentations
 from eata_node.services.reader import Officer, Readers
-from eata_node.services.reading import issuer_of, require_device
+from eata_node.services.reading import by_device, issuer_of, require_device
 from eata_node.views import Mention
 
 _PATIENCE = 5.0
-_STREAMS_A_KEY, _STREAMS = 8, 2_000
+_STREAMS_A_KEY, _STREAMS, _AT_ONCE = 8, 2_000, 64
 
 
 class Follow(lists_pb2_grpc.FollowServicer):
@@ -44,8 +45,13 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         require_device(self._replica, signers, query.carnet_id)
         self._readers.spend(request)
-        with self._counted(request):
-            async for event in self._events(views.of_carnet(query.carnet_id), query.from_index, None):
+
+        def may() -> bool:
+            return by_device(self._replica, signers, query.carnet_id)
+
+        view = views.of_carnet(query.carnet_id)
+        with self._counted(view):
+            async for event in self._events(view, query.from_index, may, None):
                 yield event
 
     async def Issued(  # noqa: N802
@@ -56,8 +62,14 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         issuer = issuer_of(self._replica, signers)
         self._readers.spend(request)
-        with self._counted(request):
-            async for event in self._events(views.of_issuer(issuer.code), query.from_index, None):
+
+        def may() -> bool:
+            key = Facts(self._replica.store).get(KeyFact, key_id(issuer.sign_key))
+            return key is not None and key.revoked is None
+
+        view = views.of_issuer(issuer.code)
+        with self._counted(view):
+            async for event in self._events(view, query.from_index, may, None):
                 yield event
 
     async def Territory(  # noqa: N802
@@ -68,14 +80,19 @@ class Follow(lists_pb2_grpc.FollowServicer):
         await self._readers.session(request.session)
         officer = self._readers.officer(request, signers)
         self._readers.spend(request)
-        with self._counted(request):
-            async for event in self._events(views.in_territory(officer.territory), query.from_index, officer):
+
+        def may() -> bool:
+            authority = Facts(self._replica.store).get(KeyFact, officer.certificate.authority)
+            live = authority is not None and authority.revoked is None
+            return live and self._clock() <= officer.certificate.valid_to
+
+        with self._counted(officer.certificate.key):
+            async for event in self._events(views.in_territory(officer.territory), query.from_index, may, officer):
                 yield event
 
     @contextmanager
-    def _counted(self, request: ledger_pb2.SignedRequest) -> Iterator[None]:
-        """A few streams a key, many a node, and no more."""
-        key = request.signatures[0].key_id
+    def _counted(self, key: bytes) -> Iterator[None]:
+        """A few streams a carnet, issuer or desk, many a node, and no more."""
         if self._open[key] >= _STREAMS_A_KEY or self._open.total() >= _STREAMS:
             raise trouble(Trouble.RATE_LIMITED, "Too many streams are open.")
         self._open[key] += 1
@@ -86,15 +103,19 @@ class Follow(lists_pb2_grpc.FollowServicer):
             if not self._open[key]:
                 del self._open[key]
 
-    async def _events(self, view: bytes, low: int, officer: Officer | None) -> AsyncIterator[lists_pb2.Event]:
-        """Everything in the view from `low` on, then as it is applied, until the certificate or the node ends."""
+    async def _events(
+        self, view: bytes, low: int, may: Callable[[], bool], officer: Officer | None
+    ) -> AsyncIterator[lists_pb2.Event]:
+        """Everything in the view from `low` on, then as it is applied, while the reader `may` read and the node serves."""
         collisions = None if officer is None else self._presentations.listen()
         caught_up = self._replica.state.size
         try:
-            while not self._replica.halted and (officer is None or self._clock() <= officer.certificate.valid_to):
+            while not self._replica.halted and may():
                 end = self._replica.state.size
-                for index, mention in self._replica.store.view(view, low, end):
+                for looked, (index, mention) in enumerate(self._replica.store.view(view, low, end), 1):
                     low = index + 1
+                    if looked % _AT_ONCE == 0:
+                        await asyncio.sleep(0)
                     event = self._event(index, Mention.from_bytes(mention), index >= caught_up, officer)
                     if event is not None:
                         yield event
