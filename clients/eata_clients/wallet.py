@@ -57,10 +57,6 @@ class WalletClient(Keystore):
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport)
 
-    @property
-    def transport(self) -> Transport:
-        return self._transport
-
     async def registry(self) -> Registry:
         return await self._registry.get()
 

@@ -12,7 +12,7 @@ from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import key_id
 from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
-from eata_ledger.state import Carnet, CarnetState, Chain
+from eata_ledger.state import Carnet, CarnetState, Chain, Incident
 
 # What many readers get at once stays short: details of a notice, its answer, a note.
 _LONGEST = {Label.NOTICE: 8_192, Label.ANSWER: 4_096, Label.NOTE: 4_096}
@@ -67,6 +67,18 @@ class Act:
     def rules(self) -> int:
         """The rules version in force."""
         return self.moment.genesis.rules
+
+    def record(
+        self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,
+        about: int | None = None,
+    ) -> None:  # fmt: skip
+        """The incident that this entry is, in the carnet's history; `by` is an office and its officer."""
+        office, officer = by or (None, None)
+        header, index = self.entry.header, self.moment.index
+        incident = Incident(
+            index, header.body.TYPE, territory, office, officer, slot, about, header.event_time, header.offset
+        )  # fmt: skip
+        self.facts.put(incident, carnet_id, index)
 
     def carnet(self, carnet_id: int) -> Carnet:
         found = self.facts.get(Carnet, carnet_id)

@@ -15,7 +15,6 @@ from eata_ledger.state import (
     Carnet,
     CarnetState,
     HoldFact,
-    Incident,
     Transaction,
     Validated,
     Voucher,
@@ -36,14 +35,8 @@ def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
     return desk
 
 
-def record(act: Act, carnet_id: int, desk: Desk, slot: int = 0, about: int | None = None) -> None:
-    """The incident that this entry is, in the carnet's history."""
-    header, index = act.entry.header, act.moment.index
-    incident = Incident(
-        index, header.body.TYPE, desk.territory, desk.code, desk.certificate.officer, slot, about,
-        header.event_time, header.offset,
-    )  # fmt: skip
-    act.facts.put(incident, carnet_id, index)
+def _record(act: Act, carnet_id: int, desk: Desk, slot: int = 0, about: int | None = None) -> None:
+    act.record(carnet_id, desk.territory, (desk.code, desk.certificate.officer), slot, about)
 
 
 def reject(act: Act, body: bodies.Reject) -> Value:
@@ -56,7 +49,7 @@ def reject(act: Act, body: bodies.Reject) -> Value:
     if body.declaration != voucher.declaration:
         raise Refused(Outcome.STALE_VERSION)
     require_own_parts(act, desk.territory, body.slot, Label.REMARKS, act.entry.header.event_time)
-    record(act, body.carnet_id, desk, body.slot)
+    _record(act, body.carnet_id, desk, body.slot)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.slot, desk.territory, body.office]
 
 
@@ -74,7 +67,7 @@ def hold(act: Act, body: bodies.Hold) -> Value:
         body.carnet_id, body.office, desk.certificate.officer, header.event_time, header.offset, index, None
     )  # fmt: skip
     act.facts.put(fact, *key)
-    record(act, body.carnet_id, desk)
+    _record(act, body.carnet_id, desk)
     return [int(body.TYPE), carnet.number, body.carnet_id, desk.territory, body.office]
 
 
@@ -90,7 +83,7 @@ def release(act: Act, body: bodies.Release) -> Value:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {held.office} or a controller releases it")
     require_own_parts(act, desk.territory, 0, Label.REMARKS, act.entry.header.event_time)
     act.facts.put(replace(held, released=act.moment.index), *key)
-    record(act, body.carnet_id, desk, about=held.held)
+    _record(act, body.carnet_id, desk, about=held.held)
     return [int(body.TYPE), carnet.number, body.carnet_id, desk.territory, body.office]
 
 
@@ -116,7 +109,7 @@ def cancel(act: Act, body: bodies.Cancel) -> Value:
         raise Refused(Outcome.LATER_TRANSACTION_EXISTS)
     require_own_parts(act, desk.territory, row.slot, Label.REMARKS, act.entry.header.event_time)
     _undo(act, carnet, state, rows, place, voucher)
-    record(act, body.carnet_id, desk, row.slot, about=row.index)
+    _record(act, body.carnet_id, desk, row.slot, about=row.index)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.index, int(row.kind), row.territory, body.office]
 
 

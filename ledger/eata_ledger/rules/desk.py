@@ -60,7 +60,7 @@ def shown(act: Act, carnet_id: int, slot: int, voucher_key: bytes, kind: Kind | 
 def require_office(desk: Desk) -> None:
     """Active on that day, of the desk's own administration, and the one it is certified for (ACC-09)."""
     office = desk.office
-    if office is None or not office.active or desk.day < office.effective:
+    if office is None or not office.open_on(desk.day):
         raise Refused(Outcome.OFFICE_INACTIVE)
     if desk.certificate.office != desk.code or desk.administration != office.administration:
         raise Refused(Outcome.OFFICE_INACTIVE, "the desk is certified for another office")

@@ -11,7 +11,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.decisions import transactions
 from eata_ledger.rules.desk import at_desk, require_office, require_own_parts, require_time
 from eata_ledger.rules.travel import require_holder, require_open, require_scope
-from eata_ledger.state import Incident, Notice, NoticeOfVoucher, Office, Said, Voucher, of_territory
+from eata_ledger.state import Notice, NoticeOfVoucher, Office, Said, Voucher, of_territory
 
 MOST_SAID = 200
 
@@ -26,7 +26,7 @@ def notify(act: Act, body: bodies.Notify) -> Value:
     now = act.moment.log_time  # not the holder's clock
     day = local_day(now, act.entry.header.offset)
     office = act.facts.at(Office, body.office, day)
-    if office is None or not office.active or day < office.effective or office.territory != voucher.territory:
+    if office is None or not office.open_on(day) or office.territory != voucher.territory:
         raise Refused(Outcome.OFFICE_INACTIVE)
     live = _of_voucher(act, body.carnet_id, body.slot)
     if live is not None and live.state is NoticeState.SENT:
@@ -100,15 +100,6 @@ def _count(act: Act, carnet_id: int) -> None:
     act.facts.put(Said(count), carnet_id)
 
 
-def _said(act: Act, carnet_id: int, territory: str, slot: int = 0, about: int | None = None) -> None:
-    _count(act, carnet_id)
-    header, index = act.entry.header, act.moment.index
-    incident = Incident(
-        index, header.body.TYPE, territory, None, None, slot, about, header.event_time, header.offset
-    )  # fmt: skip
-    act.facts.put(incident, carnet_id, index)
-
-
 def disagree(act: Act, body: bodies.Disagree) -> Value:
     """A note bound to a committed transaction, cancelled or not (U12)."""
     carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
@@ -117,7 +108,8 @@ def disagree(act: Act, body: bodies.Disagree) -> Value:
         raise Refused(Outcome.TRANSACTION_UNKNOWN)
     require_scope(act, body.carnet_id, [row.slot])
     act.require_parts((Label.NOTE, row.slot, None))
-    _said(act, body.carnet_id, row.territory, row.slot, row.index)
+    _count(act, body.carnet_id)
+    act.record(body.carnet_id, row.territory, slot=row.slot, about=row.index)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.index, row.territory, row.office]
 
 
@@ -126,6 +118,7 @@ def ask(act: Act, body: bodies.Ask) -> Value:
     act.require_parts()
     carnet, _ = require_open(act, body.carnet_id)
     require_holder(act, body.carnet_id)
-    _said(act, body.carnet_id, carnet.home)
+    _count(act, body.carnet_id)
+    act.record(body.carnet_id, carnet.home)
     wanted: list[Value] = [[int(kind), n] for kind, n in sorted(body.sets.items())]
     return [int(body.TYPE), carnet.number, body.carnet_id, int(body.kind), wanted]

@@ -109,6 +109,10 @@ class Office(Fact):
     active: bool = f(BOOL)
     effective: int = f(DAY)
 
+    def open_on(self, day: int) -> bool:
+        """Active, and in force on this local day."""
+        return self.active and day >= self.effective
+
 
 @dataclass(frozen=True)
 class Region(Fact):

@@ -160,7 +160,9 @@ class Carnets:
                 found.append(reading_pb2.CarnetLink(relation=name, carnet_id=other, number=number))
         return found
 
-    def incidents(self, carnet_id: int, viewer: str | None, rows: Iterable[Transaction]) -> list[reading_pb2.Incident]:
+    def incidents(
+        self, carnet_id: int, viewer: str | None, rows: Iterable[reading_pb2.Row]
+    ) -> list[reading_pb2.Incident]:
         """What happened around a carnet. A territory sees its own, with the reasons; None is the holder, without.
 
         A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.

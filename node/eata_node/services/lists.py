@@ -2,9 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
@@ -24,8 +23,6 @@ from eata_node.replica import Replica
 from eata_node.services.carnets import Carnets, View
 from eata_node.services.reader import Officer, Readers
 from eata_node.views import Mention
-
-F = TypeVar("F")
 
 _PAGE, _LARGEST_PAGE = 10, 100
 _LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32
@@ -128,7 +125,8 @@ class Lists(lists_pb2_grpc.ListsServicer):
         asked = await self._asked(request, "Holds")
         reply = lists_pb2.HoldsReply(session=self._carnets.session())
         keys = self._carnets.live_keys(asked.territory)
-        for hold in self._facts(HoldFact.from_own, Family.HOLD, asked.territory):
+        for _, value in self._replica.store.facts(int(Family.HOLD), of_territory(asked.territory)):
+            hold = HoldFact.from_own(value)
             if hold.released is None and asked.query.office in ("", hold.office):
                 carnet = self._carnets.carnet(hold.carnet_id)
                 parts = self._carnets.parts(hold.held, {Label.REMARKS, Label.STANZA}, to=keys)
@@ -138,10 +136,6 @@ class Lists(lists_pb2_grpc.ListsServicer):
                     )
                 )
         return reply
-
-    def _facts(self, read: Callable[[bytes], F], family: Family, territory: str) -> Iterator[F]:
-        for _, value in self._replica.store.facts(int(family), of_territory(territory)):
-            yield read(value)
 
     async def Arrivals(self, request: ledger_pb2.SignedRequest, context: Context) -> lists_pb2.ArrivalsReply:  # noqa: N802
         """Pre-notifications to this territory's offices, newest first (ACC-43); open ones unless `status` asks."""

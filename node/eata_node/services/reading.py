@@ -14,7 +14,7 @@ from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.replica import Replica
-from eata_node.services.carnets import Carnets, View, arriving, narrowed
+from eata_node.services.carnets import Carnets, arriving, narrowed
 from eata_node.services.presentations import Presentations, Shown
 from eata_node.services.reader import Readers, Signers
 
@@ -69,17 +69,17 @@ class Wallet(reading_pb2_grpc.WalletServicer):
         stanza_entry = view.carnet.entry if view.state.signed is None else view.state.signed
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.parts.extend(self._carnets.parts(stanza_entry, {Label.PIN_STANZA}))
-        if not enrolled:  # the PIN opens the carnet, not what happened to it
-            reply.state = narrowed(view.state, "").to_bytes()
-            reply.ClearField("reconciliation")
-            reply.ClearField("links")
         if enrolled:
             reply.devices.extend(self._carnets.devices(query.carnet_id))
             reply.rows.extend(self._carnets.row(row, {Label.COUNTERFOIL}) for row in view.rows)
             vouchers = self._carnets.vouchers(query.carnet_id)
             reply.vouchers.extend(self._carnets.voucher(query.carnet_id, v, {Label.DECLARATION}) for v in vouchers)
-            reply.incidents.extend(self._carnets.incidents(query.carnet_id, None, view.rows))
+            reply.incidents.extend(self._carnets.incidents(query.carnet_id, None, reply.rows))
             reply.notices.extend(self._carnets.notices(vouchers, query.carnet_id))
+        else:  # the PIN opens the carnet, not what happened to it
+            reply.state = narrowed(view.state, "").to_bytes()
+            reply.ClearField("reconciliation")
+            reply.ClearField("links")
         return reply
 
 
@@ -111,15 +111,11 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.vouchers.append(self._carnets.voucher(place.carnet_id, voucher, {Label.DECLARATION, Label.PACKET}))
         reply.rows.extend(self._carnets.rows_for(view, officer.territory, at_arrival))
-        self._add_own(reply, view, officer.territory, at_arrival)
+        reply.incidents.extend(self._carnets.incidents(place.carnet_id, officer.territory, reply.rows))
         shown = Shown(officer.certificate.office, officer.certificate.serial, request.time)
         for other in self._presentations.show(query.voucher_key, shown):
             reply.presentations.append(reading_pb2.Presentation(office=other.office, time=other.time))
         return reply
-
-    def _add_own(self, reply: reading_pb2.CarnetReply, view: View, territory: str, arriving: bool) -> None:
-        rows = view.seen_by(territory, arriving)
-        reply.incidents.extend(self._carnets.incidents(view.carnet.carnet_id, territory, rows))
 
     async def Carnet(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.CarnetQuery.FromString(request.body)
@@ -134,7 +130,7 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         reply = self._carnets.redacted(view, own, arriving=False)
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.rows.extend(self._carnets.rows_for(view, own, arriving=False))
-        self._add_own(reply, view, own, arriving=False)
+        reply.incidents.extend(self._carnets.incidents(query.carnet_id, own, reply.rows))
         return reply
 
 
