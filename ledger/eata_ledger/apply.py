@@ -11,8 +11,9 @@ from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
 from eata_ledger.rules.act import Act, Moment
-from eata_ledger.state import Logged
+from eata_ledger.state import Logged, RulesFact, rules_of
 
+_SKIPPED_UP_TO = 2  # types that rules 2 opened are refused with a leaf under rules 1
 Verify = Callable[[bytes, bytes, bytes], bool]
 
 
@@ -47,12 +48,14 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
     A known id is answered first. An exception in a rule is the outcome RULE_FAULT; errors of the store
     itself (`OSError` and other non-rule errors raised by `reader`) are for the caller to stop on.
     """
-    header = entry.header
+    header, facts = entry.header, Facts(reader)
+    rules = rules_of(moment.genesis, facts.get(RulesFact, b""))
+    if rules < bodies.SINCE[header.body.TYPE] > _SKIPPED_UP_TO:
+        raise Skipped(Outcome.ENTRY_MALFORMED, "this type opens with later rules")  # as a node without them reads it
     logged = known(reader, entry)
     if logged is not None and logged.entry_hash == entry.hash:
         return Known(logged, reused=False)
-    facts = Facts(reader)
-    act = Act(facts, entry, moment, verify)
+    act = Act(facts, entry, moment, verify, rules)
     act.author = authors.resolve(act)
     act.require_signature(act.author)
     if logged is not None:
@@ -65,7 +68,7 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
             raise Refused(Outcome.ENTRY_EXPIRED)
         if act.revoked:
             raise Refused(Outcome.KEY_REVOKED)
-        if moment.genesis.rules < bodies.SINCE[header.body.TYPE]:
+        if rules < bodies.SINCE[header.body.TYPE]:
             raise Refused(Outcome.TYPE_CLOSED)
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED
     except Refused as refusal:
@@ -78,12 +81,13 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
         public = None
         facts.written.clear()
     facts.put(Logged(moment.index, entry.hash, int(outcome)), header.author, header.request_id)
-    return _leaf(entry, moment, outcome, detail, public, facts, fault)
+    return _leaf(entry, moment, rules, outcome, detail, public, facts, fault)
 
 
 def _leaf(
     entry: Entry,
     moment: Moment,
+    rules: int,
     outcome: Outcome,
     detail: str,
     public: Value,
@@ -92,7 +96,7 @@ def _leaf(
 ) -> Applied:
     encoded = encode(public)
     leaf = Leaf(
-        moment.index, moment.log_time, entry.hash, moment.genesis.rules, int(outcome), sha256(encoded),
+        moment.index, moment.log_time, entry.hash, rules, int(outcome), sha256(encoded),
         facts.effects_hash(),
     )  # fmt: skip
     return Applied(outcome, detail, encoded, facts.written, leaf.to_bytes(), fault)

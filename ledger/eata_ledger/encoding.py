@@ -58,6 +58,18 @@ def decode(data: bytes, maps: bool = False) -> Value:
 
     Only COSE has maps; elsewhere they are refused before their keys are hashed.
     """
+    value = decode_form(data, maps)
+    check(value)
+    return value
+
+
+def check(value: Value) -> None:
+    """Raises `Malformed` where a value holds something that is not ours: floats, undefined, great integers."""
+    _check(value, 0)
+
+
+def decode_form(data: bytes, maps: bool = False) -> Value:
+    """As `decode`, for a caller who looks at the type of every value itself, as the codecs of records do."""
     if maps and len(data) > MAX_WITH_MAPS:
         raise Malformed("too long")
     try:
@@ -65,7 +77,6 @@ def decode(data: bytes, maps: bool = False) -> Value:
             data, tag_hook=_refuse_tag, semantic_decoders=_NO_TAGS, max_depth=_MAX_DEPTH + 2,
             allow_indefinite=False, allow_duplicate_keys=False, strict_hashable_types=not maps,
         )  # fmt: skip
-        _check(value, 0)
         if encode(value) != data:
             raise Malformed("not in deterministic form")
     except Malformed:

@@ -1,5 +1,6 @@
 """Facts as one entry sees them: what is stored, under what it has written itself."""
 
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from eata_ledger.encoding import Malformed, Value, hash_of
@@ -29,6 +30,12 @@ class DamagedFact(OSError):
     """A stored fact does not read: the replica must stop, not judge."""
 
 
+@lru_cache(maxsize=8_192)
+def _steady(kind: type[F], data: bytes) -> F:
+    """A fact that many entries read: the same bytes are the same fact, and no fact is changed in place."""
+    return kind.from_own(data)
+
+
 class Facts:
     """Facts as one entry sees them: what is stored, under what it has written itself."""
 
@@ -42,7 +49,9 @@ class Facts:
         if data is None:
             data = self._reader.get(*name)
         try:
-            return None if data is None else kind.from_own(data)
+            if data is None:
+                return None
+            return _steady(kind, data) if kind.STEADY else kind.from_own(data)  # type: ignore[arg-type]
         except Malformed as error:
             raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
 

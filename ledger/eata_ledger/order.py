@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.dates import MINUTE
 from eata_ledger.carnet.vocabulary import Purpose
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.group import NO_HASH, Group, GroupKind
 from eata_ledger.record import HASH, U16, U32, U64, Record, f, nested, table
 
@@ -53,9 +53,24 @@ class LogState(Record):
 
 
 def start(genesis: Genesis, era: int) -> tuple[LogState, dict[bytes, NodeState]]:
-    """State before position 1; position 0 is the era's opening."""
-    node = NodeState(0, genesis.created, 0, genesis.rules, {}, 0, 0)
-    return LogState(era, 1, 0, genesis.created, 0, 0), {record.id: node for record in genesis.nodes}
+    """State before position 1 of an era that begins with nothing."""
+    return start_over(genesis, genesis.charter, era, 0, genesis.created)
+
+
+def start_over(
+    genesis: Genesis, charter: Charter, era: int, size: int, log_time: int
+) -> tuple[LogState, dict[bytes, NodeState]]:
+    """State before position 1; position 0 is the era's opening over a tree of `size`, whose last leaf has `log_time`.
+
+    Lanes and incarnations begin anew, and no checkpoint is closed yet: the first group that may closes one.
+    """
+    return LogState(era, 1, size, log_time, 0, 0), recast(genesis, charter, {}, log_time)
+
+
+def recast(genesis: Genesis, charter: Charter, nodes: dict[bytes, NodeState], log_time: int) -> dict[bytes, NodeState]:
+    """The nodes' states under a new node set: a new key starts afresh, one that is gone is forgotten."""
+    fresh = NodeState(0, log_time, 0, genesis.rules, {}, 0, 0)
+    return {record.id: nodes.get(record.id, fresh) for record in charter.nodes}
 
 
 def void_because(genesis: Genesis, state: LogState, node: NodeState | None, group: Group) -> str:
@@ -76,9 +91,9 @@ def void_because(genesis: Genesis, state: LogState, node: NodeState | None, grou
     return ""
 
 
-def author(genesis: Genesis, nodes: dict[bytes, NodeState], group: Group) -> NodeState | None:
+def author(charter: Charter, nodes: dict[bytes, NodeState], group: Group) -> NodeState | None:
     """The state of the node that signed the group, None if none did."""
-    record = genesis.by_id.get(group.header.node)
+    record = charter.by_id.get(group.header.node)
     if record is None or not group.genuine(record.key(Purpose.GROUP)):
         return None
     return nodes[record.id]

@@ -74,6 +74,13 @@ class Outcome(IntEnum):
     CARNET_IN_USE = 75
     VERSION_WRONG = 76
     TOO_MANY = 77
+    DELEGATION_OVER = 78
+    CARNET_ERASED = 79
+    NOT_ERASABLE = 80
+    RECEIPTS_MISSING = 81
+    ATTACHMENT_TOO_LARGE = 82
+    THRESHOLD_MISSED = 83
+    RULES_NOT_ANNOUNCED = 84
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -246,6 +253,27 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.NOT_BLOCKED: ("This carnet is already as you want it.", "Refresh the carnet."),
     Outcome.CARNET_IN_USE: ("This carnet has been used or is not open.", "Discharge it instead, or refresh it."),
+    Outcome.DELEGATION_OVER: (
+        "The holder lent this voucher for another time.",
+        "Ask the holder to lend it again, or to renew it.",
+    ),
+    Outcome.CARNET_ERASED: ("This carnet's contents have been erased.", "Only its dates and numbers are left."),
+    Outcome.NOT_ERASABLE: (
+        "This carnet may still be claimed on.",
+        "Erase it 33 months after its last valid day.",
+    ),
+    Outcome.RECEIPTS_MISSING: (
+        "Too few nodes hold this document.",
+        "Store it on three nodes, then attach it with their receipts.",
+    ),
+    Outcome.ATTACHMENT_TOO_LARGE: (
+        "A document has at most 5 MB, a carnet's documents 20 MB.",
+        "Make it smaller or leave another out.",
+    ),
+    Outcome.THRESHOLD_MISSED: (
+        "Too few root keys signed this.",
+        "Have more of the root's keepers sign the same entry.",
+    ),
     Outcome.TOO_MANY: (
         "This carnet has as many of these as it may have.",
         "Call the issuer, or the office, directly.",
@@ -253,6 +281,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.VERSION_WRONG: (
         "The record is not the next version of what is registered.",
         "Keep its administration and territory, and take effect after the last version.",
+    ),
+    Outcome.RULES_NOT_ANNOUNCED: (
+        "Not every node knows these rules yet.",
+        "Update the nodes that `eata status` shows behind, then submit a new decision.",
     ),
     Outcome.REQUEST_ID_REUSED: ("This request id was used for another entry.", "Make a new request id."),
     Outcome.SIGNATURE_INVALID: (

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
-from eata_ledger.encoding import Malformed, Value, decode, decode_own, encode
+from eata_ledger.encoding import Malformed, Value, check, decode_form, decode_own, encode
 
 E = TypeVar("E", bound=IntEnum)
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How one field becomes a CBOR value and back; `load` raises `Malformed`."""
+    """How one field becomes a CBOR value and back; `load` looks at every type and raises `Malformed`."""
 
     dump: Callable[[Any], Value]
     load: Callable[[Value], Any]
@@ -42,6 +42,12 @@ def integer(low: int, high: int) -> Codec:
     return Codec(_same, load)
 
 
+def _anything(value: Value) -> Value:
+    check(value)
+    return value
+
+
+ANY = Codec(_same, _anything)
 U8, U16, U32, U64 = (integer(0, 2**bits - 1) for bits in (8, 16, 32, 64))
 OFFSET = integer(-840, 840)
 DAY = integer(0, 200_000)
@@ -103,9 +109,12 @@ def array(codec: Codec, high: int) -> Codec:
     def load(value: Value) -> tuple[Any, ...]:
         if type(value) is not list or len(value) > high:
             raise Malformed(f"expected an array of at most {high}")
-        return tuple(codec.load(item) for item in value)
+        return tuple([one(item) for item in value])
 
-    return Codec(lambda members: [codec.dump(member) for member in members], load)
+    one, dump = codec.load, codec.dump
+    if dump is _same:
+        return Codec(list, load)
+    return Codec(lambda members: [dump(member) for member in members], load)
 
 
 def table(key: Codec, value: Codec, high: int) -> Codec:
@@ -141,34 +150,60 @@ def nested(kind: "type[Record]") -> Codec:
 
 
 @dataclass(frozen=True)
-class Record:
-    """A frozen dataclass whose fields carry codecs."""
+class _Plan:
+    """A class of records, looked at once: names and loads of its fields, and what is not dumped as it is."""
 
-    _codecs: ClassVar[tuple[tuple[str, Codec], ...] | None] = None
+    names: tuple[str, ...]
+    loads: tuple[Callable[[Value], Any], ...]
+    dumps: tuple[tuple[int, Callable[[Any], Value]], ...]
 
     @classmethod
-    def codecs(cls) -> tuple[tuple[str, Codec], ...]:
-        if "_codecs" not in cls.__dict__:
-            cls._codecs = tuple((member.name, member.metadata["codec"]) for member in fields(cls))
-        assert cls._codecs is not None
-        return cls._codecs
+    def of(cls, kind: "type[Record]") -> Self:
+        codecs = [member.metadata["codec"] for member in fields(kind)]
+        return cls(
+            tuple(member.name for member in fields(kind)),
+            tuple(codec.load for codec in codecs),
+            tuple((at, codec.dump) for at, codec in enumerate(codecs) if codec.dump is not _same),
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """A frozen dataclass whose fields carry codecs. It has no `__post_init__`: reading one does not call it."""
+
+    _codecs: ClassVar[_Plan | None] = None
+
+    @classmethod
+    def _plan(cls) -> _Plan:
+        plan: _Plan | None = cls.__dict__.get("_codecs")
+        if plan is None:
+            plan = cls._codecs = _Plan.of(cls)
+        return plan
 
     def to_value(self) -> Value:
-        return [codec.dump(getattr(self, name)) for name, codec in self.codecs()]
+        plan, own = self._plan(), self.__dict__
+        values = [own[name] for name in plan.names]
+        for at, dump in plan.dumps:
+            values[at] = dump(values[at])
+        return values
 
     def to_bytes(self) -> bytes:
         return encode(self.to_value())
 
     @classmethod
     def from_value(cls, value: Value) -> Self:
-        codecs = cls.codecs()
-        if type(value) is not list or len(value) != len(codecs):
-            raise Malformed(f"{cls.__name__} takes an array of {len(codecs)}")
-        return cls(**{name: codec.load(item) for (name, codec), item in zip(codecs, value, strict=True)})
+        plan = cls._plan()
+        if type(value) is not list or len(value) != len(plan.names):
+            raise Malformed(f"{cls.__name__} takes an array of {len(plan.names)}")
+        record = object.__new__(cls)  # a frozen dataclass sets its fields one by one, at four times the cost
+        record.__dict__.update(
+            zip(plan.names, [load(item) for load, item in zip(plan.loads, value, strict=True)], strict=True)
+        )
+        return record
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        return cls.from_value(decode(data))
+        return cls.from_value(decode_form(data))
 
     @classmethod
     def from_own(cls, data: bytes) -> Self:

@@ -1,6 +1,7 @@
 """Entries and groups between protobuf and the ledger's own types. Signed bytes stay the bytes they were."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from eata_proto.v1 import ledger_pb2
 from google.protobuf.message import DecodeError
@@ -21,12 +22,12 @@ def entry_to_proto(entry: Entry) -> ledger_pb2.Entry:
     )
 
 
-def entry_from_proto(message: ledger_pb2.Entry) -> Entry:
-    """Raises `Malformed`; parts are checked against the header."""
+def entry_from_proto(message: ledger_pb2.Entry, erased: bool = False) -> Entry:
+    """Raises `Malformed`; parts are checked against the header. `erased`: empty ones may have been erased."""
     if message.ByteSize() > MAX_ENTRY:
         raise Malformed("the entry is larger than 512 KiB")
     entry = Entry(Header.from_bytes(message.header), _signatures(message), tuple(message.parts))
-    entry.check_parts()
+    entry.check_parts(erased)
     return entry
 
 
@@ -47,11 +48,15 @@ def frame_of(message: ledger_pb2.Entry) -> bytes:
 
 @dataclass(frozen=True)
 class ReceivedGroup:
-    """A group off the log; `frames` are computed from the entries that came with it."""
+    """A group off the log."""
 
     group: Group
     entries: tuple[ledger_pb2.Entry, ...]
-    frames: tuple[bytes, ...]
+
+    @cached_property
+    def frames(self) -> tuple[bytes, ...]:
+        """Computed from the entries that came with it."""
+        return tuple(frame_of(entry) for entry in self.entries)
 
 
 def group_to_bytes(group: Group, entries: tuple[ledger_pb2.Entry, ...]) -> bytes:
@@ -69,6 +74,4 @@ def group_from_bytes(data: bytes) -> ReceivedGroup:
     if len(message.header) > MAX_GROUP_HEADER:
         raise Malformed("the group header is larger than 64 KiB")
     header = GroupHeader.from_bytes(message.header)
-    entries = tuple(message.entries)
-    frames = tuple(frame_of(entry) for entry in entries)
-    return ReceivedGroup(Group(header, message.header, message.signature), entries, frames)
+    return ReceivedGroup(Group(header, message.header, message.signature), tuple(message.entries))

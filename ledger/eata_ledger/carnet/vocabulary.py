@@ -136,6 +136,8 @@ class Purpose(IntEnum):
     SIGN = 4
     SEAL = 5
     DESK_CA = 6
+    COSIGN = 7
+    TLS = 8
 
 
 class OrganisationKind(IntEnum):
@@ -187,3 +189,5 @@ class Label(IntEnum):
     NOTICE = 9
     ANSWER = 10
     NOTE = 11
+    ATTACHMENT = 12
+    GRANT = 13

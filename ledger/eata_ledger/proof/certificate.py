@@ -1,6 +1,7 @@
 """Desk certificates: a desk CA vouches for a key at an office, for at most 12 hours (docs/formats.md)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from eata_ledger.carnet.dates import HOUR
 from eata_ledger.carnet.vocabulary import Role
@@ -42,6 +43,7 @@ class Presented:
     signature: bytes
 
     @classmethod
+    @lru_cache(maxsize=4_096)
     def from_bytes(cls, data: bytes) -> "Presented":
         if len(data) > MAX_SIZE:
             raise Malformed("a certificate is shorter")
@@ -56,4 +58,10 @@ class Presented:
 
     def genuine(self, authority: bytes) -> bool:
         """True if the desk CA with this public key signed it."""
-        return verify(authority, self.signature, pae(PAYLOAD_TYPE, self.payload))
+        return _genuine(authority, self.signature, self.payload)
+
+
+@lru_cache(maxsize=4_096)
+def _genuine(authority: bytes, signature: bytes, payload: bytes) -> bool:
+    """A desk shows its certificate with every commit of a shift: it is verified once."""
+    return verify(authority, signature, pae(PAYLOAD_TYPE, payload))

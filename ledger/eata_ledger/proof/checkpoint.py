@@ -1,7 +1,6 @@
 """Checkpoints: C2SP tlog-checkpoint text, cosigned by the nodes (signed-note Ed25519)."""
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,21 +44,10 @@ def note(checkpoint: Checkpoint, signatures: Iterable[tuple[NodeRecord, bytes]])
 
 def read_note(text: str, nodes: Iterable[NodeRecord]) -> tuple[Checkpoint, frozenset[str]]:
     """The checkpoint and the names of known nodes whose signature verifies. Raises `Malformed`."""
-    body, separator, tail = text.partition("\n\n")
-    lines = body.split("\n")
-    if not separator or len(lines) != 3 or not lines[1].isdecimal() or str(int(lines[1])) != lines[1]:
-        raise Malformed("not a checkpoint note")
-    checkpoint = Checkpoint(lines[0], int(lines[1]), _base64(lines[2]))
-    if len(checkpoint.root) != 32 or not lines[0]:
-        raise Malformed("not a checkpoint note")
+    checkpoint, lines = signature_lines(text)
     known = {node.name: node.key(Purpose.STATEMENT) for node in nodes}
     signed = set()
-    for line in tail.splitlines():
-        match line.split(" "):
-            case ["—", name, value]:
-                blob = _base64(value)
-            case _:
-                raise Malformed("not a note signature line")
+    for name, blob in lines:
         if name in known and blob[:4] == _key_hash(name, known[name]):
             if not verify(known[name], blob[4:], checkpoint.text.encode()):
                 raise Malformed(f"the signature of {name} does not verify")
@@ -67,8 +55,28 @@ def read_note(text: str, nodes: Iterable[NodeRecord]) -> tuple[Checkpoint, froze
     return checkpoint, frozenset(signed)
 
 
+def signature_lines(text: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    """A note's checkpoint and its (name, key hash and signature) lines, none verified. Raises `Malformed`."""
+    body, separator, tail = text.partition("\n\n")
+    lines = body.split("\n")
+    size = lines[1] if len(lines) == 3 else ""
+    if not separator or not (size.isascii() and size.isdecimal()) or len(size) > 20 or str(int(size)) != size:
+        raise Malformed("not a checkpoint note")
+    checkpoint = Checkpoint(lines[0], int(size), _base64(lines[2]))
+    if len(checkpoint.root) != 32 or not lines[0]:
+        raise Malformed("not a checkpoint note")
+    found = []
+    for line in tail.splitlines():
+        match line.split(" "):
+            case ["—", name, value]:
+                found.append((name, _base64(value)))
+            case _:
+                raise Malformed("not a note signature line")
+    return checkpoint, found
+
+
 def _base64(value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Malformed("not base64") from None

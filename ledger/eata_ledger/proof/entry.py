@@ -9,7 +9,7 @@ from functools import cached_property
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, Value, encode, hash_of, sha256
-from eata_ledger.proof.bodies import BODIES, Body
+from eata_ledger.proof.bodies import BODIES, Body, EntryType
 from eata_ledger.proof.keys import SigningKey, pae
 from eata_ledger.record import (
     HASH,
@@ -31,7 +31,7 @@ from eata_ledger.record import (
 
 PAYLOAD_TYPE = "application/vnd.eata.entry.v1+cbor"
 MAX_ENTRY, MAX_HEADER = 512 * 1024, 32 * 1024
-_ANY = Codec(lambda value: value, lambda value: value)
+_BODY = Codec(lambda value: value, lambda value: value)  # read by its own class, which knows its fields
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Header(Record):
     event_time: int = f(U64)
     offset: int = f(OFFSET)
     parts: tuple[PartInfo, ...] = f(array(nested(PartInfo), 128))
-    body: Value = f(_ANY)
+    body: Value = f(_BODY)
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,25 @@ class Entry:
     def signature_of(self, wanted: bytes) -> bytes | None:
         return next((s.value for s in self.signatures if s.key_id == wanted), None)
 
-    def check_parts(self) -> None:
-        """Raises `Malformed` unless every part present is the one the header lists."""
-        check_parts(self.header.parts, self.parts)
+    def check_parts(self, erased: bool = False) -> None:
+        """Raises `Malformed` unless every part is the one the header lists; `erased` allows empty ones."""
+        check_parts(self.header.parts, self.parts, erased)
+
+    @property
+    def lacks_parts(self) -> bool:
+        """True if a part has been erased."""
+        return any(info.length and not part for info, part in zip(self.header.parts, self.parts, strict=True))
+
+
+def is_commit(header: bytes) -> bool:
+    """True if an encoded header is an officer's commit; reads one byte behind array head, version and ledger."""
+    return header[36:37] == bytes([EntryType.COMMIT])
+
+
+def author_of(header: bytes) -> bytes:
+    """The author's key id of an encoded header that has been read before; looks at a few bytes."""
+    at = 37 if header[36] < 24 else 38
+    return header[at + 1 : at + 17]
 
 
 def frame_hash(header: bytes, signatures: tuple[Signed, ...]) -> bytes:
@@ -155,10 +171,12 @@ def frame_hash(header: bytes, signatures: tuple[Signed, ...]) -> bytes:
     return hash_of([header, pairs])
 
 
-def check_parts(infos: tuple[PartInfo, ...], parts: tuple[bytes, ...]) -> None:
+def check_parts(infos: tuple[PartInfo, ...], parts: tuple[bytes, ...], erased: bool = False) -> None:
     if len(infos) != len(parts):
         raise Malformed(f"the header lists {len(infos)} parts, {len(parts)} came")
     for info, part in zip(infos, parts, strict=True):
+        if erased and not part:
+            continue
         if len(part) != info.length or sha256(part) != info.digest:
             raise Malformed(f"the part {info.label.name} is not the one that was signed")
 

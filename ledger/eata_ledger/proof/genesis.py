@@ -1,6 +1,6 @@
 """The genesis file: `ledger` is its SHA-256, so every signature binds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from eata_ledger.carnet.vocabulary import Purpose
@@ -29,6 +29,16 @@ class NodeRecord(Record):
         return next(key.raw for key in self.keys if key.purpose is purpose)
 
     @property
+    def cosigns(self) -> bool:
+        """True if it has a key for timestamped cosignatures."""
+        return any(key.purpose is Purpose.COSIGN for key in self.keys)
+
+    @property
+    def tls(self) -> bytes | None:
+        """The uncompressed P-256 key that its TLS certificate must have; None for a node registered without."""
+        return next((key.raw for key in self.keys if key.purpose is Purpose.TLS), None)
+
+    @property
     def exchange(self) -> bytes | None:
         """The X25519 key behind verification codes; None for a node that gives none."""
         return next((key.raw for key in self.keys if key.purpose is Purpose.EXCHANGE), None)
@@ -45,6 +55,60 @@ class NodeRecord(Record):
 
 
 _NODE_PURPOSES = (Purpose.GROUP, Purpose.STATEMENT)
+ENOUGH = 4  # of six nodes; all of fewer than four
+
+
+@dataclass(frozen=True)
+class Charter:
+    """Who holds the log together at one moment: the node set and the root, as genesis or the root last set them."""
+
+    ledger: bytes
+    nodes: tuple[NodeRecord, ...]
+    root_keys: tuple[bytes, ...]
+    root_threshold: int
+    serial: int = 0
+
+    @cached_property
+    def by_id(self) -> dict[bytes, NodeRecord]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def by_kid(self) -> dict[bytes, NodeRecord]:
+        return {node.kid: node for node in self.nodes}
+
+    @cached_property
+    def statement_keys(self) -> dict[bytes, bytes]:
+        """kid → the key that signs statements."""
+        return {node.kid: node.key(Purpose.STATEMENT) for node in self.nodes}
+
+    @property
+    def enough(self) -> int:
+        """How many nodes make a checkpoint final."""
+        return min(ENOUGH, len(self.nodes))
+
+    @cached_property
+    def root_ids(self) -> dict[bytes, bytes]:
+        """Root keys by key id."""
+        return {key_id(raw): raw for raw in self.root_keys}
+
+    def with_node(self, record: NodeRecord) -> "Charter":
+        """With this record in the place of the one of its name. Raises `Malformed`."""
+        nodes = tuple(record if node.name == record.name else node for node in self.nodes)
+        if record not in nodes:
+            nodes = (*self.nodes, record)
+        _check_nodes(nodes)
+        return replace(self, nodes=nodes, serial=self.serial + 1)
+
+
+def _check_nodes(nodes: tuple[NodeRecord, ...]) -> None:
+    """One name, one group key and one statement key a node, each a safe key and each its own."""
+    if not nodes or len({node.name for node in nodes}) != len(nodes):
+        raise Malformed("nodes have names of their own")
+    keys = [[k.raw for k in node.keys if k.purpose is p] for node in nodes for p in _NODE_PURPOSES]
+    if any(len(found) != 1 or not acceptable(found[0]) for found in keys):
+        raise Malformed("a node has one safe group key and one safe statement key")
+    if len({found[0] for found in keys}) != len(keys):
+        raise Malformed("node keys must differ")
 
 
 @dataclass(frozen=True)
@@ -67,30 +131,17 @@ class Genesis(Record):
         return sha256(self.to_bytes())
 
     @cached_property
-    def by_id(self) -> dict[bytes, NodeRecord]:
-        return {node.id: node for node in self.nodes}
-
-    @cached_property
-    def by_kid(self) -> dict[bytes, NodeRecord]:
-        return {node.kid: node for node in self.nodes}
+    def charter(self) -> Charter:
+        """As it stood when the ledger began."""
+        return Charter(self.ledger, self.nodes, self.root_keys, self.root_threshold)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Genesis":
         genesis = super().from_bytes(data)
         if not 1 <= genesis.root_threshold <= len(set(genesis.root_keys)):
             raise Malformed("the root threshold is not met by the root keys")
-        genesis._check_nodes()
+        _check_nodes(genesis.nodes)
         return genesis
-
-    def _check_nodes(self) -> None:
-        """One name, one group key and one statement key a node, each a safe key and each its own."""
-        if not self.nodes or len({node.name for node in self.nodes}) != len(self.nodes):
-            raise Malformed("nodes have names of their own")
-        keys = [[k.raw for k in node.keys if k.purpose is p] for node in self.nodes for p in _NODE_PURPOSES]
-        if any(len(found) != 1 or not acceptable(found[0]) for found in keys):
-            raise Malformed("a node has one safe group key and one safe statement key")
-        if len({found[0] for found in keys}) != len(keys):
-            raise Malformed("node keys must differ")
 
 
 def origin(ledger: bytes, era: int) -> str:

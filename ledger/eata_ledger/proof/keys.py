@@ -21,6 +21,7 @@ class Algorithm(IntEnum):
     X25519 = 2
     XWING = 3
     ML_DSA_44 = 4
+    P256 = 5
 
 
 @lru_cache(maxsize=65_536)
@@ -40,6 +41,7 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=16_384)
 def acceptable(public: bytes) -> bool:
     """False for small-order and non-canonical keys, refused at registration."""
     return len(public) == 32 and bool(sodium.crypto_core_ed25519_is_valid_point(public))

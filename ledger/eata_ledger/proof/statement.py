@@ -10,11 +10,10 @@ from enum import IntEnum
 from eata_ledger.encoding import Malformed, Value, decode, encode, hash_of
 from eata_ledger.proof.keys import verify
 from eata_ledger.proof.leaf import Leaf
-from eata_ledger.record import HASH, U16, U32, U64, Codec, Record, blob, enum, f
+from eata_ledger.record import ANY, HASH, U16, U32, U64, Record, blob, enum, f
 
 _ALG_EDDSA, _HEADER_ALG, _HEADER_KID = -8, 1, 4
 _BODY_PROTECTED = b""
-_ANY = Codec(lambda value: value, lambda value: value)
 
 
 class Standing(IntEnum):
@@ -35,7 +34,7 @@ class Claim(Record):
     entry_hash: bytes = f(HASH)
     rules: int = f(U32)
     outcome: int = f(U16)
-    facts: Value = f(_ANY)
+    facts: Value = f(ANY)
     effects_hash: bytes = f(HASH)
     at_index: int = f(U64)
     standing: Standing = f(enum(Standing))

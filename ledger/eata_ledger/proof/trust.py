@@ -1,14 +1,16 @@
 """The trust file: what a client needs to check a receipt with no network and no trust in one node."""
 
 from dataclasses import dataclass
+from typing import Self
 
-from eata_ledger.carnet.vocabulary import Purpose
-from eata_ledger.encoding import Malformed
+from eata_ledger.encoding import Malformed, Value
 from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.chartering import CharterEntry, follow_all
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.genesis import Genesis, origin
+from eata_ledger.proof.cosignature import read as read_cosignatures
+from eata_ledger.proof.genesis import Charter, Genesis, origin
 from eata_ledger.proof.statement import Claim, Standing, Statement
-from eata_ledger.record import U8, U32, U64, Record, blob, f, integer, text
+from eata_ledger.record import U8, U32, U64, Record, array, blob, f, integer, nested, text
 
 FINAL = 4
 
@@ -17,28 +19,52 @@ FINAL = 4
 class Trust(Record):
     """Genesis, the newest checkpoint seen, how many signers a receipt needs, the log time it was made at."""
 
-    version: int = f(integer(1, 1))
+    version: int = f(integer(1, 2))
     genesis_bytes: bytes = f(blob(1, 900_000))
     era: int = f(U32)
     checkpoint: str = f(text(64_000))
     least: int = f(U8)
     log_time: int = f(U64)
+    charter_entries: tuple[CharterEntry, ...] = f(array(nested(CharterEntry), 4_096))
+
+    @classmethod
+    def from_value(cls, value: Value) -> Self:
+        """Reads version 1 too, which has no charter entries."""
+        if type(value) is list and len(value) == 6 and value[0] == 1:
+            value = [*value, []]
+        return super().from_value(value)
+
+    @property
+    def charter(self) -> Charter:
+        """Node set and root as of the charter entries. Raises `Malformed`."""
+        return follow_all(self.genesis, self.charter_entries)
 
     @property
     def genesis(self) -> Genesis:
         return Genesis.from_bytes(self.genesis_bytes)
+
+    @property
+    def vouched_at(self) -> int:
+        """ms UTC when enough nodes last vouched for the checkpoint; the log time it was made at where none can."""
+        nodes = self.charter.nodes
+        if self.version == 1:  # from before nodes cosigned with time
+            return self.log_time
+        times = sorted(read_cosignatures(self.checkpoint, nodes).values(), reverse=True)
+        enough = self.charter.enough
+        return times[enough - 1] * 1000 if len(times) >= enough else 0
 
     def check(self, pinned: bytes | None = None) -> None:
         """Raises `Malformed` unless the genesis is the pinned one and the checkpoint has enough signers."""
         genesis = self.genesis
         if pinned is not None and genesis.ledger != pinned:
             raise Malformed("the trust file is of another ledger than the one pinned")
-        if not 1 <= self.least <= len(genesis.nodes):
+        charter = self.charter
+        if not 1 <= self.least <= len(charter.nodes):
             raise Malformed("the trust file asks for no signers, or more than there are")
-        checkpoint, signed = read_note(self.checkpoint, genesis.nodes)
+        checkpoint, signed = read_note(self.checkpoint, charter.nodes)
         if checkpoint.origin != origin(genesis.ledger, self.era):
             raise Malformed("the checkpoint is of another log")
-        if len(signed) < min(FINAL, len(genesis.nodes)):
+        if len(signed) < charter.enough:
             raise Malformed(f"only {len(signed)} nodes signed the trust file's checkpoint")
 
 
@@ -68,10 +94,17 @@ def verify_receipt(data: bytes, trust: Trust) -> Verdict:
         return Verdict(False, "the receipt is of another ledger", claim)
     if claim.era != trust.era:
         return Verdict(False, f"the receipt is of era {claim.era}, the trust file of era {trust.era}", claim)
-    keys = {node.kid: node.key(Purpose.STATEMENT) for node in genesis.nodes}
-    names = tuple(sorted(genesis.by_kid[kid].name for kid in statement.signers(keys)))
+    charter = trust.charter
+    keys = charter.statement_keys
+    names = tuple(sorted(charter.by_kid[kid].name for kid in statement.signers(keys)))
     if len(names) < trust.least:
-        return Verdict(False, f"{len(names)} of {len(keys)} nodes signed, {trust.least} are needed", claim, names)
+        strangers = sum(kid not in keys for kid, _ in statement.signatures)
+        hint = (
+            f"; {strangers} signed that it does not know: the trust file or the receipt is from another node set"
+            if strangers
+            else ""
+        )
+        return Verdict(False, f"{len(names)} of {len(keys)} nodes signed, {trust.least} are needed{hint}", claim, names)
     if claim.standing is not Standing.LIVE:
         return Verdict(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
     if claim.outcome != Outcome.ACCEPTED:

@@ -6,10 +6,10 @@ from typing import Any
 from eata_ledger.encoding import Value
 from eata_ledger.proof import bodies
 from eata_ledger.proof.bodies import Body
-from eata_ledger.rules import carnet, commit, decisions, issuer, notices, reference, registry, travel
+from eata_ledger.rules import carnet, commit, decisions, issuer, keeping, notices, reference, registry, root, travel
 from eata_ledger.rules.act import Act
 
-VERSION = 2  # the newest rules these modules hold; a ledger's genesis names the one in force
+VERSION = 3  # the newest rules these modules hold; genesis, and then the root, name those in force
 
 Rule = Callable[[Act, Any], Value]
 
@@ -53,6 +53,14 @@ _RULES: dict[type[Body], Rule] = {
     bodies.Release: decisions.release,
     bodies.Cancel: decisions.cancel,
     bodies.Tick: registry.tick,
+    bodies.RotatePin: keeping.rotate_pin,
+    bodies.AddStanza: keeping.add_stanza,
+    bodies.Attach: keeping.attach,
+    bodies.Shred: keeping.shred,
+    bodies.Delegate: keeping.delegate,
+    bodies.ActivateRules: root.activate_rules,
+    bodies.RotateRoot: root.rotate_root,
+    bodies.RegisterNode: root.register_node,
 }
 
 

@@ -8,11 +8,11 @@ from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.keys import key_id
 from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
-from eata_ledger.state import Carnet, CarnetState, Chain, Incident
+from eata_ledger.state import Carnet, CarnetState, Chain, CharterFact, Incident, Shredded, charter_of
 
 # What many readers get at once stays short: details of a notice, its answer, a note.
 _LONGEST = {Label.NOTICE: 8_192, Label.ANSWER: 4_096, Label.NOTE: 4_096}
@@ -20,25 +20,27 @@ _LONGEST = {Label.NOTICE: 8_192, Label.ANSWER: 4_096, Label.NOTE: 4_096}
 
 @dataclass(frozen=True)
 class Moment:
-    """Where in the log the entry stands; `log_time` is ms UTC."""
+    """Where in the log the entry stands; `log_time` is ms UTC, `announced` the newest rules that every node knows."""
 
     genesis: Genesis
     index: int
     log_time: int
     clock_stalled: bool = False
+    announced: int = 0
 
 
 @dataclass
 class Act:
     """What a rule works with. `author` is the public key whose signature has been checked.
 
-    `revoked`: it, or the authority that certified it, was revoked earlier in the log.
+    `rules` is the version in force; `revoked`: it, or the authority that certified it, was revoked earlier in the log.
     """
 
     facts: Facts
     entry: Entry
     moment: Moment
     verify: Callable[[bytes, bytes, bytes], bool]
+    rules: int
     author: bytes = b""
     revoked: bool = False
     desks: dict[bytes, tuple[DeskCertificate, str]] = field(default_factory=dict)
@@ -63,11 +65,6 @@ class Act:
             if info.label is Label.STANZA and not 0 < info.length - STANZA_OVERHEAD <= MAX_STANZA:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 
-    @property
-    def rules(self) -> int:
-        """The rules version in force."""
-        return self.moment.genesis.rules
-
     def record(
         self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,
         about: int | None = None,
@@ -84,12 +81,19 @@ class Act:
         found = self.facts.get(Carnet, carnet_id)
         if found is None:
             raise Refused(Outcome.CARNET_NOT_FOUND)
+        if self.facts.get(Shredded, carnet_id) is not None:
+            raise Refused(Outcome.CARNET_ERASED)
         return found
 
     def state(self, carnet_id: int) -> CarnetState:
         found = self.facts.get(CarnetState, carnet_id)
         assert found is not None, "every carnet has a state"
         return found
+
+    @property
+    def charter(self) -> Charter:
+        """The node set and root in force where this entry stands."""
+        return charter_of(self.moment.genesis, self.facts.get(CharterFact, b""))
 
     def chain(self) -> Chain:
         return self.facts.get(Chain, b"") or Chain(self.moment.genesis.first_id, 0)

@@ -19,12 +19,13 @@ _BY_OPERATIONS = (
 _BY_ORGANISATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion, bodies.RevokeKey,
     bodies.DescribeOffice, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
-    bodies.Unblock, bodies.CancelCarnet, bodies.Discharge,
+    bodies.Unblock, bodies.CancelCarnet, bodies.Discharge, bodies.RotatePin, bodies.Shred,
 )  # fmt: skip
 _BY_DEVICE = (
     bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.RevokeDevice, bodies.Notify,
-    bodies.Withdraw, bodies.Disagree, bodies.Ask,
+    bodies.Withdraw, bodies.Disagree, bodies.Ask, bodies.Delegate,
 )  # fmt: skip
+_BY_ROOT = (bodies.RotateRoot, bodies.RegisterNode, bodies.ActivateRules)
 _BY_DESK = (bodies.Commit, bodies.Reject, bodies.Hold, bodies.Release, bodies.Cancel, bodies.Answer)
 
 
@@ -45,21 +46,37 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
     if by_operations:
         return genesis.operations
     if isinstance(body, _BY_ORGANISATION):
-        fact = act.facts.get(KeyFact, header.author)
-        act.revoked |= fact is not None and fact.revoked is not None
-        return None if fact is None else fact.raw
+        return _organisation(act)
     if isinstance(body, _BY_DEVICE):
-        device = act.facts.get(Device, body.carnet_id, header.author)
-        act.revoked |= act.facts.get(RevokedDevice, body.carnet_id, header.author) is not None
-        return None if device is None else device.key
+        return _device(act, body.carnet_id)
+    if isinstance(body, bodies.AddStanza) and body.certificate is not None:
+        return desk_key(act, body.certificate)[0].key
+    if isinstance(body, bodies.AddStanza | bodies.Attach):
+        return _device(act, body.carnet_id) or _organisation(act)
+    if isinstance(body, _BY_ROOT):
+        return act.charter.root_ids.get(header.author)
     if isinstance(body, bodies.EnrolDevice):
         return body.device_key if acceptable(body.device_key) else None
     if isinstance(body, _BY_DESK):
         return desk_key(act, body.certificate)[0].key
     if isinstance(body, bodies.Tick):
-        node = genesis.by_id.get(header.author)
+        node = act.charter.by_id.get(header.author)
         return None if node is None else node.key(Purpose.GROUP)
     return None
+
+
+def _organisation(act: Act) -> bytes | None:
+    """A registered organisation's or administration's key."""
+    fact = act.facts.get(KeyFact, act.entry.header.author)
+    act.revoked |= fact is not None and fact.revoked is not None
+    return None if fact is None else fact.raw
+
+
+def _device(act: Act, carnet_id: int) -> bytes | None:
+    """A device enrolled for the carnet."""
+    device = act.facts.get(Device, carnet_id, act.entry.header.author)
+    act.revoked |= act.facts.get(RevokedDevice, carnet_id, act.entry.header.author) is not None
+    return None if device is None else device.key
 
 
 def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:

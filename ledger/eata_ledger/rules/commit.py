@@ -14,6 +14,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
 from eata_ledger.rules.desk import CONTROLLERS, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.keeping import require_granted
 from eata_ledger.rules.links import REPLACED_BY, linked
 from eata_ledger.state import Carnet, HoldFact, Organisation, Territory, Validated, of_territory
 
@@ -28,6 +29,7 @@ def commit(act: Act, body: Commit) -> Value:
     validated = _validation(act, scene)
     _declaration(scene)
     require_time(act, scene.desk, scene.countersigned)
+    require_granted(act, body.carnet_id, body.slot)
     _stanzas(act, scene)
     final_day = _final_day(scene)
     found = _warned(act, scene)

@@ -10,12 +10,12 @@ from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.carnet import issuer_of, require_sets, require_territories
-from eata_ledger.state import Carnet, CarnetState, Voucher
+from eata_ledger.state import Attached, Carnet, CarnetState, Voucher
 
 AMEND_DAYS, MOST_SETS = 30, 65_535
 
 
-def _own(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
+def own_carnet(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
     """The issuer's own carnet, not cancelled and not discharged."""
     issuer, carnet = issuer_of(act), act.carnet(carnet_id)
     if carnet.issuer != issuer.code:
@@ -30,7 +30,7 @@ def _own(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
 
 def amend(act: Act, body: bodies.Amend) -> Value:
     """A new content version within 30 days and before any transaction; the holder signs again (N-02)."""
-    carnet, state = _own(act, body.carnet_id)
+    carnet, state = own_carnet(act, body.carnet_id)
     today = act.moment.log_time // DAY
     if state.status is not Status.ISSUED or today > carnet.issued + AMEND_DAYS:
         raise Refused(Outcome.AMEND_CLOSED)
@@ -49,13 +49,15 @@ def amend(act: Act, body: bodies.Amend) -> Value:
     )  # fmt: skip
     act.facts.put(amended, body.carnet_id)
     act.facts.put(replace(state, signed=None), body.carnet_id)
+    if act.facts.get(Attached, body.carnet_id) is not None:  # sealed under the old content key: attached again
+        act.facts.put(Attached((), 0), body.carnet_id)
     return [int(body.TYPE), carnet.number, body.carnet_id, body.content, body.valid_until, body.items]
 
 
 def add_sets(act: Act, body: bodies.AddSets) -> Value:
     """More sets for a carnet that is not expired, blocked or over."""
     act.require_parts()
-    carnet, state = _own(act, body.carnet_id)
+    carnet, state = own_carnet(act, body.carnet_id)
     if state.blocked:
         raise Refused(Outcome.CARNET_BLOCKED)
     if act.moment.log_time // DAY > carnet.valid_until:
@@ -78,7 +80,7 @@ def unblock(act: Act, body: bodies.Unblock) -> Value:
 
 def _blocked(act: Act, body: bodies.Block | bodies.Unblock, blocked: bool) -> Value:
     act.require_parts()
-    carnet, state = _own(act, body.carnet_id)
+    carnet, state = own_carnet(act, body.carnet_id)
     if state.blocked is blocked:
         raise Refused(Outcome.NOT_BLOCKED)
     act.facts.put(replace(state, blocked=blocked), body.carnet_id)
@@ -88,7 +90,7 @@ def _blocked(act: Act, body: bodies.Block | bodies.Unblock, blocked: bool) -> Va
 def cancel_carnet(act: Act, body: bodies.CancelCarnet) -> Value:
     """Only a carnet no Customs has touched."""
     act.require_parts()
-    carnet, state = _own(act, body.carnet_id)
+    carnet, state = own_carnet(act, body.carnet_id)
     if state.status is not Status.ISSUED:
         raise Refused(Outcome.CARNET_IN_USE)
     act.facts.put(replace(state, status=Status.CANCELLED), body.carnet_id)
@@ -98,7 +100,7 @@ def cancel_carnet(act: Act, body: bodies.CancelCarnet) -> Value:
 def discharge(act: Act, body: bodies.Discharge) -> Value:
     """Counts what was never used; anything unused blocks the carnet too (NICS-05)."""
     act.require_parts()
-    carnet, state = _own(act, body.carnet_id)
+    carnet, state = own_carnet(act, body.carnet_id)
     vouchers = (act.facts.get(Voucher, body.carnet_id, slot) for slot in range(1, state.next_slot))
     prepared = sum(voucher is not None and voucher.state is VoucherState.PREPARED for voucher in vouchers)
     unused = {kind: state.sets[kind].free + state.sets[kind].reserved for kind in SetKind}

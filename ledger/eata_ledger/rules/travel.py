@@ -11,9 +11,10 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.bodies import Declaration
 from eata_ledger.proof.entry import PartInfo, declaration_digest
 from eata_ledger.proof.keys import acceptable
+from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
 from eata_ledger.seal.schedule import SLOTS
-from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact, Voucher, VoucherKey
+from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact, Validated, Voucher, VoucherKey
 
 
 def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
@@ -57,12 +58,14 @@ def travel(act: Act, body: bodies.Travel) -> Value:
     sets = reserve(state.sets, (d.kind for d in body.declarations))
     if sets is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    _write(act, carnet, body.travel_id, body.declarations)
+    digests = _write(act, carnet, body.travel_id, body.declarations)
     for declaration in body.declarations:
         _take_key(act, body.carnet_id, declaration)
     act.facts.put(TravelFact(body.travel_id, tuple(wanted), False), body.carnet_id, body.travel_id)
     act.facts.put(replace(state, next_slot=state.next_slot + count, sets=sets), body.carnet_id)
-    return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
+    if act.rules < 3:
+        return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
+    return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
 
 
 def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
@@ -82,9 +85,11 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
     sets = reserve(freed, (d.kind for d in body.declarations))
     if sets is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    _write(act, carnet, body.travel_id, body.declarations)
+    digests = _write(act, carnet, body.travel_id, body.declarations)
     act.facts.put(replace(state, sets=sets), body.carnet_id)
-    return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
+    if act.rules < 3:
+        return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
+    return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
 
 
 def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
@@ -123,14 +128,32 @@ def renew(act: Act, body: bodies.Renew) -> Value:
     sets = reserve(release(state.sets, [old.kind]) if unused else state.sets, [new.kind])
     if sets is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    _write(act, carnet, old.travel_id, (new,), old.pre_exported)
+    digests = _write(act, carnet, old.travel_id, (new,), old.pre_exported)
     _take_key(act, body.carnet_id, new)
     if unused:
         act.facts.put(replace(old, state=VoucherState.DELETED), body.carnet_id, old.slot)
     slots = tuple(sorted({*fact.slots, new.slot} - {old.slot}))
     act.facts.put(replace(fact, slots=slots), body.carnet_id, old.travel_id)
     act.facts.put(replace(state, next_slot=new.slot + 1, sets=sets), body.carnet_id)
-    return [int(body.TYPE), body.carnet_id, old.slot, new.slot, int(new.kind)]
+    if act.rules < 3:
+        return [int(body.TYPE), body.carnet_id, old.slot, new.slot, int(new.kind)]
+    return _facts(body, carnet, state, old.travel_id, (new,), digests, old.slot)
+
+
+def _facts(
+    body: bodies.Body, carnet: Carnet, state: CarnetState, travel_id: bytes, declarations: tuple[Declaration, ...],
+    digests: list[bytes], replaces: int = 0,
+) -> Value:  # fmt: skip
+    """What a declaration's own receipt proves to a booth with no network (U2)."""
+    own = (carnet.home, *carnet.box_p)
+    vouchers = tuple(
+        Prepared(d.slot, d.kind, d.territory, d.items, d.not_returned, digest, d.voucher_key, d.territory in own)
+        for d, digest in zip(declarations, digests, strict=True)
+    )
+    return TravelFacts(
+        int(body.TYPE), carnet.carnet_id, travel_id, vouchers, carnet.number, carnet.issuer, carnet.home,
+        carnet.valid_until, state.validated is not Validated.NO, carnet.test, replaces,
+    ).to_value()  # fmt: skip
 
 
 def _take_key(act: Act, carnet_id: int, declaration: Declaration) -> None:
@@ -155,14 +178,16 @@ def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
 
 def _write(
     act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Declaration, ...], pre_exported: int | None = None
-) -> None:
-    header = act.entry.header
+) -> list[bytes]:
+    """Judges and writes the vouchers; returns their declarations' digests."""
+    header, digests = act.entry.header, []
     parts = _parts_by_slot(act, declarations)
     for declaration in declarations:
         _judge(act, carnet, declaration)
         digest = declaration_digest(
             header.ledger, carnet.carnet_id, declaration.to_value(), parts[declaration.slot]
         )  # fmt: skip
+        digests.append(digest)
         act.facts.put(
             Voucher(
                 declaration.slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind,
@@ -172,6 +197,7 @@ def _write(
             ),
             carnet.carnet_id, declaration.slot,
         )  # fmt: skip
+    return digests
 
 
 def _parts_by_slot(act: Act, declarations: tuple[Declaration, ...]) -> dict[int, tuple[PartInfo, ...]]:

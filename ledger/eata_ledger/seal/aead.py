@@ -98,6 +98,11 @@ def unseal(key: bytes, context: Context, sealed: bytes) -> bytes:
         raise CannotOpen("the sealed bytes were altered") from None
 
 
+def disclosed(key: bytes, context: Context, sealed: bytes) -> bytes:
+    """The derived 64 bytes of one seal (cipher key and commitment): what opens it alone, for evidence."""
+    return b"".join(_keys(key, sealed[1:33], context))
+
+
 def pack(message: bytes) -> bytes:
     """Compress, then seal: one leading byte tells which."""
     if len(message) > 1024:

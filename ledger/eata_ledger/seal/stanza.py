@@ -6,6 +6,7 @@ KEM MLKEM768_X25519 (0x647a), HKDF-SHA256, AES-256-GCM, everything bound in `inf
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import nacl.bindings
 import nacl.exceptions
@@ -89,6 +90,7 @@ class SealingKey:
             raise CannotOpen("this stanza was not made for this key and place") from None
 
 
+@lru_cache(maxsize=4_096)
 def acceptable(public: bytes) -> bool:
     """False for a public key that no honest seed gives: ML-KEM coefficients ≥ q, a small-order X25519 half."""
     if len(public) != PUBLIC_SIZE:

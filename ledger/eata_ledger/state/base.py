@@ -41,6 +41,13 @@ class Family(IntEnum):
     VOUCHER_SETS = 29
     SAID = 30
     REVOKED_DEVICE = 31
+    PIN_WRAPPED = 32
+    REPAIRED = 33
+    SHREDDED = 34
+    ATTACHED = 35
+    GRANT = 36
+    CHARTER = 37
+    RULES = 38
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Fact(Record):
     """A record of one family."""
 
     FAMILY: ClassVar[Family]
+    STEADY: ClassVar[bool] = False  # read far more often than written: decoded once for many entries
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Carnet(Fact):
     """A carnet as issued."""
 
     FAMILY = Family.CARNET
+    STEADY = True
     carnet_id: int = f(U64)
     number: str = f(text(24))
     type: CarnetType = f(enum(CarnetType))
@@ -123,6 +124,7 @@ class Device(Fact):
     """A holder's device of one carnet."""
 
     FAMILY = Family.DEVICE
+    STEADY = True
     key: bytes = f(KEY)
     role: Role = f(enum(Role))
     scope: tuple[int, ...] = f(array(U16, 64))

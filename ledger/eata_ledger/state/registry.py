@@ -30,6 +30,7 @@ class KeyFact(Fact):
     """Whose key a key id is; `owner` is a code of the family that `purpose` implies."""
 
     FAMILY = Family.KEY
+    STEADY = True
     raw: bytes = f(KEY)
     purpose: Purpose = f(enum(Purpose))
     owner_family: Family = f(enum(Family))
@@ -43,6 +44,7 @@ class Organisation(Fact):
     """An issuer or auditor."""
 
     FAMILY = Family.ORGANISATION
+    STEADY = True
     code: str = f(CODE)
     kind: OrganisationKind = f(enum(OrganisationKind))
     sign_key: bytes = f(KEY)
@@ -55,6 +57,7 @@ class Administration(Fact):
     """A customs administration."""
 
     FAMILY = Family.ADMINISTRATION
+    STEADY = True
     code: str = f(CODE)
     sign_key: bytes = f(KEY)
     seal_key: bytes = f(SEALING_KEY)
@@ -75,6 +78,7 @@ class Territory(Fact):
     """A customs territory; None for `digital_from` is a paper territory."""
 
     FAMILY = Family.TERRITORY
+    STEADY = True
     code: str = f(CODE)
     administrations: tuple[str, ...] = f(array(CODE, 64))
     digital_from: int | None = f(optional(DAY))
@@ -101,6 +105,7 @@ class Office(Fact):
     """A customs office."""
 
     FAMILY = Family.OFFICE
+    STEADY = True
     code: str = f(CODE)
     administration: str = f(CODE)
     territory: str = f(CODE)

@@ -27,6 +27,7 @@ from eata_ledger.proof.bodies.issuer import (
     ReserveIds,
     Unblock,
 )
+from eata_ledger.proof.bodies.keeping import AddStanza, Attach, Delegate, RotatePin, Shred, StorageReceipt
 from eata_ledger.proof.bodies.registry import (
     Acceptance,
     DescribeOffice,
@@ -43,23 +44,31 @@ from eata_ledger.proof.bodies.registry import (
     Tick,
     VoucherSets,
 )
+from eata_ledger.proof.bodies.root import ActivateRules, RegisterNode, RotateRoot
 
 # What clients fetch and judge again as the public registry.
 REGISTRY: tuple[type[Body], ...] = (
     RegisterOrganisation, RegisterAdministration, RegisterTerritory, RegisterOffice, RegisterDeskCA,
     RegisterTerritoryKey, RegisterRegion, RevokeKey, DescribeOffice, Readiness, Publish, Acceptance, VoucherSets,
+    RotateRoot, RegisterNode,
 )  # fmt: skip
 _FIRST: tuple[type[Body], ...] = (
     *REGISTRY[:6], ReserveIds, Issue, EnrolDevice, Sign, Travel, EditTravel, DeleteTravel, Commit, Tick,
+    ActivateRules,
 )  # fmt: skip
 _SECOND: tuple[type[Body], ...] = (
-    *REGISTRY[6:], Amend, AddSets, Block, Unblock, CancelCarnet, Discharge, Renew, RevokeDevice, Notify, Withdraw, Disagree,
+    *REGISTRY[6:13], Amend, AddSets, Block, Unblock, CancelCarnet, Discharge, Renew, RevokeDevice, Notify, Withdraw, Disagree,
     Ask, Reject, Hold, Release, Cancel, Answer,
 )  # fmt: skip
+_THIRD: tuple[type[Body], ...] = (
+    *REGISTRY[13:], RotatePin, AddStanza, Shred, Attach, Delegate,
+)  # fmt: skip
 
-BODIES: dict[int, type[Body]] = {int(body.TYPE): body for body in (*_FIRST, *_SECOND)}
+BODIES: dict[int, type[Body]] = {int(body.TYPE): body for body in (*_FIRST, *_SECOND, *_THIRD)}
 # The rules version that opened a type: its entries are refused before that version is active.
-SINCE: dict[EntryType, int] = {**{b.TYPE: 1 for b in _FIRST}, **{b.TYPE: 2 for b in _SECOND}}
+SINCE: dict[EntryType, int] = {
+    body.TYPE: rules for rules, opened in enumerate((_FIRST, _SECOND, _THIRD), 1) for body in opened
+}
 
 __all__ = [
     "BODIES",
@@ -69,16 +78,20 @@ __all__ = [
     "SEALING_KEY",
     "SINCE",
     "Acceptance",
+    "ActivateRules",
     "AddSets",
+    "AddStanza",
     "Amend",
     "Answer",
     "Ask",
+    "Attach",
     "Block",
     "Body",
     "Cancel",
     "CancelCarnet",
     "Commit",
     "Declaration",
+    "Delegate",
     "DeleteTravel",
     "DescribeOffice",
     "Disagree",
@@ -93,6 +106,7 @@ __all__ = [
     "Readiness",
     "RegisterAdministration",
     "RegisterDeskCA",
+    "RegisterNode",
     "RegisterOffice",
     "RegisterOrganisation",
     "RegisterRegion",
@@ -104,7 +118,11 @@ __all__ = [
     "ReserveIds",
     "RevokeDevice",
     "RevokeKey",
+    "RotatePin",
+    "RotateRoot",
+    "Shred",
     "Sign",
+    "StorageReceipt",
     "Tick",
     "Travel",
     "Unblock",

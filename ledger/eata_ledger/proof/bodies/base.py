@@ -45,12 +45,13 @@ class EntryType(IntEnum):
     DISCHARGE = 45
     REPLACE = 46
     ASK = 47
+    DELEGATE = 48
     REVOKE_KEY = 50
     REVOKE_DEVICE = 51
     ROTATE_PIN = 52
     ADD_STANZA = 53
     SHRED = 54
-    STORAGE_RECEIPT = 55
+    ATTACH = 55
     ACTIVATE_RULES = 60
     OPEN_ERA = 61
     ROTATE_ROOT = 62

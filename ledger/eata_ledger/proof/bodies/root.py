@@ -1,0 +1,37 @@
+"""What only the ICC root signs: its own rotation, and the node set.
+
+`serial` counts these decisions from 1: none is left out, shown twice or in another order.
+"""
+
+from dataclasses import dataclass
+
+from eata_ledger.proof.bodies.base import Body, EntryType
+from eata_ledger.proof.genesis import NodeRecord
+from eata_ledger.record import KEY, U8, U32, array, f, nested
+
+
+@dataclass(frozen=True)
+class RotateRoot(Body):
+    """New root keys and their threshold; signed by enough of the old and enough of the new."""
+
+    TYPE = EntryType.ROTATE_ROOT
+    serial: int = f(U32)
+    keys: tuple[bytes, ...] = f(array(KEY, 16))
+    threshold: int = f(U8)
+
+
+@dataclass(frozen=True)
+class ActivateRules(Body):
+    """From the next entry on these rules judge; every node has said before that it knows them."""
+
+    TYPE = EntryType.ACTIVATE_RULES
+    rules: int = f(U32)
+
+
+@dataclass(frozen=True)
+class RegisterNode(Body):
+    """A node's keys from here on, in the place of those its name had: what it signs with others counts no more."""
+
+    TYPE = EntryType.REGISTER_NODE
+    serial: int = f(U32)
+    node: NodeRecord = f(nested(NodeRecord))
