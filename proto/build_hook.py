@@ -1,4 +1,4 @@
-"""Build hook: generates the Python of the wire contract from `eata_proto/v1/*.proto`."""
+"""Build hook: generates the Python of the wire contract from `eata_proto/*/*.proto`."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ class ProtocHook(BuildHookInterface[Any]):
         from grpc_tools import protoc
 
         root = Path(self.root) / "proto"
-        files = sorted(str(path.relative_to(root)) for path in root.glob("eata_proto/v1/*.proto"))
+        files = sorted(str(path.relative_to(root)) for path in root.glob("eata_proto/*/*.proto"))
         outputs = [f"--{name}={root}" for name in ("python_out", "mypy_out", "grpc_python_out", "mypy_grpc_out")]
         includes = [f"-I{root}", f"-I{Path(grpc_tools.__file__).parent / '_proto'}"]
         if protoc.main(["protoc", *includes, *outputs, *files]):

@@ -1,64 +1,98 @@
 """A cluster on one machine: made, started, watched, killed and stopped. One core and six proxies."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-from eata_ledger.carnet.vocabulary import Purpose
-from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
-from eata_ledger.proof.keys import Algorithm, SigningKey
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules import VERSION
-from eata_ledger.seal.codes import exchange_public
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
-from eata_node.config import ClusterFile, Member, NodeKeys, all_free, free_ports, read_genesis, write_secret
+from eata_node.config import (
+    ClusterFile,
+    Member,
+    NodeKeys,
+    all_free,
+    free_ports,
+    make_passphrase,
+    read_genesis,
+    write_durable,
+    write_locked,
+)
 from eata_node.engine.era import first_era
-from eata_node.engine.log_store import LogStore
-from eata_node.tls import CHANNEL_OPTIONS, Authority
+from eata_node.engine.etcd import EtcdEngine
+from eata_node.engine.interface import EngineDown, Head
+from eata_node.engine.log_store import LogDisk, LogStore
+from eata_node.engine.members import Members, assign
+from eata_node.tls import CHANNEL_OPTIONS, Authority, Identity, public_key_of
 
+_READY = 60.0  # seconds for a proxy to follow
 REGIONS = ("frankfurt", "virginia", "sao-paulo", "johannesburg", "mumbai", "tokyo")
 
 
-def create(home: Path, name: str, first_id: int, regions: tuple[str, ...] = REGIONS) -> Genesis:
-    """Keys, certificates, genesis and era 1 of a development cluster (root 1-of-1) in `home`."""
+def create(
+    home: Path,
+    name: str,
+    first_id: int,
+    regions: tuple[str, ...] = REGIONS,
+    root: tuple[int, int] = (1, 1),
+    voters: int = 0,
+    rules: int = VERSION,
+) -> Genesis:
+    """Keys, certificates, genesis and era 1 of a cluster in `home`; `root` is (threshold, keys), 1-of-1 to develop."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_passphrase(home)
     authority = Authority(home / "tls")
-    root, operations = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
+    threshold, roots = root
+    keepers, operations = [SigningKey(os.urandom(32)) for _ in range(roots)], SigningKey(os.urandom(32))
     offices = home / "offices" / "icc"
     authority.admit("org:icc", offices)
-    write_secret(offices / "root.key", root.seed)
-    write_secret(offices / "operations.key", operations.seed)
+    for n, keeper in enumerate(keepers, 1):
+        write_locked(offices / ("root.key" if roots == 1 else f"root-{n}.key"), keeper.seed)
+    write_locked(offices / "operations.key", operations.seed)
     records = []
     for region in regions:
         folder = home / "nodes" / region
         keys = NodeKeys.create(folder)
         authority.admit(f"node:{region}", folder)
-        pairs = ((Purpose.GROUP, keys.group), (Purpose.STATEMENT, keys.statement))
-        signing = tuple(NodeKey(purpose, Algorithm.ED25519, key.public) for purpose, key in pairs)
-        assert keys.exchange is not None, "just made"
-        exchange = NodeKey(Purpose.EXCHANGE, Algorithm.X25519, exchange_public(keys.exchange))
-        records.append(NodeRecord(region, (*signing, exchange)))
+        records.append(keys.record(region, public_key_of((folder / "tls.pem").read_bytes())))
     genesis = Genesis(
-        1, name, time.time_ns() // 1_000_000, (root.public,), 1, operations.public, tuple(records), VERSION, first_id, 1
-    )
-    (home / "genesis.cbor").write_bytes(genesis.to_bytes())
+        1, name, time.time_ns() // 1_000_000, tuple(k.public for k in keepers), threshold, operations.public,
+        tuple(records), rules, first_id, 1,
+    )  # fmt: skip
+    write_durable(home / "genesis.cbor", genesis.to_bytes())
+    opening = first_era(genesis, tuple(keepers[:threshold]))
+    write_durable(home / "era.cbor", opening)
     authority.admit("node:core", home / "core")
-    log = LogStore(home / "core", genesis)
-    log.refill(0, first_era(genesis, (root,)))
+    log = LogStore(LogDisk(home / "core"), genesis)
+    log.refill(0, opening)
     log.go_live()
     log.close()
     assign_ports(home, genesis)
+    if voters:
+        choose_engine(home, "etcd", voters)
     return genesis
 
 
-def assign_ports(home: Path, genesis: Genesis) -> ClusterFile:
-    """Fresh free ports for every member, written to cluster.json."""
+def choose_engine(home: Path, engine: str, voters: int, endpoints: Sequence[str] = ()) -> None:
+    """`embedded`, or `etcd`: so many voters on this machine, or the members at the endpoints, whoever runs them."""
+    cluster = ClusterFile.read(home)
+    cluster.engine, cluster.etcd = engine, [] if endpoints else assign(voters)
+    cluster.endpoints = list(endpoints) or [member.client for member in cluster.etcd]
+    cluster.write(home)
+
+
+def assign_ports(home: Path, genesis: Genesis, before: ClusterFile | None = None) -> ClusterFile:
+    """Fresh free ports for the core and every proxy, written to cluster.json; the engine stays the one it was."""
     ports = iter(free_ports(1 + 3 * len(genesis.nodes)))
     core = Member(name="core", members=f"127.0.0.1:{next(ports)}")
     nodes = [
@@ -69,6 +103,13 @@ def assign_ports(home: Path, genesis: Genesis) -> ClusterFile:
         for node in genesis.nodes
     ]  # fmt: skip
     cluster = ClusterFile(ledger=genesis.ledger.hex(), core=core, nodes=nodes)
+    if before is not None:
+        cluster.engine, cluster.endpoints, cluster.etcd, cluster.quota = (
+            before.engine,
+            before.endpoints,
+            before.etcd,
+            before.quota,
+        )
     cluster.write(home)
     return cluster
 
@@ -76,12 +117,14 @@ def assign_ports(home: Path, genesis: Genesis) -> ClusterFile:
 class Cluster:
     """The processes of one $EATA_HOME, owned by this one."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, keep_ports: bool = False) -> None:
         self.home, self.genesis = home, read_genesis(home)
         self.file = ClusterFile.read(home)
-        if not all_free(self.file):
-            self.file = assign_ports(home, self.genesis)
+        if not keep_ports and not all_free(self.file):
+            self.file = assign_ports(home, self.genesis, self.file)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._noting = threading.Lock()
+        self.voters = Members(home, self.file.etcd, self.genesis.ledger, self.file.quota) if self.file.etcd else None
 
     @property
     def names(self) -> list[str]:
@@ -99,14 +142,56 @@ class Cluster:
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self.processes[name] = process
-        member = self.file.core if name == "core" else self.file.node(name)
-        member.pid = process.pid
-        self.file.write(self.home)
+        self._note(name, process.pid)
         return process.pid
 
+    def _note(self, name: str, pid: int) -> None:
+        """In cluster.json as it is now: others add nodes to it."""
+        with self._noting:
+            self.file = ClusterFile.read(self.home)
+            (self.file.core if name == "core" else self.file.node(name)).pid = pid
+            self.file.write(self.home)
+
     def start_all(self) -> None:
-        for name in ("core", *self.names):
+        if self.file.engine == "etcd":
+            self._open_etcd()
+        else:
+            self.start("core")
+        for name in self.names:
             self.start(name)
+
+    def ready(self) -> None:
+        """Until every proxy follows. Raises `Ended` for a member that does not even run, `TimeoutError` for a slow one."""
+        for name in self.names:
+            deadline = time.monotonic() + _READY
+            while True:
+                for member, process in self.processes.items():
+                    if process.poll() is not None:
+                        raise Ended(f"{member} ended with code {process.returncode}")
+                try:
+                    self.wait(name, patience=1.0)
+                    break
+                except TimeoutError:
+                    if time.monotonic() > deadline:
+                        raise
+
+    def _open_etcd(self) -> None:
+        """Its own voters, or those at the endpoints; position 0 is put where no era has been opened."""
+        if self.voters is not None:
+            self.voters.start_all()
+        identity = Identity.read(self.home / "nodes" / self.names[0])
+
+        async def opened() -> None:
+            if self.voters is not None:
+                await self.voters.leader()
+            engine = EtcdEngine(self.file.endpoints, identity, self.genesis, self.file.quota)
+            try:
+                async with asyncio.timeout(30):
+                    await engine.open_era((self.home / "era.cbor").read_bytes())
+            finally:
+                await engine.close()
+
+        asyncio.run(opened())
 
     def kill(self, name: str) -> int:
         """SIGKILL, as a power cut would; returns the pid that was."""
@@ -124,9 +209,7 @@ class Cluster:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        member = self.file.core if name == "core" else self.file.node(name)
-        member.pid = 0
-        self.file.write(self.home)
+        self._note(name, 0)
         return process.pid
 
     def stop_all(self) -> None:
@@ -136,16 +219,18 @@ class Cluster:
         for name in [name for name in self.processes if name != "core"] + ["core"]:
             if name in self.processes:
                 self.stop(name)
+        if self.voters is not None:
+            self.voters.stop_all()
 
     def status(self, name: str, timeout: float = 2.0) -> ledger_pb2.StatusReply:
         """Raises grpc.RpcError where the proxy does not answer."""
         return proxy_status(self.home, self.file.node(name), timeout)
 
     def head(self, timeout: float = 2.0) -> node_pb2.HeadReply:
-        return core_head(self.home, self.file, timeout)
+        return engine_head(self.home, self.file, self.genesis, timeout)
 
     def wait(self, name: str, position: int = 1, patience: float = 60.0) -> ledger_pb2.StatusReply:
-        """Until the proxy follows at `position` or later and has opened its incarnation."""
+        """Until the proxy follows at `position` or later and has opened its incarnation. Raises `TimeoutError`."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -167,6 +252,37 @@ def proxy_status(home: Path, member: Member, timeout: float = 2.0) -> ledger_pb2
         return ledger_pb2_grpc.LedgerStub(channel).Status(ledger_pb2.StatusRequest(), timeout=timeout)
 
 
+def engine_head(home: Path, cluster: ClusterFile, genesis: Genesis, timeout: float = 2.0) -> node_pb2.HeadReply:
+    """What the engine says of itself, whichever it is. Raises grpc.RpcError."""
+    if cluster.engine != "etcd":
+        return core_head(home, cluster, timeout)
+    identity = Identity.read(home / "nodes" / cluster.nodes[0].name)
+
+    async def ask() -> Head:
+        engine = EtcdEngine(cluster.endpoints, identity, genesis, cluster.quota)
+        try:
+            async with asyncio.timeout(timeout):
+                return await engine.head()
+        except (EngineDown, TimeoutError):
+            raise Unanswered from None
+        finally:
+            await engine.close()
+
+    found = asyncio.run(ask())
+    return node_pb2.HeadReply(
+        head=found.position, era=found.era, state=found.state, leader=found.leader, engine=found.engine,
+        wanted=found.position,
+    )  # fmt: skip
+
+
+class Ended(Exception):
+    """A member ended while it was started; the text says which, and with what code."""
+
+
+class Unanswered(grpc.RpcError):
+    """The engine has no quorum, or none of its members answers."""
+
+
 def core_head(home: Path, cluster: ClusterFile, timeout: float = 2.0) -> node_pb2.HeadReply:
     """What the core says of itself. Raises grpc.RpcError."""
     folder = home / "core"
@@ -178,13 +294,13 @@ def core_head(home: Path, cluster: ClusterFile, timeout: float = 2.0) -> node_pb
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Cluster]:
-    """All seven processes, stopped at the end whatever happens."""
+def running(home: Path, voters: Members | None = None) -> Iterator[Cluster]:
+    """All its processes, stopped at the end whatever happens; `voters` in place of its own members."""
     cluster = Cluster(home)
+    cluster.voters = voters or cluster.voters
     try:
         cluster.start_all()
-        for name in cluster.names:
-            cluster.wait(name)
+        cluster.ready()
         yield cluster
     finally:
         cluster.stop_all()

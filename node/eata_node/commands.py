@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -16,8 +17,8 @@ from eata_ledger.encoding import Malformed
 if TYPE_CHECKING:
     from eata_node.cluster import Cluster
 
-_Home = Annotated[Path | None, typer.Option("--home", envvar="EATA_HOME", help="The cluster's folder.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Home = Annotated[Path | None, typer.Option("--home", envvar="EATA_HOME", help="The cluster's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,57 +26,82 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _home(given: Path | None) -> Path:
+def home_of(given: Path | None) -> Path:
     from eata_node.config import Settings
 
     return given if given is not None else Settings().home
 
 
-def _say(data: Any, as_json: bool, *lines: str) -> None:
+def say(data: Any, as_json: bool, *lines: str) -> None:
     typer.echo(json.dumps(data, indent=2) if as_json else "\n".join(lines))
 
 
-def _fail(code: str, message: str, advice: str) -> NoReturn:
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, told (done, of)."""
+    from rich.progress import Progress
+
+    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task(what)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+def fail(code: str, message: str, advice: str) -> NoReturn:
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"error": {"code": code, "message": message, "advice": advice}}))
     typer.echo(f"{code}: {message} {advice}", err=True)
     raise typer.Exit(1)
 
 
 def init(
-    home: _Home = None,
+    home: Home = None,
     name: Annotated[str, typer.Option(help="The ledger's name.")] = "development",
     first_id: Annotated[int, typer.Option(help="The first carnet ID.")] = 1,
-    as_json: _Json = False,
+    engine: Annotated[str, typer.Option(help="embedded (one machine), or etcd.")] = "embedded",
+    voters: Annotated[int, typer.Option(min=1, max=5, help="How many etcd voters on this machine: 3 or 5.")] = 3,
+    root: Annotated[str, typer.Option(help="How many root keys of how many must sign: 1-of-1, 3-of-5.")] = "1-of-1",
+    as_json: Json = False,
 ) -> None:
-    """Make a development cluster: keys, certificates, genesis, era 1."""
+    """Make a cluster: keys, certificates, genesis, era 1. Carry the root keys away before it is used in earnest."""
     from eata_node.cluster import create
 
-    folder = _home(home)
+    folder = home_of(home)
     if (folder / "genesis.cbor").exists():
-        _fail("EXISTS", f"{folder} holds a cluster already.", "Give another --home.")
+        fail("EXISTS", f"{folder} holds a cluster already.", "Give another --home.")
     if not 1 <= len(name) <= 64 or not 1 <= first_id < 2**63:
-        _fail("VALUE", "A name has 1 to 64 characters, the first ID is 1 or more.", "Correct it.")
-    genesis = create(folder, name, first_id)
+        fail("VALUE", "A name has 1 to 64 characters, the first ID is 1 or more.", "Correct it.")
+    threshold, _, keys = root.partition("-of-")
+    if not (threshold.isdecimal() and keys.isdecimal() and 1 <= int(threshold) <= min(int(keys), 4) and int(keys) <= 8):
+        fail("VALUE", "A root is such as 1-of-1 or 3-of-5: at most 4 of at most 8 keys.", "Correct it.")
+    genesis = create(folder, name, first_id, root=(int(threshold), int(keys)), voters=_voters(engine, voters))
     write_network(folder)
     data = {"home": str(folder), "ledger": genesis.ledger.hex(), "nodes": [n.name for n in genesis.nodes]}
-    _say(data, as_json, f"Cluster made in {folder}, ledger {genesis.ledger.hex()[:16]}…. Next: eata up")
+    say(data, as_json, f"Cluster made in {folder}, ledger {genesis.ledger.hex()[:16]}…. Next: eata up")
+
+
+def _voters(engine: str, wanted: int) -> int:
+    """How many etcd members to make; none for the embedded engine."""
+    if engine not in ("embedded", "etcd"):
+        fail("VALUE", "Engines are embedded and etcd.", "Correct it.")
+    return wanted if engine == "etcd" else 0
 
 
 def admit(
     members: Annotated[list[str], typer.Argument(help="Organisations' codes, such as CH ICC-AUDIT.")],
-    home: _Home = None,
-    as_json: _Json = False,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Give organisations a TLS certificate: it admits to the members' door, it authorises nothing."""
     from eata_node.tls import Authority
 
-    folder = _home(home)
+    folder = home_of(home)
     if not (folder / "genesis.cbor").exists():
-        _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
+        fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
     for member in members:
         if not (member.isascii() and member.replace("-", "").isalnum()):
-            _fail("MEMBER_CODE", "A member's code is letters, digits and hyphens.", "Correct it.")
+            fail("MEMBER_CODE", "A member's code is letters, digits and hyphens.", "Correct it.")
         Authority(folder / "tls").admit(f"org:{member}", folder / "offices" / member)
-    _say({"admitted": members}, as_json, f"Admitted: {', '.join(members)}.")
+    say({"admitted": members}, as_json, f"Admitted: {', '.join(members)}.")
 
 
 def write_network(home: Path) -> Path:
@@ -92,38 +118,68 @@ def write_network(home: Path) -> Path:
     return path
 
 
-def up(home: _Home = None) -> None:
-    """Run the cluster, one core and six proxies, until Ctrl-C."""
+def up(
+    home: Home = None,
+    engine: Annotated[str, typer.Option(help="embedded or etcd, before anything was ordered; the one it has if left out.")] = "",
+    voters: Annotated[int, typer.Option(min=1, max=5, help="How many etcd voters to run here: 3 or 5.")] = 3,
+    endpoints: Annotated[str, typer.Option(help="Your own etcd's client addresses, HOST:PORT with commas; it runs elsewhere.")] = "",
+) -> None:  # fmt: skip
+    """Run the cluster, its engine and six proxies, until Ctrl-C."""
     from rich.console import Console
 
-    from eata_node.cluster import Cluster
+    from eata_node.cluster import Cluster, Ended
     from eata_node.rocks import hold
 
-    folder, console = _home(home), Console(stderr=True)
+    folder, console = home_of(home), Console(stderr=True)
     if not (folder / "genesis.cbor").exists():
-        _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
+        fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
     try:
         lock = hold(folder)
     except BlockingIOError:
-        _fail("RUNNING", "An `eata up` runs for this home already.", "Use it, or stop it with `eata down`.")
+        fail("RUNNING", "An `eata up` runs for this home already.", "Use it, or stop it with `eata down`.")
     told = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: told.set())
+    if engine or endpoints:
+        _choose(folder, engine or "etcd", voters, endpoints)
     cluster = Cluster(folder)
     (folder / "up.pid").write_text(str(os.getpid()))
     try:
-        with console.status("starting one core and six proxies"):
+        with console.status(f"starting the {cluster.file.engine} engine and {len(cluster.names)} proxies"):
             cluster.start_all()
-            for node in cluster.names:
-                cluster.wait(node)
+            cluster.ready()
         network = write_network(folder)
         typer.echo(f"Up. Network file: {network}. Ctrl-C stops everything.")
         while not told.wait(1):
             _notice(cluster)
+    except Ended as ended:
+        fail("MEMBER_ENDED", f"{ended}.", "Its log.jsonl says why: often a wrong passphrase or a port in use.")
+    except TimeoutError as slow:
+        fail("NOT_READY", f"{slow}.", "Look at `eata status` and its log.jsonl, then start again.")
     finally:
         cluster.stop_all()
         (folder / "up.pid").unlink(missing_ok=True)
         os.close(lock)
+
+
+def _choose(folder: Path, engine: str, voters: int, endpoints: str) -> None:
+    """Another engine than so far, which only a log of nothing can have; a used one moves by a new era."""
+    from eata_node.cluster import choose_engine
+    from eata_node.config import ClusterFile
+
+    wanted = (engine, _voters(engine, voters), [one.strip() for one in endpoints.split(",") if one.strip()])
+    if wanted[2] and engine != "etcd":
+        fail("VALUE", "Endpoints are an etcd's.", "Leave --engine out, or say etcd.")
+    before = ClusterFile.read(folder)
+    same = before.engine == engine and (not wanted[2] or before.endpoints == wanted[2])
+    if not same and any((folder / "nodes" / node.name / "store").exists() for node in before.nodes):
+        fail(
+            "ENGINE_IN_USE",
+            f"This log lives on the {before.engine} engine.",
+            "Another engine is a new era: `eata era --help`.",
+        )
+    if not same:
+        choose_engine(folder, *wanted)
 
 
 def _notice(cluster: "Cluster") -> None:
@@ -134,18 +190,18 @@ def _notice(cluster: "Cluster") -> None:
             typer.echo(f"{name} has ended with code {process.returncode}; see its log.jsonl", err=True)
 
 
-def down(home: _Home = None) -> None:
+def down(home: Home = None) -> None:
     """Stop a cluster that `eata up` runs elsewhere."""
     from eata_node.rocks import hold
 
-    folder = _home(home)
+    folder = home_of(home)
     if not (folder / "up.pid").exists() or _free(folder, hold):
-        _fail("NOT_RUNNING", "No `eata up` runs for this home.", "Nothing to stop.")
+        fail("NOT_RUNNING", "No `eata up` runs for this home.", "Nothing to stop.")
     os.kill(int((folder / "up.pid").read_text()), signal.SIGTERM)
     deadline = time.monotonic() + 30
     while not _free(folder, hold):
         if time.monotonic() > deadline:
-            _fail("STILL_RUNNING", "`eata up` did not end in 30 s.", "Look at the members' log.jsonl.")
+            fail("STILL_RUNNING", "`eata up` did not end in 30 s.", "Look at the members' log.jsonl.")
         time.sleep(0.1)
 
 
@@ -158,28 +214,28 @@ def _free(folder: Path, hold: Callable[[Path], int]) -> bool:
     return True
 
 
-def status(home: _Home = None, as_json: _Json = False) -> None:
+def status(home: Home = None, as_json: Json = False) -> None:
     """Engine, leader, era and head; each proxy's position, lag, size, root and pid."""
     import grpc
     from rich.console import Console
     from rich.table import Table
 
-    from eata_node.cluster import core_head, proxy_status
-    from eata_node.config import ClusterFile
+    from eata_node.cluster import engine_head, proxy_status
+    from eata_node.config import ClusterFile, read_genesis
 
-    folder = _home(home)
+    folder = home_of(home)
     if not (folder / "cluster.json").exists():
-        _fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
+        fail("NO_CLUSTER", f"{folder} holds no cluster.", "Run `eata init` first.")
     cluster = ClusterFile.read(folder)
     data: dict[str, Any] = {"ledger": cluster.ledger, "engine": None, "replicas": []}
     try:
-        head = core_head(folder, cluster)
+        head = engine_head(folder, cluster, read_genesis(folder))
         data["engine"] = {
             "engine": head.engine, "leader": head.leader, "era": head.era, "head": head.head, "state": head.state,
             "pid": cluster.core.pid,
         }  # fmt: skip
     except grpc.RpcError:
-        data["engine"] = {"engine": "embedded", "state": "DOWN", "head": None, "pid": cluster.core.pid}
+        data["engine"] = {"engine": cluster.engine, "state": "DOWN", "head": None, "pid": cluster.core.pid}
     for member in cluster.nodes:
         try:
             found = proxy_status(folder, member)
@@ -187,6 +243,7 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
                 "name": member.name, "state": found.state, "pid": member.pid, "position": found.position,
                 "lag": max((data["engine"]["head"] or found.head) - found.position, 0), "size": found.size, "root": found.root.hex(),
                 "evidence": found.evidence, "clock_stalled": found.clock_stalled, "excluded": list(found.excluded),
+                "rules": found.rules, "knows": found.knows,
             })  # fmt: skip
         except grpc.RpcError:
             data["replicas"].append({"name": member.name, "state": "DOWN", "pid": member.pid})
@@ -202,34 +259,40 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
         cells = (r["name"], r["state"], r["pid"], r.get("position", ""), r.get("lag", ""), r.get("size", ""))
         table.add_row(*(str(cell) for cell in cells), str(r.get("root", ""))[:16])
     Console().print(table)
+    for r in data["replicas"]:
+        if r.get("evidence"):
+            typer.echo(f"{r['name']}: {r['evidence']}")
 
 
 def scrub(
     node: Annotated[str, typer.Argument(help="A stopped proxy's name.")],
-    home: _Home = None,
-    set_aside: Annotated[bool, typer.Option(help="Move a damaged store aside, to be rebuilt from the log.")] = False,
-    as_json: _Json = False,
+    home: Home = None,
+    set_aside: Annotated[
+        bool,
+        typer.Option(
+            help="Move a damaged or diverged store aside with its evidence; it is built anew from the others'."
+        ),
+    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Recompute every leaf, part and tree node of a stopped proxy's store. Exit 1 where it is damaged."""
-    from rich.progress import Progress
-
+    """Recompute every leaf, part and tree node of a stopped proxy's store. Exit 1 where it is damaged or has diverged."""
     from eata_node.rocks import DamagedError
     from eata_node.scrub import scrub as walk
     from eata_node.store import Store
+    from eata_node.store import set_aside as set_store_aside
 
-    folder = _home(home) / "nodes" / node
+    folder = home_of(home) / "nodes" / node
     if not (folder / "store").exists():
-        _fail("NO_STORE", f"{node} has no store here.", "Check the name and --home.")
+        fail("NO_STORE", f"{node} has no store here.", "Check the name and --home.")
     why, size = "", 0
     try:
-        store = Store(folder)
+        store = Store.open(folder)
         try:
             state = store.log_state()
             size = 0 if state is None else state[0].size
-            with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
-                task = progress.add_task("scrubbing", total=size)
+            with bar("scrubbing") as progress:
                 for whole in walk(store, size):
-                    progress.update(task, completed=whole)
+                    progress(whole, size)
         finally:
             store.close()
     except (DamagedError, Malformed, KeyError) as error:
@@ -237,10 +300,13 @@ def scrub(
     except OSError as error:
         if "LOCK" not in str(error):
             raise
-        _fail("RUNNING", f"{node} is running.", "Stop it first (`eata down`); a running proxy scrubs itself.")
+        fail("RUNNING", f"{node} is running.", "Stop it first (`eata down`); a running proxy scrubs itself.")
+    evidence = folder / "evidence.json"
+    why = why or (json.loads(evidence.read_bytes())["verdict"] if evidence.exists() else "")
     if why and set_aside:
-        number = sum(1 for _ in folder.glob("damaged-*")) + 1
-        (folder / "store").rename(folder / f"damaged-{number}")
+        set_store_aside(folder)
+        if evidence.exists():
+            evidence.replace(folder / "damaged" / evidence.name)
     data = {"node": node, "entries": size, "whole": not why, "evidence": why}
-    _say(data, as_json, f"{node}: {size} entries whole" if not why else f"{node}: DAMAGED, {why}")
+    say(data, as_json, f"{node}: {size} entries whole" if not why else f"{node}: DAMAGED, {why}")
     raise typer.Exit(1 if why else 0)

@@ -3,13 +3,24 @@
 import json
 import os
 import socket
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.proof.cosignature import CosigningKey
+from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
+from eata_ledger.proof.keys import Algorithm, SigningKey
+from eata_ledger.seal.aead import CannotOpen
+from eata_ledger.seal.codes import exchange_public
+from eata_ledger.seal.keystore import Vault, is_locked
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PORTS = range(10_000, 32_000)
+_WALK = count(os.getpid() * 7919)  # each process from a place of its own, so that two do not choose the same at once
 
 
 class Settings(BaseSettings):
@@ -30,36 +41,46 @@ class Member(BaseModel):
     pid: int = 0
 
 
+class EtcdMember(BaseModel):
+    """One etcd voter on loopback, host:port each."""
+
+    name: str
+    client: str
+    peer: str
+
+
 class ClusterFile(BaseModel):
     """cluster.json: what clients and members need to find each other."""
 
     ledger: str
     core: Member
     nodes: list[Member]
+    engine: str = "embedded"
+    endpoints: list[str] = Field(default_factory=list)
+    etcd: list[EtcdMember] = Field(default_factory=list)
+    quota: int = 2 << 30  # bytes an etcd member may hold
 
     @classmethod
     def read(cls, home: Path) -> "ClusterFile":
         return cls.model_validate_json((home / "cluster.json").read_text())
 
     def write(self, home: Path) -> None:
-        new = home / "cluster.json.new"
-        new.write_text(json.dumps(self.model_dump(), indent=2) + "\n")
-        new.replace(home / "cluster.json")
+        write_durable(home / "cluster.json", (json.dumps(self.model_dump(), indent=2) + "\n").encode())
 
     def node(self, name: str) -> Member:
         return next(node for node in self.nodes if node.name == name)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+def free_ports(wanted: int) -> list[int]:
+    """Ports that were free a moment ago, from below those that systems give to outgoing connections."""
+    with ExitStack() as held:
+        found: list[int] = []
+        while len(found) < wanted:
+            s = held.enter_context(socket.socket())
+            with suppress(OSError):
+                s.bind(("127.0.0.1", _PORTS[next(_WALK) % len(_PORTS)]))
+                found.append(s.getsockname()[1])
+        return found
 
 
 def all_free(cluster: ClusterFile) -> bool:
@@ -87,28 +108,102 @@ class NodeKeys:
     group: SigningKey
     statement: SigningKey
     exchange: bytes | None = None
+    cosign: CosigningKey | None = None
 
     def __repr__(self) -> str:
         return "NodeKeys(…)"
 
     @classmethod
     def read(cls, folder: Path) -> "NodeKeys":
-        group, statement = (SigningKey((folder / name).read_bytes()) for name in ("group.key", "statement.key"))
-        exchange = folder / "exchange.key"
-        return cls(group, statement, exchange.read_bytes() if exchange.exists() else None)
+        group, statement = (SigningKey(read_locked(folder / name)) for name in ("group.key", "statement.key"))
+        exchange, cosign = folder / "exchange.key", folder / "cosign.key"
+        return cls(
+            group, statement, read_locked(exchange) if exchange.exists() else None,
+            CosigningKey(read_locked(cosign)) if cosign.exists() else None,
+        )  # fmt: skip
 
     @classmethod
     def create(cls, folder: Path) -> "NodeKeys":
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("group.key", "statement.key", "exchange.key"):
-            write_secret(folder / name, os.urandom(32))
+        for name in ("group.key", "statement.key", "exchange.key", "cosign.key"):
+            write_locked(folder / name, os.urandom(32))
         return cls.read(folder)
+
+    def record(self, name: str, tls: bytes) -> NodeRecord:
+        """The public half, as genesis or the root registers it; `tls` the uncompressed key of its TLS certificate."""
+        keys = [
+            NodeKey(Purpose.GROUP, Algorithm.ED25519, self.group.public),
+            NodeKey(Purpose.STATEMENT, Algorithm.ED25519, self.statement.public),
+        ]
+        if self.exchange is not None:
+            keys.append(NodeKey(Purpose.EXCHANGE, Algorithm.X25519, exchange_public(self.exchange)))
+        if self.cosign is not None:
+            keys.append(NodeKey(Purpose.COSIGN, Algorithm.ML_DSA_44, self.cosign.public))
+        keys.append(NodeKey(Purpose.TLS, Algorithm.P256, tls))
+        return NodeRecord(name, tuple(keys))
+
+
+def write_locked(path: Path, content: bytes) -> None:
+    """A key on disk, locked with the passphrase of this machine (docs/formats.md, “Keystores”)."""
+    write_secret(path, _vault(_passphrase_file(path)).lock(content))
+
+
+def read_locked(path: Path) -> bytes:
+    """What `write_locked` wrote, or a file from before keys were locked. Raises `CannotOpen`."""
+    data = path.read_bytes()
+    return _vault(_passphrase_file(path)).unlock(data) if is_locked(data) else data
+
+
+@lru_cache(maxsize=8)
+def _vault(file: Path) -> Vault:
+    return Vault(lambda: _passphrase(file))
+
+
+def _passphrase(file: Path) -> bytes:
+    found = file.read_bytes().strip()
+    if len(found) < 6:
+        raise CannotOpen(f"{file.name} holds no passphrase of at least 6 characters")
+    return found
+
+
+def _passphrase_file(path: Path) -> Path:
+    """EATA_PASSPHRASE_FILE, systemd's credential, or the development cluster's own file above `path`."""
+    given, credentials = os.environ.get("EATA_PASSPHRASE_FILE"), os.environ.get("CREDENTIALS_DIRECTORY")
+    if given:
+        return Path(given)
+    if credentials:
+        return Path(credentials) / "eata-passphrase"
+    return next((above / "passphrase" for above in path.parents if (above / "passphrase").exists()), Path("passphrase"))
+
+
+def make_passphrase(home: Path) -> None:
+    """A development cluster has a random one beside its keys, unless the operator names a file or credential."""
+    if not os.environ.get("EATA_PASSPHRASE_FILE") and not os.environ.get("CREDENTIALS_DIRECTORY"):
+        write_secret(home / "passphrase", os.urandom(16).hex().encode())
+
+
+class Slot:
+    """One small file that is replaced whole: durable once `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        return self._path.read_bytes() if self._path.exists() else None
+
+    def write(self, data: bytes) -> None:
+        write_secret(self._path, data)
 
 
 def write_secret(path: Path, data: bytes) -> None:
     """Whole and on disk once it returns, readable by the owner only from the first byte on."""
+    write_durable(path, data, 0o600)
+
+
+def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Whole and on disk once it returns, also after a power cut: a new file, fsync, rename, fsync of the folder."""
     new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()

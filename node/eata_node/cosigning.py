@@ -7,18 +7,18 @@ halts itself; in an undecidable split every node that contradicts another halts.
 import json
 import threading
 from collections import OrderedDict
-from pathlib import Path
+from collections.abc import Callable
 
 import structlog
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.entry import Signed
-from eata_ledger.proof.genesis import Genesis, origin
+from eata_ledger.proof.genesis import Charter, origin
 from eata_ledger.proof.group import Cosignature, GroupHeader
 from eata_ledger.proof.keys import SigningKey, verify
 
-from eata_node.config import write_secret
+from eata_node.config import Slot
 from eata_node.store import Store, StoredCheckpoint
 
 _RECENT = 256
@@ -28,16 +28,17 @@ log = structlog.get_logger()
 class Cosigning:
     """What the nodes have signed, as the log tells it."""
 
-    def __init__(self, genesis: Genesis, store: Store, own_id: bytes, evidence: Path) -> None:
-        self._genesis, self._store, self._own, self._evidence = genesis, store, own_id, evidence
+    def __init__(self, charter: Callable[[], Charter], store: Store, own_id: bytes, evidence: Slot) -> None:
+        self._charter, self._store, self._own, self._evidence = charter, store, own_id, evidence
         self.newest: tuple[int, bytes] | None = None
         self.newest_final = 0
         self.signed_size = 0
+        self.since = 0  # where this store began to follow: no checkpoint that closed before it was seen
         self.excluded: set[str] = set()
         self.verdict = ""
         self._claims: dict[bytes, tuple[int, bytes]] = {}
         self._recent: OrderedDict[int, tuple[bytes, set[bytes]]] = OrderedDict()
-        self._kept = evidence.read_text() if evidence.exists() else ""
+        self._kept = (evidence.read() or b"").decode()
         if self._kept:
             kept = json.loads(self._kept)
             self.excluded, self.verdict = set(kept["excluded"]), kept["verdict"]
@@ -46,13 +47,17 @@ class Cosigning:
         """What was proved outlives a restart; an operator who has dealt with it removes the file."""
         data = json.dumps({"excluded": sorted(self.excluded), "verdict": self.verdict})
         if data != self._kept:
-            write_secret(self._evidence, data.encode())
+            self._evidence.write(data.encode())
             self._kept = data
 
     @property
     def enough(self) -> int:
         """Four of six; all of fewer than four."""
-        return min(4, len(self._genesis.nodes))
+        return self._charter().enough
+
+    def _name(self, node: bytes) -> str:
+        found = self._charter().by_id.get(node)
+        return node.hex() if found is None else found.name
 
     def resume(self, size: int) -> None:
         """After a restart: the newest checkpoint closed before it."""
@@ -61,6 +66,12 @@ class Cosigning:
             self.newest = (size, stored.root)
             if any(signed.key_id == self._own for signed in stored.signatures):
                 self.signed_size = size
+
+    def begin_era(self, size: int) -> None:
+        """What was signed under the era before counts no more."""
+        self.newest, self.newest_final, self.signed_size, self.since = None, 0, 0, size
+        self._claims.clear()
+        self._recent.clear()
 
     def close(self, size: int, root: bytes) -> None:
         """The log closed a checkpoint here."""
@@ -82,13 +93,19 @@ class Cosigning:
         claim = header.cosignature
         if claim is None:
             return
-        node = self._genesis.by_id[header.node]
-        text = Checkpoint(origin(self._genesis.ledger, header.era), claim.size, claim.root).text
+        node = self._charter().by_id.get(header.node)
+        if node is None:
+            return
+        mine = self._store.checkpoint(claim.size)
+        if mine is not None and Signed(header.node, claim.signature) in mine.signatures and mine.root == claim.root:
+            return  # several groups carry it until the log shows it
+        text = Checkpoint(origin(self._charter().ledger, header.era), claim.size, claim.root).text
         if not verify(node.key(Purpose.STATEMENT), claim.signature, text.encode()):
             return
         if header.node == self._own:
             self.signed_size = max(self.signed_size, claim.size)
-        mine = self._store.checkpoint(claim.size)
+        if mine is None and claim.size <= self.since and self._store.root(claim.size) == claim.root:
+            return
         if mine is None or mine.root != claim.root:
             self._contradicted(header.node, claim, mine)
             return
@@ -97,7 +114,8 @@ class Cosigning:
             self._store.put_checkpoint(claim.size, StoredCheckpoint(mine.root, signatures))
             if claim.size in self._recent:
                 self._recent[claim.size][1].add(header.node)
-            if len(signatures) >= self.enough and claim.size > self.newest_final:
+            counting = sum(signed.key_id in self._charter().by_id for signed in signatures)
+            if counting >= self.enough and claim.size > self.newest_final:
                 self.newest_final = claim.size
                 self._store.put_newest_final(claim.size)
         self._judge(claim.size)
@@ -105,9 +123,9 @@ class Cosigning:
     def _contradicted(self, node: bytes, claim: Cosignature, mine: StoredCheckpoint | None) -> None:
         self._claims[node] = (claim.size, claim.root)
         if mine is None and self.newest_final:  # a size that never closed: a lie whatever the others say
-            self.excluded.add(self._genesis.by_id[node].name)
+            self.excluded.add(self._name(node))
         log.error(
-            "contradicting root", node=self._genesis.by_id[node].name, size=claim.size, theirs=claim.root.hex(),
+            "contradicting root", node=self._name(node), size=claim.size, theirs=claim.root.hex(),
             mine=None if mine is None else mine.root.hex(),
         )  # fmt: skip
         self._judge(claim.size)
@@ -120,10 +138,10 @@ class Cosigning:
         with_me = {signed.key_id for signed in mine.signatures} | {self._own} if mine else {self._own}
         other = max(sum(1 for root in against.values() if root == value) for value in against.values())
         if len(with_me) >= self.enough:
-            self.excluded |= {self._genesis.by_id[node].name for node in against}
+            self.excluded |= {self._name(node) for node in against}
         elif other >= self.enough:
             self.verdict = f"{other} nodes signed another root at size {size}"
-        elif len(with_me) + len(against) == len(self._genesis.nodes):
+        elif len(with_me) + len(against) == len(self._charter().nodes):
             self.verdict = f"the nodes are split at size {size}"
 
     def note(self, size: int) -> str:
@@ -132,24 +150,26 @@ class Cosigning:
         state = self._store.log_state()
         if stored is None or state is None:
             raise KeyError(size)
-        checkpoint = Checkpoint(origin(self._genesis.ledger, state[0].era), size, stored.root)
-        signatures = [(self._genesis.by_id[signed.key_id], signed.value) for signed in stored.signatures]
+        known = self._charter().by_id
+        checkpoint = Checkpoint(origin(self._charter().ledger, state[0].era), size, stored.root)
+        signatures = [(known[s.key_id], s.value) for s in stored.signatures if s.key_id in known]
         return note(checkpoint, signatures)
 
 
 class Guard:
     """Signs checkpoints, never two that contradict: (size, root) is fsynced outside RocksDB first."""
 
-    def __init__(self, path: Path, key: SigningKey, ledger: bytes) -> None:
-        self._path, self._key, self._ledger = path, key, ledger
+    def __init__(self, slot: Slot, key: SigningKey, ledger: bytes) -> None:
+        self._slot, self._key, self._ledger = slot, key, ledger
         self.last: tuple[int, int, bytes] = self._read()
         self._signed: Cosignature | None = None
         self._one_at_a_time = threading.Lock()
 
     def _read(self) -> tuple[int, int, bytes]:
-        if not self._path.exists():
+        data = self._slot.read()
+        if data is None:
             return (0, 0, b"")
-        match decode(self._path.read_bytes()):
+        match decode(data):
             case [int(era), int(size), bytes(root)]:
                 return era, size, root
             case _:
@@ -176,5 +196,5 @@ class Guard:
         return self._signed
 
     def _write(self, era: int, size: int, root: bytes) -> None:
-        write_secret(self._path, encode([era, size, root]))
+        self._slot.write(encode([era, size, root]))
         self.last = (era, size, root)

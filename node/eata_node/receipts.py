@@ -59,13 +59,16 @@ class Receipts:
 
     def sign(self, index: int) -> tuple[bytes, bytes]:
         """(kid, signature) of this node."""
-        return self._kid, self._key.sign(to_sign(self.payload(index), self._kid))
+        return self._signed(self.payload(index))
+
+    def _signed(self, payload: bytes) -> tuple[bytes, bytes]:
+        return self._kid, self._key.sign(to_sign(payload, self._kid))
 
     def own(self, index: int) -> Statement:
         """The receipt as far as it is signed now, at least by this node."""
         found, payload = self._merged.get(index), self.payload(index)
         if found is None or found.payload != payload:  # a cancellation changes what nodes say
-            found = Statement(payload, ()).merged(*self.sign(index))
+            found = Statement(payload, ()).merged(*self._signed(payload))
             self._keep(index, found)
         return found
 
@@ -105,7 +108,7 @@ class Receipts:
             )  # fmt: skip
         except grpc.aio.AioRpcError:
             return None
-        record = self._genesis.by_kid.get(reply.signer)
+        record = self._replica.charter.by_kid.get(reply.signer)
         if record is None or record.name != name:
             return None
         good = verify(record.key(Purpose.STATEMENT), reply.signature, to_sign(payload, reply.signer))

@@ -4,28 +4,39 @@ Waiters learn what became of their entries by frame hash; a position is announce
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import structlog
 from eata_ledger import order
 from eata_ledger.apply import Applied, Known, apply
-from eata_ledger.encoding import Malformed
+from eata_ledger.carnet.dates import DAY
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
+from eata_ledger.proof.bodies import Shred
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import verify
+from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
+from eata_ledger.state import RulesFact, rules_of
 from eata_ledger.wire import ReceivedGroup, entry_from_proto, group_from_bytes
 from eata_proto.v1 import ledger_pb2
 
+from eata_node import landmarks
+from eata_node.clockwatch import ClockWatch
+from eata_node.config import Slot
 from eata_node.cosigning import Cosigning
 from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Placed
+from eata_node.landmarks import Vouched
 from eata_node.metrics import Metrics
+from eata_node.results import GroupVoid, Result, Waiters
 from eata_node.store import Store
 from eata_node.verified import Verified
 
+_GROUPS_KEPT = 30 * DAY
 log = structlog.get_logger()
 
 
@@ -33,43 +44,57 @@ class Divergence(Exception):
     """The log is not the one this replica has applied; the text is the evidence."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of one entry: a leaf at `index`, or a skip."""
-
-    index: int
-    outcome: Outcome
-    facts: bytes
-    skipped: Skipped | None = None
-
-
-class GroupVoid(Exception):
-    """The group consumed its position without effect."""
-
-
 class Replica:
     """State of one node; all methods run on the event loop."""
 
     def __init__(
-        self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes, evidence: Path, clock: Callable[[], int]
-    ) -> None:
+        self, genesis: Genesis, store: Store, metrics: Metrics, own_id: bytes, evidence: Slot,
+        clock: Callable[[], int], elapsed: Callable[[], float] = time.monotonic, knows: int = VERSION,
+    ) -> None:  # fmt: skip
+        self.knows = knows  # the newest rules of this build
         self.genesis, self.store, self.metrics, self.clock = genesis, store, metrics, clock
         self.verified = Verified()
         stored = store.log_state()
         self.state, self.nodes = stored or order.start(genesis, 0)
         self.opened = stored is not None
-        self.cosigning = Cosigning(genesis, store, own_id, evidence)
+        self.building = (
+            stored is None
+        )  # from nothing: old state is no state, until the log's head has been reached once
+        self.fetching = store.fetching()
+        self.charter = store.charter(genesis)
+        self.cosigning = Cosigning(lambda: self.charter, store, own_id, evidence)
         self.cosigning.resume(self.state.checkpoint)
+        self.cosigning.since = store.anchor()[1]
         self.halted = self.cosigning.verdict
+        self._retired, self._shredded = False, False
+        self._erased: list[bytes] = []
+        self._changed: set[bytes] = set()  # nodes whose state the groups in hand have moved
+        self.on_erased: Callable[[list[bytes]], None] = lambda digests: None
         self.on_halt: Callable[[], None] = lambda: None
         self.own = own_id
-        self._waiters: dict[bytes, asyncio.Future[Result]] = {}
+        self.clock_watch = ClockWatch(clock, elapsed)
+        self.waiters = Waiters()
         self._moved = asyncio.Event()
+
+    @property
+    def _announced(self) -> int:
+        """The newest rules that every registered node says it knows."""
+        return min(node.rules for node in self.nodes.values())
+
+    @property
+    def rules(self) -> int:
+        """The rules in force."""
+        return rules_of(self.genesis, Facts(self.store).get(RulesFact, b""))
 
     @property
     def position(self) -> int:
         """The newest position applied; -1 before any."""
         return self.state.position - 1 if self.opened else -1
+
+    @property
+    def serving(self) -> bool:
+        """True unless it has halted, or fetches entries that it cannot vouch for yet."""
+        return not self.halted and self.fetching is None and not self.building
 
     @property
     def root(self) -> bytes:
@@ -81,19 +106,16 @@ class Replica:
             self.halted = why
             self.metrics.halted.set(1)
             log.error("halted", why=why)
-            for waiter in self._waiters.values():
-                if not waiter.done():
-                    waiter.set_exception(GroupVoid("this node has halted"))
-            self._waiters.clear()
+            self.waiters.end("this node has halted")
             self.on_halt()
-            self._announce()
+            self.announce()
 
     # -- following
 
     def take(self, placed: list[Placed]) -> None:
         """Applies groups in order. Raises `Divergence`; a storage error leaves the store as it was."""
         results: list[tuple[bytes, Result | GroupVoid]] = []
-        before = (self.state, dict(self.nodes), self.opened)
+        before = (self.state, dict(self.nodes), self.opened, self.charter)
         try:
             for group in placed:
                 if group.position <= self.position:
@@ -102,29 +124,84 @@ class Replica:
                     raise Divergence(f"position {self.position + 1} is missing from the log")
                 elif group.position == 0:
                     self._open_era(group)
+                elif self.rules > self.knows:
+                    raise Divergence(f"rules {self.rules} are in force, this build knows {self.knows}: update it")
                 else:
                     results += self._group(group)
+                    if group.position % landmarks.EVERY == 0:
+                        self._mark(group)
+            if self._changed:
+                self.store.put_log_state(self.state, self.nodes, self._changed & set(self.nodes))
             self.store.commit()
         except BaseException:
             self.store.discard()
-            self.state, self.nodes, self.opened = before
+            self._erased, self._shredded = [], False
+            self.state, self.nodes, self.opened, self.charter = before
             raise
+        finally:
+            self._changed = set()
         if self.cosigning.verdict or self.cosigning.excluded:
             self.cosigning.keep_evidence()
         if self.cosigning.verdict:
             self.halt(self.cosigning.verdict)
+        if self._shredded:
+            erased, self._erased, self._shredded = self._erased, [], False
+            self.on_erased(erased)
+        if self._retired:
+            self.halt("the root has given this node's name other keys")
         for frame, result in results:
-            self._tell(frame, result)
+            self.waiters.tell(frame, result)
         self.metrics.position.set(self.position)
         self.metrics.size.set(self.state.size)
-        self._announce()
+        self.announce()
+
+    def _mark(self, group: Placed) -> None:
+        """A landmark here, and raw groups that are over 30 days old are forgotten."""
+        found = landmarks.of(self.genesis.ledger, group.group, self.root, self.state, self.nodes)
+        self.store.put_landmark(group.position, Vouched(found.to_bytes(), {}).to_bytes(), landmarks.KEPT)
+        self.store.drop_groups(self.state.log_time - _GROUPS_KEPT, _clock_of, 4 * landmarks.EVERY)
+
+    def landmarks(self) -> list[Vouched]:
+        """The newest, oldest first; with the newest that enough nodes signed, however long ago."""
+        vouched = self.store.vouched()
+        kept = [Vouched.from_own(data) for data in (*self.store.landmarks(), *([] if vouched is None else [vouched]))]
+        by_position = {one.landmark.position: one for one in kept}
+        return [by_position[position] for position in sorted(by_position)]
+
+    def keep_signatures(self, found: Vouched) -> None:
+        self.store.put_landmark(found.landmark.position, found.to_bytes(), landmarks.KEPT)
+        if found.signers(self.charter) >= self.charter.enough:
+            self._put_vouched(found)
+        self.store.commit()
+
+    def vouch(self, found: Vouched) -> None:
+        """Keeps a landmark that enough nodes signed until there is a newer one: without it nobody could start anew."""
+        self._put_vouched(found)
+        self.store.commit()
+
+    def _put_vouched(self, found: Vouched) -> None:
+        data = self.store.vouched()
+        if data is None or Vouched.from_own(data).landmark.position < found.landmark.position:
+            self.store.put_vouched(found.to_bytes())
+
+    # -- from peers, where the log no longer reaches back
+
+    @property
+    def fetched(self) -> int:
+        """How many entries are here, applied from the log or fetched."""
+        return self.state.size if self.fetching is None else self.fetching
 
     def _compare(self, group: Placed) -> None:
-        if self.store.group(group.position) != group.group:
+        known, (anchor, _, digest) = self.store.group(group.position), self.store.anchor()
+        if known is None and group.position == anchor and sha256(group.group) == digest:
+            return
+        if known != group.group:
             raise Divergence(f"the log holds another group at position {group.position} than was applied")
 
     def _open_era(self, group: Placed) -> None:
         opening = check_opening(self.genesis, group.group)
+        if opening.size:
+            raise Divergence("an era that goes on is entered before its log is followed")
         self.state, self.nodes = order.start(self.genesis, opening.era)
         self.opened = True
         self.store.put_group(0, group.group)
@@ -138,7 +215,7 @@ class Replica:
             received = group_from_bytes(placed.group)
         except Malformed as error:
             return self._void(None, f"malformed: {error}")
-        node = order.author(self.genesis, self.nodes, received.group)
+        node = order.author(self.charter, self.nodes, received.group)
         why = order.void_because(self.genesis, before, node, received.group)
         if not why and not received.group.holds(received.frames):
             why = "its entries are not those that were signed"
@@ -150,18 +227,30 @@ class Replica:
         results = self._entries(placed.position, received)
         if received.group.header.node != self.own:  # another node's skip says nothing of our own copy
             results = [(f, r) for f, r in results if isinstance(r, Result) and r.skipped is None]
+        self._changed |= {received.group.header.node} | self._recast()
         self.state, closed = order.end_of_group(self.state, before, not received.entries)
         if closed:
             self.cosigning.close(self.state.size, self.store.root(self.state.size))
         self.cosigning.receive(received.group.header)
-        self.store.put_log_state(self.state, self.nodes, {received.group.header.node})
+        if received.group.header.node != self.own:
+            self.clock_watch.hear(received.group.header.node, received.group.header.clock)
         return results
+
+    def _recast(self) -> set[bytes]:
+        """After a group's entries: the node set that the root has set by them, from the next group on."""
+        charter = self.store.charter(self.genesis)
+        if charter == self.charter:
+            return set()
+        before, self.charter = set(self.nodes), charter
+        self.nodes = order.recast(self.genesis, charter, self.nodes, self.state.log_time)
+        self.store.drop_nodes(before - set(self.nodes))
+        self._retired |= self.own in before - set(self.nodes)
+        return set(self.nodes) - before
 
     def _void(self, received: ReceivedGroup | None, why: str) -> list[tuple[bytes, Result | GroupVoid]]:
         log.warning("void group", position=self.position, why=why)
         self.metrics.void_groups.inc()
-        changed = set() if received is None else {received.group.header.node} & set(self.nodes)
-        self.store.put_log_state(self.state, self.nodes, changed)
+        self._changed |= {self.own} if received is None else {received.group.header.node}
         if received is None or received.group.header.node != self.own:
             return []
         return [(frame, GroupVoid(why)) for frame in received.frames]
@@ -170,7 +259,7 @@ class Replica:
         stalled = order.stalled(self.state.log_time, received.group)
         results: list[tuple[bytes, Result | GroupVoid]] = []
         for message, frame in zip(received.entries, received.frames, strict=True):
-            moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled)
+            moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled, self._announced)
             try:
                 results.append((frame, self._entry(position, message, moment)))
             except Skipped as skipped:
@@ -194,6 +283,9 @@ class Replica:
         self.store.put_facts(applied.effects)
         accepted = applied.outcome is Outcome.ACCEPTED
         self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts, accepted)
+        if accepted and isinstance(entry.header.body, Shred):
+            self._erased += self.store.shred(entry.header.body.carnet_id)
+            self._shredded = True
         self.state = replace(self.state, size=self.state.size + 1)
         self.metrics.outcomes.labels(applied.outcome.name).inc()
         return Result(moment.index, applied.outcome, applied.facts)
@@ -212,7 +304,7 @@ class Replica:
     def judge(self, message: ledger_pb2.Entry) -> Applied | Known:
         """What `apply` would say now; remembers the signatures it checked. Raises `Skipped`, `Malformed`."""
         stalled = self.clock() > self.state.log_time + order.STALLED
-        moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled)
+        moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled, self._announced)
         checked: list[tuple[bytes, bytes, bytes]] = []
 
         def check(public: bytes, signature: bytes, signed: bytes) -> bool:
@@ -226,24 +318,7 @@ class Replica:
 
     # -- waiting
 
-    def expect(self, frame: bytes) -> "asyncio.Future[Result]":
-        """Resolved when the log brings an entry with this frame hash; shared by all who wait for it."""
-        found = self._waiters.get(frame)
-        if found is None or found.done():
-            found = asyncio.get_running_loop().create_future()
-            self._waiters[frame] = found
-        return found
-
-    def _tell(self, frame: bytes, result: Result | GroupVoid) -> None:
-        waiter = self._waiters.pop(frame, None)
-        if waiter is None or waiter.done():
-            return
-        if isinstance(result, GroupVoid):
-            waiter.set_exception(result)
-        else:
-            waiter.set_result(result)
-
-    def _announce(self) -> None:
+    def announce(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
 
@@ -260,3 +335,11 @@ class Replica:
     def tail(self, position: int) -> Iterator[tuple[int, bytes]]:
         """This replica's own groups from a position on, to refill a core."""
         return self.store.groups(position)
+
+
+def _clock_of(group: bytes) -> int:
+    """A group's own reading; one that is not a group goes with its neighbours."""
+    try:
+        return group_from_bytes(group).group.header.clock
+    except Malformed:
+        return 0

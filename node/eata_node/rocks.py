@@ -7,21 +7,38 @@ bound or they run past their prefix.
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
 
 
 class DamagedError(OSError):
     """RocksDB refused to open or read: the disk does not hold what was written."""
 
 
+# What a disk or a system refuses for a while; anything else says that the files are not what was written.
+_PASSING = (
+    "/LOCK", "No space", "Read-only", "Permission denied", "Input/output error", "Too many open files", "Cannot allocate",
+    "Disk quota",
+)  # fmt: skip
+
+
 def _reason(what: str, error: Exception) -> OSError:
-    """Corruption is damage; a held lock, a full disk or missing rights are not."""
+    """Damage is healed by a new store; a held lock, a full or failing disk or missing rights are not."""
     text = f"{what}: {error}"
-    damaged = "Corruption" in str(error) or "checksum" in str(error)
-    return DamagedError(text) if damaged else OSError(text)
+    passing = "Corruption" not in text and any(sign in text for sign in _PASSING)
+    return OSError(text) if passing else DamagedError(text)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """RocksDB's own exception as `OSError`, or as `DamagedError`."""
+    try:
+        yield
+    except Exception as error:
+        raise _reason(what, error) from error
 
 
 def hold(folder: Path) -> int:
@@ -59,7 +76,7 @@ class Rocks:
             raise _reason(f"cannot open {path.name}", error) from error
 
     def get(self, family: str, key: bytes) -> bytes | None:
-        try:
+        try:  # the hot path: no context manager
             value: bytes | None = self._families[family].get(key)
         except Exception as error:
             raise _reason(f"cannot read {family}", error) from error
@@ -102,21 +119,37 @@ class Rocks:
         return Batch(self._handles)
 
     def write(self, batch: "Batch") -> None:
-        self._db.write(batch.raw)
+        with _told("cannot write"):
+            self._db.write(batch.raw)
 
     def sync(self) -> None:
         """fsyncs the write-ahead log; releases the GIL, so call it in a thread."""
-        self._db.flush_wal(True)
+        with _told("cannot sync"):
+            self._db.flush_wal(True)
 
     def flush(self) -> None:
         """Writes memtables to SST files."""
-        for store in self._families.values():
-            store.flush()
+        with _told("cannot flush"):
+            for store in self._families.values():
+                store.flush()
+
+    def copy(self, to: Path) -> None:
+        """A store of its own at `to`, with everything that was written. Holds the GIL for a flush."""
+        with _told(f"cannot copy to {to.name}"):
+            Checkpoint(self._db).create_checkpoint(str(to))
+
+    def compact(self, family: str) -> None:
+        """Rewrites a family without what was deleted; its write-ahead log goes with the flush."""
+        self.flush()
+        self._families[family].compact_range(None, None)
 
     def close(self) -> None:
+        """What could not be written was told when it was tried; the store is let go of all the same."""
         self._families.clear()
         self._handles.clear()
-        self._db.close()
+        with suppress(Exception):
+            self._db.close()
+        del self._db
 
 
 class Batch:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.facts import Facts
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
 from eata_ledger.proof.entry import PAYLOAD_TYPE, Header
 from eata_ledger.proof.keys import pae
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.state import Shredded
 
 from eata_node.rocks import DamagedError
 from eata_node.store import FAMILIES, Store
@@ -49,10 +52,18 @@ def _entry(store: Store, index: int) -> None:
         raise DamagedError(f"entry {index} does not read: {error}") from error
     if not good:
         raise DamagedError(f"entry {index} is not what its leaf binds")
+    if leaf.outcome != Outcome.ACCEPTED or _erased(store, header):
+        return
     for number, info in enumerate(header.parts):
         part = store.part(index, number)
         if part is None or sha256(part) != info.digest:
             raise DamagedError(f"part {number} of entry {index} is not what was signed")
+
+
+def _erased(store: Store, header: Header) -> bool:
+    """Its carnet was erased: no part need be there."""
+    carnet_id = getattr(header.body, "carnet_id", None)
+    return carnet_id is not None and Facts(store).get(Shredded, carnet_id) is not None
 
 
 def _tree(store: Store, size: int) -> Iterator[None]:

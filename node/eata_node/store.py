@@ -4,18 +4,23 @@ The engine is the durable truth, so these writes need no fsync of their own; all
 into one WriteBatch.
 """
 
-from collections.abc import Iterator
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from eata_ledger.encoding import Value
+from eata_ledger.facts import Facts, key_of
 from eata_ledger.order import LogState, NodeState
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import REGISTRY, Body
+from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Commit
 from eata_ledger.proof.entry import Entry, Header, Signed
+from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
+from eata_ledger.state import CharterFact, Shredded, charter_of
 
 from eata_node import views
 from eata_node.rocks import Batch, Rocks, u64
@@ -29,6 +34,12 @@ _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
 _VIEWS_KEPT = b"views"
+_LANDMARK = b"landmark/"
+_VOUCHED = b"vouched"
+_ANCHOR = b"anchor"
+_FETCHING = b"fetching"
+_FACTS_KEPT = 20_000  # in memory, about 4 MB
+ORPHANED = "orphaned"  # beside the store: one that knew more than the era that came after it
 
 
 def _pair(value: Value) -> Signed:
@@ -61,6 +72,12 @@ class StoredCheckpoint(Record):
     signatures: tuple[Signed, ...] = f(array(_SIGNED, 64))
 
 
+def set_aside(folder: Path, name: str = "damaged") -> None:
+    """A store becomes evidence beside the new one; only the newest evidence of a name is kept."""
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "store").rename(folder / name)
+
+
 def _fact_key(family: int, key: bytes) -> bytes:
     return bytes([family]) + key
 
@@ -68,25 +85,39 @@ def _fact_key(family: int, key: bytes) -> bytes:
 class Store:
     """One replica's RocksDB. One process per folder: RocksDB holds a lock on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._rocks = Rocks(folder / "store", FAMILIES)
-        self._pending: dict[tuple[str, bytes], bytes] = {}
+    def __init__(self, rocks: Rocks) -> None:
+        self._rocks = rocks
+        self._pending: dict[tuple[str, bytes], bytes | None] = {}
+        self._kept: dict[bytes, bytes | None] = {}  # facts as RocksDB has them: most entries read the same few
         self._complete_views()
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        return cls(Rocks(folder / "store", FAMILIES))
 
     # -- one batch at a time: reads see what the batch will hold
 
     def put(self, family: str, key: bytes, value: bytes) -> None:
         self._pending[family, key] = value
 
+    def drop(self, family: str, key: bytes) -> None:
+        self._pending[family, key] = None
+
     def _get(self, family: str, key: bytes) -> bytes | None:
-        found = self._pending.get((family, key))
-        return self._rocks.get(family, key) if found is None else found
+        if (family, key) in self._pending:
+            return self._pending[family, key]
+        return self._rocks.get(family, key)
 
     def commit(self) -> None:
         """Everything put since the last commit, at once."""
         batch: Batch = self._rocks.batch()
         for (family, key), value in self._pending.items():
-            batch.put(family, key, value)
+            if family == FACTS:
+                self._kept.pop(key, None)
+            if value is None:
+                batch.delete(family, key)
+            else:
+                batch.put(family, key, value)
         self._rocks.write(batch)
         self._pending.clear()
 
@@ -97,7 +128,14 @@ class Store:
 
     def get(self, family: int, key: bytes) -> bytes | None:
         """The `Reader` that `apply` takes."""
-        return self._get(FACTS, _fact_key(family, key))
+        name = _fact_key(family, key)
+        if (FACTS, name) in self._pending:
+            return self._pending[FACTS, name]
+        if name not in self._kept:
+            if len(self._kept) >= _FACTS_KEPT:
+                self._kept.clear()
+            self._kept[name] = self._rocks.get(FACTS, name)
+        return self._kept[name]
 
     def put_facts(self, effects: dict[tuple[int, bytes], bytes]) -> None:
         for (family, key), value in effects.items():
@@ -110,6 +148,10 @@ class Store:
         high = high[:-1] + bytes([high[-1] + 1])
         for key, value in self._rocks.scan(FACTS, low, high):
             yield key[1:], value
+
+    def charter(self, genesis: Genesis) -> Charter:
+        """Root and node set as the facts here have them."""
+        return charter_of(genesis, Facts(self).get(CharterFact, b""))
 
     # -- log state
 
@@ -128,6 +170,10 @@ class Store:
         for node in changed:
             self.put(META, _NODE + node, nodes[node].to_bytes())
 
+    def drop_nodes(self, gone: set[bytes]) -> None:
+        for node in gone:
+            self.drop(META, _NODE + node)
+
     def put_group(self, position: int, group: bytes) -> None:
         self.put(GROUPS, u64(position), group)
 
@@ -145,7 +191,9 @@ class Store:
         self.put(ENTRIES, u64(index), stored.to_bytes())
         if accepted:
             self._put_views(index, entry.header.body, facts)
-        for n, part in enumerate(entry.parts):
+        elif isinstance(entry.header.body, Commit):
+            self.put(VIEWS, views.refused_of(entry.header.body.carnet_id) + u64(index), b"")
+        for n, part in enumerate(entry.parts if accepted else ()):  # what was refused nobody reads
             self.put(PARTS, u64(index) + n.to_bytes(2, "big"), part)
         for level, number, digest in merkle.append(self.tree_node, index, leaf):
             self.put(TREE, bytes([level]) + u64(number), digest)
@@ -178,9 +226,9 @@ class Store:
         for key, value in self._rocks.scan_back(VIEWS, prefix, prefix + u64(before)):
             yield int.from_bytes(key[-8:], "big"), value
 
-    def registrations(self) -> Iterator[int]:
-        """Indexes of accepted registry entries, ascending."""
-        for key, _ in self._rocks.scan(META, _REGISTRATION, _REGISTRATION[:-1] + b"0"):
+    def registrations(self, low: int = 0) -> Iterator[int]:
+        """Indexes of accepted registry entries from `low` on, ascending."""
+        for key, _ in self._rocks.scan(META, _REGISTRATION + u64(low), _REGISTRATION[:-1] + b"0"):
             yield int.from_bytes(key[len(_REGISTRATION) :], "big")
 
     def entry(self, index: int) -> StoredEntry | None:
@@ -199,6 +247,30 @@ class Store:
     def part(self, index: int, number: int) -> bytes | None:
         return self._get(PARTS, u64(index) + number.to_bytes(2, "big"))
 
+    def shred(self, carnet_id: int) -> list[bytes]:
+        """Drops every sealed part of a carnet's entries; returns the digests of its documents."""
+        prefix, documents = views.of_carnet(carnet_id), []
+        fresh = [key[-8:] for (family, key) in self._pending if family == VIEWS and key.startswith(prefix)]
+        indexes = {index for index, _ in self.view(prefix)} | {int.from_bytes(key, "big") for key in fresh}
+        for index in indexes:
+            stored = self.entry(index)
+            assert stored is not None, "views name entries that exist"
+            header = Header.from_bytes(stored.header)
+            for number in range(len(header.parts)):
+                self.drop(PARTS, u64(index) + number.to_bytes(2, "big"))
+            if isinstance(header.body, Attach):
+                documents.append(header.body.blob)
+        return documents
+
+    def forget_erased(self) -> None:
+        """Makes erased parts leave the disk, not just the index; call it in a thread."""
+        self._rocks.compact(PARTS)
+
+    def attached(self, digest: bytes) -> bool:
+        """Some carnet has this document, and has not been erased."""
+        carnets = (views.Mention.from_bytes(data).carnet_id for _, data in self.view(views.of_blob(digest)))
+        return any(self.get(int(Shredded.FAMILY), key_of(carnet_id)) is None for carnet_id in carnets)
+
     def tree_node(self, level: int, number: int) -> bytes:
         found = self._get(TREE, bytes([level]) + u64(number))
         if found is None:
@@ -207,6 +279,65 @@ class Store:
 
     def root(self, size: int) -> bytes:
         return merkle.root(self.tree_node, size)
+
+    # -- landmarks, and what a replica without the whole log knows instead
+
+    def put_landmark(self, position: int, landmark: bytes, kept: int) -> None:
+        self.put(META, _LANDMARK + u64(position), landmark)
+        known = {key for key, _ in self._rocks.scan(META, _LANDMARK, _LANDMARK[:-1] + b"0")}
+        for key in sorted(known | {_LANDMARK + u64(position)})[:-kept]:
+            self.drop(META, key)
+
+    def landmarks(self) -> list[bytes]:
+        """The newest, oldest first."""
+        return [landmark for _, landmark in self._rocks.scan(META, _LANDMARK, _LANDMARK[:-1] + b"0")]
+
+    def put_vouched(self, landmark: bytes) -> None:
+        """The newest that enough nodes signed: it stays when newer ones, which too few sign, have pushed it out."""
+        self.put(META, _VOUCHED, landmark)
+
+    def vouched(self) -> bytes | None:
+        return self._get(META, _VOUCHED)
+
+    def begin_era(self, nodes: set[bytes]) -> None:
+        """Forgets what only the log of the era before told: groups, landmarks, checkpoints, nodes' states."""
+        for family in (GROUPS, CHECKPOINTS):
+            for key, _ in self._rocks.scan(family, b"", b"\xff" * 9):
+                self.drop(family, key)
+        for key, _ in self._rocks.scan(META, _LANDMARK, _LANDMARK[:-1] + b"0"):
+            self.drop(META, key)
+        self.drop(META, _FINAL)
+        self.drop(META, _VOUCHED)
+        self.drop_nodes(nodes)
+
+    def put_anchor(self, position: int, size: int, digest: bytes) -> None:
+        """Where this store began to follow: a position whose group it has only the SHA-256 of."""
+        self.put(META, _ANCHOR, u64(position) + u64(size) + digest)
+
+    def anchor(self) -> tuple[int, int, bytes]:
+        """(position, size there, SHA-256 of its group); (-1, 0, b"") for a store that followed from the era's opening."""
+        data = self._get(META, _ANCHOR)
+        if data is None:
+            return -1, 0, b""
+        return int.from_bytes(data[:8], "big"), int.from_bytes(data[8:16], "big"), data[16:]
+
+    def put_fetching(self, size: int | None) -> None:
+        """How many entries were fetched from peers so far; None once the store stands at a landmark."""
+        if size is None:
+            self.drop(META, _FETCHING)
+        else:
+            self.put(META, _FETCHING, u64(size))
+
+    def fetching(self) -> int | None:
+        data = self._get(META, _FETCHING)
+        return None if data is None else int.from_bytes(data, "big")
+
+    def drop_groups(self, before_clock: int, clock_of: Callable[[bytes], int], most: int) -> None:
+        """Forgets raw groups from the oldest on while they are older than that, never the era's opening."""
+        for key, group in itertools.islice(self._rocks.scan(GROUPS, u64(1), b"\xff" * 9), most):
+            if clock_of(group) >= before_clock:
+                return
+            self.drop(GROUPS, key)
 
     # -- checkpoints
 
@@ -229,6 +360,10 @@ class Store:
     def everything(self, family: str) -> Iterator[tuple[bytes, bytes]]:
         """All committed pairs of a column family, checksums verified."""
         return self._rocks.scan(family, b"", b"\xff" * 64)
+
+    def copy(self, to: Path) -> None:
+        """A whole store at `to`, as of the last commit; hard links where the file system allows."""
+        self._rocks.copy(to)
 
     def sync(self) -> None:
         self._rocks.sync()

@@ -14,7 +14,8 @@ from eata_ledger.state import Chain
 from eata_ledger.wire import entry_to_proto
 
 from eata_node.proposer import Overloaded, Proposer
-from eata_node.replica import GroupVoid, Replica
+from eata_node.replica import Replica
+from eata_node.results import GroupVoid
 
 _LOOK_SECONDS = 2.0
 _TURN_SECONDS = 5.0
@@ -25,7 +26,11 @@ class Ticking:
 
     def __init__(self, replica: Replica, proposer: Proposer, key: SigningKey, genesis: Genesis) -> None:
         self._replica, self._proposer, self._key, self._genesis = replica, proposer, key, genesis
-        self._turn = sorted(genesis.by_id).index(key.id)
+
+    @property
+    def _turn(self) -> int:
+        """This node's place among the nodes of today."""
+        return sum(node < self._key.id for node in self._replica.charter.by_id)
 
     def _due(self) -> int | None:
         """The day whose tick has not been given, None if it has."""

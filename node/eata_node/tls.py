@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import grpc
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from eata_node.config import write_secret
+from eata_node.config import write_durable, write_secret
 
 _DAYS = 825
 # Loopback must not go through a proxy of the environment; large groups must fit.
@@ -43,15 +44,24 @@ class Identity:
         pairs = [(self.key, self.certificate)]
         return grpc.ssl_server_credentials(pairs, self.authority if require_client else None, require_client)
 
-    def channel(self, address: str) -> grpc.aio.Channel:
+    def channel(self, address: str, options: tuple[tuple[str, int], ...] = CHANNEL_OPTIONS) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
-        return grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(address, credentials, options=options)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+@lru_cache(maxsize=256)
+def public_key_of(pem: bytes) -> bytes:
+    """The uncompressed P-256 point (65 bytes) of a certificate, empty for another kind of key."""
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return b""
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
 
 def _name(common: str) -> x509.Name:
@@ -86,13 +96,15 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         write_secret(self._folder / "ca.key", _pem(key))
-        (self._folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        write_durable(self._folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
 
-    def admit(self, common: str, folder: Path) -> None:
-        """Writes tls.key, tls.pem and ca.pem for a member; it is reached on loopback."""
+    def admit(
+        self, common: str, folder: Path, lives: timedelta = timedelta(days=_DAYS), host: str = "localhost"
+    ) -> None:  # fmt: skip
+        """Writes tls.key, tls.pem and ca.pem for a member; it is reached on loopback, or as `host`."""
         folder.mkdir(parents=True, exist_ok=True)
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost"), x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(common))
@@ -100,7 +112,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=_DAYS))
+            .not_valid_after(now + lives)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -109,5 +121,5 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         write_secret(folder / "tls.key", _pem(key))
-        (folder / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (folder / "ca.pem").write_bytes((self._folder / "ca.pem").read_bytes())
+        write_durable(folder / "tls.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        write_durable(folder / "ca.pem", (self._folder / "ca.pem").read_bytes())

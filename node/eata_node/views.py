@@ -6,7 +6,7 @@ from typing import Self
 
 from eata_ledger.encoding import decode_own
 from eata_ledger.facts import Facts, Reader
-from eata_ledger.proof.bodies import Body, Disagree, EntryType
+from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType
 from eata_ledger.state import Carnet, Office, of_territory
 
 # What an issuer is told of: its own acts, the holder's requests, and transactions (N-07).
@@ -42,6 +42,16 @@ def in_territory(code: str) -> bytes:
     return b"t" + of_territory(code)
 
 
+def of_blob(digest: bytes) -> bytes:
+    """A document that some carnet has attached."""
+    return b"b" + digest
+
+
+def refused_of(carnet_id: int) -> bytes:
+    """Commits of a carnet that the rules refused."""
+    return b"r" + carnet_id.to_bytes(8, "big")
+
+
 def of_issuer(code: str) -> bytes:
     return b"i" + of_territory(code)
 
@@ -53,6 +63,8 @@ def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, by
         return
     mention = Mention(carnet_id, body.TYPE).to_bytes()
     yield of_carnet(carnet_id), mention
+    if isinstance(body, Attach):
+        yield of_blob(body.blob), mention
     known = Facts(reader)
     carnet = known.get(Carnet, carnet_id)
     assert carnet is not None, "an accepted entry names a carnet that exists"

@@ -9,7 +9,7 @@ import grpc.aio
 import structlog
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
-from eata_node.engine.interface import Appended, Head, Placed
+from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
 
 _PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 R = TypeVar("R")
@@ -21,8 +21,11 @@ class EmbeddedEngine:
     """Keeps the `Engine` contract over gRPC. `tail(position)` yields this replica's own groups from there."""
 
     def __init__(self, channel: grpc.aio.Channel, tail: Tail) -> None:
+        self._channel, self._tail = channel, tail
         self._stub = node_pb2_grpc.LogEngineStub(channel)
-        self._tail = tail
+
+    async def close(self) -> None:
+        await self._channel.close()
 
     async def append(self, node: bytes, lane: int, n: int, group: bytes) -> Appended:
         request = node_pb2.AppendRequest(node=node, lane=lane, n=n, group=group)
@@ -47,6 +50,8 @@ class EmbeddedEngine:
             async for batch in self._stub.Follow(node_pb2.FollowRequest(from_position=from_position)):
                 yield [Placed(placed.position, placed.group) for placed in batch.groups]
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.OUT_OF_RANGE:
+                raise MustBootstrap(error.details() or "") from None
             log.warning("following interrupted", code=error.code().name)
             await asyncio.sleep(0.1)
 
@@ -78,8 +83,24 @@ class EmbeddedEngine:
             yield node_pb2.PositionedBatch(groups=batch)
 
     async def head(self) -> Head:
-        reply = await self._stub.Head(node_pb2.HeadRequest(), timeout=2)
-        return Head(reply.head, reply.era, reply.state, reply.leader, reply.engine)
+        try:
+            reply = await self._stub.Head(node_pb2.HeadRequest(), timeout=2)
+        except grpc.aio.AioRpcError as error:
+            raise EngineDown(error.code().name) from None
+        return Head(reply.head, reply.era, reply.state, reply.leader, reply.engine, reply.opening)
+
+    async def compact(self, before: int) -> None:
+        try:
+            await self._stub.Compact(node_pb2.CompactRequest(before=before), timeout=30)
+        except grpc.aio.AioRpcError as error:
+            raise EngineDown(error.code().name) from None
+
+    async def room(self) -> Room:
+        """The core has no quota of its own: its disk is the limit, and a full one ends it."""
+        return Room()
+
+    async def make_room(self) -> None:
+        """RocksDB does that itself."""
 
     async def lanes(self, node: bytes) -> dict[int, tuple[int, bytes]]:
         reply = await self._patiently(lambda: self._stub.Lanes(node_pb2.LanesRequest(node=node), timeout=5))

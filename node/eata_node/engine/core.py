@@ -5,7 +5,6 @@ then shown to followers.
 """
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import grpc
 import structlog
-from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.group import MAX_GROUP
@@ -21,7 +19,8 @@ from eata_ledger.wire import group_from_bytes
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
 from eata_node.engine.era import check_opening
-from eata_node.engine.log_store import LaneHead, LogStore
+from eata_node.engine.log_store import LogDisk, LogStore
+from eata_node.engine.tip import LaneHead
 from eata_node.guarding import Context, require_node
 from eata_node.rocks import DamagedError
 from eata_node.tls import SERVER_OPTIONS, Identity
@@ -48,10 +47,9 @@ class Core(node_pb2_grpc.LogEngineServicer):
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
-        self._recent: deque[tuple[int, bytes]] = deque()
+        self._recent: dict[int, bytes] = {}  # by position, the oldest first, without a gap
         self._recent_bytes = 0
         self._stopping = False
-        self._names = {f"node:{node.name}" for node in genesis.nodes}
         self.damaged = asyncio.Event()
         self._durable = store.head if store.live else -1
         self._reported: set[str] = set()
@@ -80,7 +78,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
         while self._queue:
             waiting = self._queue.popleft()
             lane = (waiting.node, waiting.lane)
-            there = lanes.get(lane) or self._store.lanes.get(lane) or LaneHead(0, b"", -1)
+            there = lanes.get(lane) or self._store.tip.lanes.get(lane) or LaneHead(0, b"", -1)
             if waiting.group == there.group:  # sent again: the same place
                 taken.append((waiting, there.position))
             elif waiting.n != there.n + 1:
@@ -92,7 +90,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
                 groups.append(waiting.group)
         if groups:
             self._store.write(groups)
-            head, chain = self._store.head, self._store.chain
+            head, chain = self._store.head, self._store.tip.chain
             await asyncio.to_thread(self._store.sync, head, chain)
             self._remember(head - len(groups) + 1, groups)
             self._durable = head
@@ -104,10 +102,10 @@ class Core(node_pb2_grpc.LogEngineServicer):
     def _remember(self, first: int, groups: list[bytes]) -> None:
         """The newest groups in memory, at most 32 MiB, for followers that are nearly there."""
         for position, group in enumerate(groups, first):
-            self._recent.append((position, group))
+            self._recent[position] = group
             self._recent_bytes += len(group)
         while self._recent_bytes > _RECENT_BYTES:
-            self._recent_bytes -= len(self._recent.popleft()[1])
+            self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))))
 
     @staticmethod
     def _answer(waiting: _Waiting, reply: node_pb2.AppendReply) -> None:
@@ -123,7 +121,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Append(  # noqa: N802
         self, request: node_pb2.AppendRequest, context: Context
     ) -> node_pb2.AppendReply:
-        await require_node(context, self._names)
+        await require_node(context, self._store.tip.nodes)
         if not self._store.live:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "RECOVERING: the log waits for its replicas")
         try:
@@ -139,8 +137,8 @@ class Core(node_pb2_grpc.LogEngineServicer):
         if len(request.group) > MAX_GROUP:
             raise Malformed("the group is larger than 1 MiB")
         group = group_from_bytes(request.group).group
-        record = self._genesis.by_id.get(request.node)
-        if record is None or not group.genuine(record.key(Purpose.GROUP)):
+        key = self._store.tip.group_keys.get(request.node)
+        if key is None or not self._store.tip.may_append(request.node) or not group.genuine(key):
             raise Malformed("the group is not signed by a registered node")
         if (group.header.node, group.header.lane, group.header.n) != (request.node, request.lane, request.n):
             raise Malformed("the group is for another lane")
@@ -148,8 +146,10 @@ class Core(node_pb2_grpc.LogEngineServicer):
     async def Follow(  # noqa: N802
         self, request: node_pb2.FollowRequest, context: Context
     ) -> AsyncIterator[node_pb2.PositionedBatch]:
-        await require_node(context, self._names)
+        await require_node(context, self._store.tip.nodes)
         position = request.from_position
+        if position < self._store.first:
+            await context.abort(grpc.StatusCode.OUT_OF_RANGE, f"the log begins at position {self._store.first}")
         while True:
             moved = self._moved
             try:
@@ -177,38 +177,46 @@ class Core(node_pb2_grpc.LogEngineServicer):
     def _source(self, position: int) -> Iterator[tuple[int, bytes]]:
         if position > self._durable:
             return iter(())
-        if self._recent and self._recent[0][0] <= position:
-            return itertools.islice(self._recent, position - self._recent[0][0], None)
+        if position in self._recent:
+            return ((place, self._recent[place]) for place in range(position, self._durable + 1))
         return self._store.read(position, self._durable + 1)
 
     async def Head(  # noqa: N802
         self, request: node_pb2.HeadRequest, context: Context
     ) -> node_pb2.HeadReply:
-        await require_node(context, self._names | {"node:core"})
+        await require_node(context, self._store.tip.nodes, also="node:core")
         opening = self._store.get(0)
         era = check_opening(self._genesis, opening) if opening else None
         mark = self._store.mark
         return node_pb2.HeadReply(
             head=self._durable if self._store.live else self._store.head, era=era.era if era else 0,
             era_id=era.id if era else b"", state=self.state, wanted=-1 if mark is None else mark.position,
-            leader=self._name, engine="embedded",
+            leader=self._name, engine="embedded", opening=opening or b"",
         )  # fmt: skip
 
     async def Lanes(  # noqa: N802
         self, request: node_pb2.LanesRequest, context: Context
     ) -> node_pb2.LanesReply:
-        await require_node(context, self._names)
+        await require_node(context, self._store.tip.nodes)
         found = [
             node_pb2.Lane(lane=lane, n=head.n, group=head.group)
-            for (node, lane), head in self._store.lanes.items()
+            for (node, lane), head in self._store.tip.lanes.items()
             if node == request.node
         ]
         return node_pb2.LanesReply(lanes=found)
 
+    async def Compact(  # noqa: N802
+        self, request: node_pb2.CompactRequest, context: Context
+    ) -> node_pb2.CompactReply:
+        await require_node(context, self._store.tip.nodes)
+        if self._store.live and request.before <= self._durable:
+            self._store.compact(request.before)
+        return node_pb2.CompactReply()
+
     async def Refill(  # noqa: N802
         self, request_iterator: AsyncIterator[node_pb2.PositionedBatch], context: Context
     ) -> node_pb2.RefillReply:
-        node = await require_node(context, self._names)
+        node = await require_node(context, self._store.tip.nodes)
         async for batch in request_iterator:
             for placed in batch.groups:
                 if not self._store.live:
@@ -226,7 +234,7 @@ class Core(node_pb2_grpc.LogEngineServicer):
     def _maybe_live(self) -> None:
         """With a good mark: once it is reached. Without: once every replica has brought what it has."""
         sure = self._store.reached and self._store.mark_certain
-        all_here = len(self._reported) == len(self._genesis.nodes)
+        all_here = len(self._reported) == len({node.name for node in self._store.tip.nodes})
         if sure or (all_here and self._store.head >= 0 and (self._store.mark is None or self._store.reached)):
             self._store.go_live()
             self._durable = self._store.head
@@ -238,7 +246,7 @@ class CoreServer:
     """The core with its disk and its door. Every follower's call ends when it stops."""
 
     def __init__(self, folder: Path, genesis: Genesis, address: str) -> None:
-        self._store = LogStore(folder, genesis)
+        self._store = LogStore(LogDisk(folder), genesis)
         if self._store.evidence or not self._store.live:
             log.error("the log is not whole; waiting for replicas", evidence=self._store.evidence)
         self._core = Core(self._store, genesis, "core")

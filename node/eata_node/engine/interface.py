@@ -25,13 +25,34 @@ class Appended:
 
 @dataclass(frozen=True)
 class Head:
-    """The newest position (-1: empty), the era, and who leads."""
+    """The newest position (-1: empty), the era with its opening as stored (empty: none), and who leads."""
 
     position: int
     era: int
     state: str
     leader: str
     engine: str
+    opening: bytes = b""
+
+
+class EngineDown(Exception):
+    """The engine has no quorum, or nobody of it answers: ask again."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes the log takes and bytes it may take; a quota of 0 is no quota."""
+
+    used: int = 0
+    quota: int = 0
+
+    def full(self, more: int = 0) -> float:
+        """How much is taken once there is so much more, 0 to 1."""
+        return (self.used + more) / self.quota if self.quota else 0.0
+
+
+class MustBootstrap(Exception):
+    """The engine no longer has what this replica needs next: it must start from a snapshot or from its peers."""
 
 
 class Engine(Protocol):
@@ -44,7 +65,19 @@ class Engine(Protocol):
         """Groups from a position on, in order, inclusive; ends on a broken connection."""
 
     async def head(self) -> Head:
-        """The newest durable position."""
+        """The newest durable position. Raises `EngineDown`."""
+
+    async def compact(self, before: int) -> None:
+        """Groups before a position may be forgotten. Raises `EngineDown`."""
+
+    async def room(self) -> Room:
+        """What the log takes now. Raises `EngineDown`."""
+
+    async def make_room(self) -> None:
+        """Gives back what compaction has freed; may block a member of the engine for a moment. Raises `EngineDown`."""
 
     async def lanes(self, node: bytes) -> dict[int, tuple[int, bytes]]:
         """Lane → (n, group) of what the node has in the log."""
+
+    async def close(self) -> None:
+        """Ends the connections."""

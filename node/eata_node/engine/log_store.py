@@ -6,47 +6,55 @@ refilled from the replicas; never is a position used twice.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.wire import group_from_bytes
 from rocksdict import DBRecoveryMode
 
 from eata_node.engine.era import check_opening
-from eata_node.engine.mark import Mark, MarkFile
+from eata_node.engine.mark import File, Mark, MarkFile
+from eata_node.engine.tip import Tip
 from eata_node.rocks import DamagedError, Rocks, hold, u64
 
-_LOG = "log"
+LOG, BASE = "log", "base"
 _END = b"\xff" * 9
-NO_CHAIN = bytes(32)
-
-
-@dataclass(frozen=True)
-class LaneHead:
-    """What stands in a lane; `group` as it was appended."""
-
-    n: int
-    group: bytes
-    position: int
 
 
 def _tune(options: Any) -> None:
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
 
 
+class LogDisk:
+    """Where the log and its head mark lie; one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lock = folder, hold(folder)
+
+    def mark(self) -> MarkFile:
+        return MarkFile(File(self._folder / "head.mark"))
+
+    def open(self) -> Rocks:
+        return Rocks(self._folder / "log", [LOG, BASE], _tune)
+
+    def set_aside(self) -> None:
+        """A log that cannot be trusted is kept as evidence, never written to again."""
+        n = sum(1 for _ in self._folder.glob("damaged-*"))
+        (self._folder / "log").rename(self._folder / f"damaged-{n + 1}")
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+
 class LogStore:
     """Groups 0 to `head`. Not thread-safe but for `sync`."""
 
-    def __init__(self, folder: Path, genesis: Genesis) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._genesis = folder, genesis
+    def __init__(self, disk: LogDisk, genesis: Genesis) -> None:
+        self._disk, self._genesis = disk, genesis
         self.evidence = ""
-        self._lock = hold(folder)
-        self._mark_file = MarkFile(folder / "head.mark")
+        self._mark_file = disk.mark()
         self.mark: Mark | None = self._mark_file.read()
         self.mark_certain = not self._mark_file.damaged
         self.live = False
@@ -58,12 +66,15 @@ class LogStore:
             self.go_live()
 
     def _open(self) -> str:
-        """Reads the whole log; returns why it cannot be trusted, empty if it can."""
-        self.head, self.chain, self.chain_at_mark = -1, NO_CHAIN, b""
-        self.lanes: dict[tuple[bytes, int], LaneHead] = {}
+        """Reads the log from where it has been compacted to; returns why it cannot be trusted, empty if it can."""
+        self.tip, self._base, self.chain_at_mark = Tip(self._genesis), Tip(self._genesis), b""
         try:
-            self._rocks = Rocks(self._folder / "log", [_LOG], _tune)
-            for key, group in self._rocks.scan(_LOG, b"", _END):
+            self._rocks = self._disk.open()
+            kept = self._rocks.get(BASE, b"tip")
+            if kept is not None:
+                self.tip, self._base = (Tip.from_bytes(self._genesis, kept) for _ in range(2))
+                self._look_at_mark()
+            for key, group in self._rocks.scan(LOG, u64(self.head + 1), _END):
                 if key != u64(self.head + 1):
                     raise DamagedError(f"position {self.head + 1} is missing")
                 self._take(group)
@@ -73,31 +84,47 @@ class LogStore:
             return str(error)
         return ""
 
+    @property
+    def head(self) -> int:
+        """The newest position, -1 in an empty log."""
+        return self.tip.head
+
+    @property
+    def first(self) -> int:
+        """The oldest position that a follower may begin at."""
+        return self._base.head + 1 if self._base.head > 0 else 0
+
     def _set_aside(self) -> None:
-        """A log that cannot be trusted is kept as evidence, never written to again."""
         if hasattr(self, "_rocks"):
             self._rocks.close()
             del self._rocks
-        n = sum(1 for _ in self._folder.glob("damaged-*"))
-        (self._folder / "log").rename(self._folder / f"damaged-{n + 1}")
+        self._disk.set_aside()
 
     def _take(self, group: bytes) -> None:
-        """Moves head, chain and lanes over one more group."""
-        self.head += 1
-        if self.head:
-            header = group_from_bytes(group).group.header
-            self.lanes[header.node, header.lane] = LaneHead(header.n, group, self.head)
-        else:
-            check_opening(self._genesis, group)
-        self.chain = sha256(self.chain + sha256(group))
+        self.tip.take(group)
+        self._look_at_mark()
+
+    def _look_at_mark(self) -> None:
         if self.mark is not None and self.head == self.mark.position:
-            self.chain_at_mark = self.chain
+            self.chain_at_mark = self.tip.chain
+
+    def compact(self, before: int) -> None:
+        """Forgets groups before a position that nobody needs any more, but not the era's opening."""
+        batch, first = self._rocks.batch(), max(self.first, 1)
+        if not first < before <= self.head:
+            return
+        for position, group in list(self.read(0 if self._base.head < 0 else first, before)):
+            self._base.take(group)
+            if position:
+                batch.delete(LOG, u64(position))
+        batch.put(BASE, b"tip", self._base.to_bytes())
+        self._rocks.write(batch)
 
     def write(self, groups: list[bytes]) -> int:
         """Appends; durable once `sync` returns. Returns the first position."""
         batch, first = self._rocks.batch(), self.head + 1
         for n, group in enumerate(groups):
-            batch.put(_LOG, u64(first + n), group)
+            batch.put(LOG, u64(first + n), group)
         self._rocks.write(batch)
         for group in groups:
             self._take(group)
@@ -109,11 +136,11 @@ class LogStore:
         self._mark_file.write(position, chain)
 
     def get(self, position: int) -> bytes | None:
-        return self._rocks.get(_LOG, u64(position))
+        return self._rocks.get(LOG, u64(position))
 
     def read(self, low: int, high: int) -> Iterator[tuple[int, bytes]]:
         """Groups with low ≤ position < high."""
-        for key, group in self._rocks.scan(_LOG, u64(low), u64(high)):
+        for key, group in self._rocks.scan(LOG, u64(low), u64(high)):
             yield int.from_bytes(key, "big"), group
 
     def refill(self, position: int, group: bytes) -> None:
@@ -129,7 +156,7 @@ class LogStore:
             raise Malformed(f"position {self.head + 1} comes next, not {position}")
         self._genuine(position, group)
         at_mark = self.mark is not None and position == self.mark.position
-        if at_mark and self.mark is not None and sha256(self.chain + sha256(group)) != self.mark.chain:
+        if at_mark and self.mark is not None and sha256(self.tip.chain + sha256(group)) != self.mark.chain:
             self._set_aside()
             self._open()
             raise Malformed("the refilled log contradicts the head mark; it begins again")
@@ -140,8 +167,8 @@ class LogStore:
             check_opening(self._genesis, group)
             return
         received = group_from_bytes(group)
-        record = self._genesis.by_id.get(received.group.header.node)
-        if record is None or not received.group.genuine(record.key(Purpose.GROUP)):
+        key = self.tip.group_keys.get(received.group.header.node)
+        if key is None or not received.group.genuine(key):
             raise Malformed(f"the group at position {position} is not genuine")
         if not received.group.holds(received.frames):
             raise Malformed(f"the group at position {position} holds other entries than were signed")
@@ -153,11 +180,11 @@ class LogStore:
 
     def go_live(self) -> None:
         """Everything acknowledged is back: fsync it and take appends again."""
-        self.sync(self.head, self.chain)
+        self.sync(self.head, self.tip.chain)
         self.mark, self.mark_certain = self._mark_file.read(), True
         self.live = True
 
     def close(self) -> None:
         self._rocks.close()
         self._mark_file.close()
-        os.close(self._lock)
+        self._disk.close()

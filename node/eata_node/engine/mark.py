@@ -24,18 +24,36 @@ class Mark:
     chain: bytes
 
 
+class File:
+    """Read and written in place."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def read(self, size: int, at: int) -> bytes:
+        return os.pread(self._descriptor, size, at)
+
+    def write(self, data: bytes, at: int) -> None:
+        """Durable once it returns."""
+        os.pwrite(self._descriptor, data, at)
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 class MarkFile:
     """Durable once `write` returns."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    def __init__(self, file: File) -> None:
+        self._file = file
         self.damaged = False
         self._sequence = max((mark.sequence for mark in self._slots()), default=0)
 
     def _slots(self) -> list[Mark]:
         found = []
         for slot in (0, 1):
-            data = os.pread(self._file, _FORM.size + 32, slot * _SLOT)
+            data = self._file.read(_FORM.size + 32, slot * _SLOT)
             if len(data) == _FORM.size + 32 and sha256(data[: _FORM.size]) == data[_FORM.size :]:
                 found.append(Mark(*_FORM.unpack(data[: _FORM.size])))
             elif data.strip(b"\x00"):
@@ -49,8 +67,7 @@ class MarkFile:
     def write(self, position: int, chain: bytes) -> None:
         self._sequence += 1
         data = _FORM.pack(self._sequence, position, chain)
-        os.pwrite(self._file, data + sha256(data), (self._sequence % 2) * _SLOT)
-        os.fdatasync(self._file)
+        self._file.write(data + sha256(data), (self._sequence % 2) * _SLOT)
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()

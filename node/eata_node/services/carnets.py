@@ -10,20 +10,27 @@ from eata_ledger.carnet.reconciliation import Reason, reconcile
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, VoucherState
 from eata_ledger.facts import Facts, key_of
-from eata_ledger.proof.bodies import EntryType
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.bodies import Commit, EntryType
 from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.links import REPLACED_BY, REPLACES
 from eata_ledger.state import (
+    Attached,
     Carnet,
     CarnetState,
     Chain,
     Device,
     Family,
+    Grant,
     Incident,
     Link,
     Notice,
     NoticeOfVoucher,
+    PinWrapped,
+    Repaired,
     RevokedDevice,
+    Shredded,
     Territory,
     Transaction,
     Voucher,
@@ -31,11 +38,13 @@ from eata_ledger.state import (
 )
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
-from eata_node.guarding import Trouble, trouble
+from eata_node import views
+from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.replica import Replica
 
 T = TypeVar("T")
 _INCIDENTS = 250
+_REFUSED = 20
 _RELATIONS = (
     (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
     (OrderType.TWIN, REPLACES, "TWIN"), (OrderType.TWIN, REPLACED_BY, "TWIN"),
@@ -62,6 +71,10 @@ class View:
         seen = [Seen(row.kind, row.territory, row.cancelled is not None) for row in self.rows]
         return [self.rows[n] for n in visible(seen, viewer, self.carnet.home, arriving)]
 
+    def met_by(self, territory: str) -> bool:
+        """Home, or a territory that has a transaction of its own on it."""
+        return territory == self.carnet.home or any(row.territory == territory for row in self.rows)
+
 
 class Carnets:
     """Assembles replies from a replica's store."""
@@ -84,6 +97,13 @@ class Carnets:
             for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(carnet_id))
         ]
         return View(carnet, state, rows)
+
+    def kept(self, carnet_id: int) -> View:
+        """A carnet whose contents have not been erased."""
+        view = self.view(carnet_id)
+        if Facts(self._replica.store).get(Shredded, carnet_id) is not None:
+            raise refusal(Outcome.CARNET_ERASED)
+        return view
 
     def vouchers(self, carnet_id: int) -> list[Voucher]:
         pairs = self._replica.store.facts(int(Family.VOUCHER), key_of(carnet_id))
@@ -109,8 +129,33 @@ class Carnets:
                     found.append(reading_pb2.SealedPart(header=stored.header, number=number, value=value))
         return found
 
-    def row(self, row: Transaction, labels: Iterable[Label], to: set[bytes] | None = None) -> reading_pb2.Row:
-        parts = self.parts(row.index, labels, row.slot, to)
+    def mended(self, carnet_id: int, index: int, to: set[bytes] | None) -> list[reading_pb2.SealedPart]:
+        """Stanzas that others have added for the entry at `index`."""
+        found = Facts(self._replica.store).get(Repaired, carnet_id, index)
+        entries = () if found is None else found.entries
+        return [part for entry in entries for part in self.parts(entry, {Label.STANZA}, to=to)]
+
+    def documents(self, carnet_id: int) -> list[reading_pb2.SealedPart]:
+        """Names and keys of a carnet's attachments, for whoever has its content key."""
+        found = Facts(self._replica.store).get(Attached, carnet_id)
+        entries = () if found is None else found.entries
+        return [part for entry in entries for part in self.parts(entry, {Label.ATTACHMENT})]
+
+    def pin_entry(self, view: View) -> int:
+        """The entry with the newest PIN stanza: issue, amendment, signature, rotation, or a device's wrapping."""
+        found = Facts(self._replica.store).get(PinWrapped, view.carnet.carnet_id)
+        return max(view.carnet.entry, view.state.signed or 0, 0 if found is None else found.entry)
+
+    def met(self, carnet_id: int, territory: str) -> bool:
+        return self.view(carnet_id).met_by(territory)
+
+    def row(
+        self, carnet_id: int, row: Transaction, labels: Iterable[Label], to: set[bytes] | None = None
+    ) -> reading_pb2.Row:
+        wanted = set(labels)
+        parts = self.parts(row.index, wanted, row.slot, to)
+        if Label.STANZA in wanted:
+            parts += self.mended(carnet_id, row.index, to)
         return reading_pb2.Row(index=row.index, record=row.to_bytes(), parts=parts)
 
     def rows_for(self, view: View, viewer: str, arriving: bool) -> list[reading_pb2.Row]:
@@ -124,12 +169,16 @@ class Carnets:
                 labels |= {Label.REMARKS, Label.STANZA}
             if row.kind is Kind.REIMPORTATION and nothing_out:
                 labels.add(Label.FINAL)
-            rows.append(self.row(row, labels, keys))
+            rows.append(self.row(view.carnet.carnet_id, row, labels, keys))
         return rows
 
     def voucher(self, carnet_id: int, voucher: Voucher, labels: Iterable[Label]) -> reading_pb2.Voucher:
         parts = self.parts(voucher.entry, labels, voucher.slot)
-        return reading_pb2.Voucher(slot=voucher.slot, record=voucher.to_bytes(), parts=parts)
+        grant = Facts(self._replica.store).get(Grant, carnet_id, voucher.slot)
+        if grant is not None:
+            parts += self.parts(grant.entry, {Label.GRANT}, voucher.slot)
+        given = b"" if grant is None else grant.to_bytes()
+        return reading_pb2.Voucher(slot=voucher.slot, record=voucher.to_bytes(), parts=parts, grant=given)
 
     def reply(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
         """Record, state and reconciliation: what every authorised reader gets."""
@@ -177,6 +226,8 @@ class Carnets:
             if viewer is None or noted or incident.territory == viewer:
                 labels = {Label.NOTE} if noted else set() if viewer is None else {Label.REMARKS, Label.STANZA}
                 parts = self.parts(incident.index, labels, to=keys)
+                if Label.STANZA in labels:
+                    parts += self.mended(carnet_id, incident.index, keys)
                 found.append(reading_pb2.Incident(index=incident.index, record=value, parts=parts))
         return found
 
@@ -193,6 +244,22 @@ class Carnets:
         """The request's own header says what was asked; it has no sealed part."""
         stored = self._replica.store.entry(index)
         return [] if stored is None else [reading_pb2.SealedPart(header=stored.header)]
+
+    def refused(self, carnet_id: int) -> list[reading_pb2.RefusedCommit]:
+        """The newest commits that officers signed and the rules refused."""
+        found = []
+        for index, _ in self._replica.store.view_back(views.refused_of(carnet_id)):
+            stored = self._replica.store.entry(index)
+            header = None if stored is None else Header.from_bytes(stored.header)
+            if stored is not None and header is not None and isinstance(header.body, Commit):
+                code = Outcome(Leaf.from_bytes(stored.leaf).outcome).name
+                found.append(reading_pb2.RefusedCommit(
+                    index=index, code=code, office=header.body.office, slot=header.body.slot,
+                    event_time=header.event_time,
+                ))  # fmt: skip
+            if len(found) == _REFUSED:
+                break
+        return found
 
     def devices(self, carnet_id: int) -> list[reading_pb2.DeviceState]:
         """Every device enrolled for the carnet, for its holder."""

@@ -19,8 +19,8 @@ from eata_node import views
 from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.presentations import Collision, Presentations
-from eata_node.services.reader import Officer, Readers
-from eata_node.services.reading import by_device, issuer_of, require_device
+from eata_node.services.reader import Officer
+from eata_node.services.rights import Rights, by_device
 from eata_node.views import Mention
 
 _PATIENCE = 5.0
@@ -31,9 +31,9 @@ class Follow(lists_pb2_grpc.FollowServicer):
     """A stream reads its view of the log; nothing is kept for a reader, so any node can go on with it."""
 
     def __init__(
-        self, replica: Replica, readers: Readers, presentations: Presentations, clock: Callable[[], int]
+        self, replica: Replica, rights: Rights, presentations: Presentations, clock: Callable[[], int]
     ) -> None:
-        self._replica, self._readers, self._clock = replica, readers, clock
+        self._replica, self._rights, self._clock = replica, rights, clock
         self._presentations = presentations
         self._open: Counter[bytes] = Counter()
 
@@ -41,10 +41,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
         self, request: ledger_pb2.SignedRequest, context: Context
     ) -> AsyncIterator[lists_pb2.Event]:
         query = lists_pb2.FollowQuery.FromString(request.body)
-        signers = self._readers.open(request, "/eata.v1.Follow/Carnet")
-        await self._readers.session(request.session)
-        require_device(self._replica, signers, query.carnet_id)
-        self._readers.spend(request)
+        signers = (await self._rights.require(request, "/eata.v1.Follow/Carnet", query)).signers
 
         def may() -> bool:
             return by_device(self._replica, signers, query.carnet_id)
@@ -58,10 +55,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
         self, request: ledger_pb2.SignedRequest, context: Context
     ) -> AsyncIterator[lists_pb2.Event]:
         query = lists_pb2.FollowQuery.FromString(request.body)
-        signers = self._readers.open(request, "/eata.v1.Follow/Issued")
-        await self._readers.session(request.session)
-        issuer = issuer_of(self._replica, signers)
-        self._readers.spend(request)
+        issuer = (await self._rights.require(request, "/eata.v1.Follow/Issued", query)).party
 
         def may() -> bool:
             key = Facts(self._replica.store).get(KeyFact, key_id(issuer.sign_key))
@@ -76,10 +70,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
         self, request: ledger_pb2.SignedRequest, context: Context
     ) -> AsyncIterator[lists_pb2.Event]:
         query = lists_pb2.FollowQuery.FromString(request.body)
-        signers = self._readers.open(request, "/eata.v1.Follow/Territory")
-        await self._readers.session(request.session)
-        officer = self._readers.officer(request, signers)
-        self._readers.spend(request)
+        officer = (await self._rights.require(request, "/eata.v1.Follow/Territory", query)).desk
 
         def may() -> bool:
             authority = Facts(self._replica.store).get(KeyFact, officer.certificate.authority)
@@ -110,7 +101,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
         collisions = None if officer is None else self._presentations.listen()
         caught_up = self._replica.state.size
         try:
-            while not self._replica.halted and may():
+            while self._replica.serving and may():
                 end = self._replica.state.size
                 for looked, (index, mention) in enumerate(self._replica.store.view(view, low, end), 1):
                     low = index + 1
@@ -125,7 +116,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
                         yield event
                 while (
                     self._replica.state.size == end
-                    and not self._replica.halted
+                    and self._replica.serving
                     and (collisions is None or collisions.empty())
                 ):  # groups without entries bring no event
                     if not await self._replica.reach(self._replica.position + 1, _PATIENCE):

@@ -8,27 +8,25 @@ from dataclasses import dataclass
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.transit import Transit, close
-from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, NoticeState, Role, VoucherState
+from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, NoticeState, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
-from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import EntryType, Notify
 from eata_ledger.proof.entry import Header
 from eata_ledger.state import Family, HoldFact, Notice, Transaction, Voucher, of_territory
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node import views
-from eata_node.guarding import Context, Trouble, refusal, trouble
+from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.carnets import Carnets, View
-from eata_node.services.reader import Officer, Readers
+from eata_node.services.reader import Officer
+from eata_node.services.rights import LOGS, Rights
 from eata_node.views import Mention
 
 _PAGE, _LARGEST_PAGE = 10, 100
 _LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32
 _OPEN = frozenset({NoticeState.SENT.name, NoticeState.ACKNOWLEDGED.name})
-_LOGS = frozenset({Role.CONTROLLER, Role.ADMIN})
-_STATISTICS = frozenset({Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
 
 
 @dataclass
@@ -51,23 +49,16 @@ class Asked:
     def before(self) -> int:
         return self.query.before or 2**64 - 1
 
-    def require(self, roles: frozenset[Role]) -> None:
-        if self.officer.certificate.role not in roles:
-            raise refusal(Outcome.ROLE_FORBIDDEN)
-
 
 class Lists(lists_pb2_grpc.ListsServicer):
     """Everything here is the officer's own territory's; sealed parts are opened by its opener."""
 
-    def __init__(self, replica: Replica, readers: Readers, carnets: Carnets) -> None:
-        self._replica, self._readers, self._carnets = replica, readers, carnets
+    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets) -> None:
+        self._replica, self._rights, self._carnets = replica, rights, carnets
 
     async def _asked(self, request: ledger_pb2.SignedRequest, method: str) -> Asked:
         query = lists_pb2.ListQuery.FromString(request.body)
-        signers = self._readers.open(request, f"/eata.v1.Lists/{method}")
-        await self._readers.session(request.session)
-        officer = self._readers.officer(request, signers)
-        self._readers.spend(request)
+        officer = (await self._rights.require(request, f"/eata.v1.Lists/{method}", query)).desk
         for day in (query.from_day, query.to_day):
             try:
                 day_of(day or "1970-01-01")
@@ -84,7 +75,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
     ) -> lists_pb2.TransactionsReply:
         """Officers: their own office's last ones (ACC-21); controllers: the territory's log (ACC-51)."""
         asked = await self._asked(request, "Transactions")
-        if asked.officer.certificate.role not in _LOGS:
+        if asked.officer.certificate.role not in LOGS:
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
         keys = self._carnets.live_keys(asked.territory)
@@ -96,7 +87,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
                 if row.index == index and _wanted(asked, view, row):
                     listed = lists_pb2.ListedTransaction(
                         carnet_id=view.carnet.carnet_id, number=view.carnet.number, type=view.carnet.type.name,
-                        row=self._carnets.row(row, {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}, keys),
+                        row=self._carnets.row(view.carnet.carnet_id, row, {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}, keys),
                     )  # fmt: skip
                     reply.transactions.append(listed)
         reply.next = reply.next or asked.stopped
@@ -210,7 +201,6 @@ class Lists(lists_pb2_grpc.ListsServicer):
     async def Carnets(self, request: ledger_pb2.SignedRequest, context: Context) -> lists_pb2.CarnetsReply:  # noqa: N802
         """Logs → Carnets (ACC-50), for controllers; home's own, or those the territory has met."""
         asked = await self._asked(request, "Carnets")
-        asked.require(_LOGS)
         reply = lists_pb2.CarnetsReply(session=self._carnets.session())
         async for view, newest in self._distinct(asked):
             if len(reply.carnets) >= asked.page:
@@ -238,7 +228,6 @@ class Lists(lists_pb2_grpc.ListsServicer):
     ) -> lists_pb2.StatisticsReply:
         """The controller's dashboard (ACC-56): months, issuing territories, potential claims, offices."""
         asked = await self._asked(request, "Statistics")
-        asked.require(_STATISTICS)
         months, homes, claims, offices = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
         async for view, _ in self._distinct(asked, _COUNTED):
             homes[view.carnet.home] += 1

@@ -1,66 +1,90 @@
 """The public service: submitting, receipts, proofs, status, the registry."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from eata_ledger.facts import Facts
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
+from eata_ledger.proof.checkpoint import Checkpoint, signature_lines
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
-from eata_node import __version__
-from eata_node.guarding import Context, Trouble, require_node, trouble
-from eata_node.receipts import Receipts
-from eata_node.replica import Replica
+from eata_node import __version__, bootstrap
+from eata_node.guarding import (
+    ApiError,
+    Context,
+    Door,
+    Trouble,
+    address_of,
+    as_answer,
+    refusal,
+    require_node,
+    told,
+    trouble,
+)
+from eata_node.limits import Limit
+from eata_node.node import Node
+from eata_node.services.pipeline import Earlier, in_order
 from eata_node.services.presentations import Presentations, Shown
-from eata_node.services.reader import Readers
-from eata_node.services.submitting import Submitting
+from eata_node.services.reader import require_serving
+from eata_node.services.submitting import Before
 
-_LOOKUPS_A_MINUTE = 120
+_AHEAD = 64  # messages of one stream that a node works on at once
 
 
-class Limiter:
-    """At most `rate` calls a minute and peer, refilled steadily."""
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, peer: str) -> bool:
-        now = time.monotonic()
-        left, at = self._left.pop(peer, (float(self._rate), now))
-        left = min(self._rate, left + (now - at) * self._rate / 60)
-        self._left[peer] = (max(left - 1, 0), now)
-        if len(self._left) > 10_000:
-            self._left.popitem(last=False)
-        return left >= 1
+def _fetching(node: Node) -> str:
+    """How far a replica has come that takes entries from its peers, empty for any other."""
+    fetched = node.replica.fetching
+    return (
+        ""
+        if fetched is None
+        else f"{fetched} of {node.bootstrap.wanted or 'so far unknown'} entries fetched from peers"
+    )
 
 
 class Ledger(ledger_pb2_grpc.LedgerServicer):
     """Open to all; a request's own signatures authorise it."""
 
-    def __init__(
-        self, name: str, replica: Replica, submitting: Submitting | None, receipts: Receipts, readers: Readers,
-        incarnation: Callable[[], int], head: Callable[[], int], scrubbed: Callable[[], int],
-    ) -> None:  # fmt: skip
-        self._name, self._replica, self._receipts, self._readers = name, replica, receipts, readers
-        self.submitting = submitting
-        self._incarnation, self._head, self._scrubbed = incarnation, head, scrubbed
-        self._lookups = Limiter(_LOOKUPS_A_MINUTE)
+    def __init__(self, node: Node, cosign: Callable[[Checkpoint], str], door: Door) -> None:
+        self._node, self._cosign, self._door = node, cosign, door
+        self._replica, self._receipts, self._readers, self._limits = (
+            node.replica, node.receipts, node.readers, node.limits,
+        )  # fmt: skip
+        self._known: list[ledger_pb2.RegistryEntry] = []
 
     def _serving(self) -> None:
-        if self._replica.halted:
-            raise trouble(Trouble.HALTED)
+        require_serving(self._replica)
 
     async def Submit(self, request: ledger_pb2.SubmitRequest, context: Context) -> ledger_pb2.SubmitReply:  # noqa: N802
         self._serving()
-        if self.submitting is None:
+        if self._node.submitting is None:
             raise trouble(Trouble.NOT_READY)
-        return await self.submitting.submit(request)
+        return await self._node.submitting.submit(request)
+
+    async def SubmitMany(  # noqa: N802
+        self, requests: AsyncIterator[ledger_pb2.SubmitManyRequest], context: Context
+    ) -> AsyncIterator[ledger_pb2.SubmitManyReply]:
+        def refused(error: ApiError) -> bytes:
+            return as_answer(told(error, context, self._node.metrics, self._door))
+
+        unsettled: list[ApiError] = []
+
+        async def answer(
+            request: ledger_pb2.SubmitManyRequest, earlier: Earlier
+        ) -> ledger_pb2.SubmitManyReply:  # fmt: skip
+            self._serving()
+            if self._node.submitting is None:
+                raise trouble(Trouble.NOT_READY)
+            return await self._node.submitting.many(request, Before(earlier, unsettled), refused)
+
+        async for reply in in_order(requests, answer, _AHEAD):
+            yield reply
 
     async def Receipt(self, request: ledger_pb2.ReceiptRequest, context: Context) -> ledger_pb2.ReceiptReply:  # noqa: N802
         self._serving()
@@ -70,21 +94,20 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             raise trouble(Trouble.OUT_OF_RANGE)
         if Leaf.from_bytes(stored.leaf).entry_hash != request.entry_hash:
             raise trouble(Trouble.NOT_VISIBLE, "Give the hash of the entry.")
-        statement = await self._receipts.merged(request.index, request.signers)
+        statement = await self._receipts.merged(request.index, min(request.signers, len(self._replica.charter.nodes)))
         return ledger_pb2.ReceiptReply(statement=statement.to_bytes(), signers=len(statement.signatures))
 
     async def Status(self, request: ledger_pb2.StatusRequest, context: Context) -> ledger_pb2.StatusReply:  # noqa: N802
-        replica = self._replica
+        node, replica = self._node, self._replica
         state = replica.state
         own = replica.nodes.values()
-        behind = replica.position < self._head()
         return ledger_pb2.StatusReply(
-            name=self._name, state="HALTED" if replica.halted else "CATCHING_UP" if behind else "FOLLOWING",
-            evidence=replica.halted, position=max(replica.position, 0), head=max(self._head(), 0), size=state.size,
+            name=node.name, state=_state(node),
+            evidence=replica.halted or _fetching(node), position=max(replica.position, 0), head=max(node.head, 0), size=state.size,
             root=b"" if replica.halted else replica.root, log_time=state.log_time, era=state.era,
             clock_stalled=max((node.clock for node in own), default=0) > state.log_time + 60_000,
-            incarnation=self._incarnation(), excluded=sorted(replica.cosigning.excluded),
-            rules=replica.genesis.rules, version=__version__, scrubbed=self._scrubbed(),
+            incarnation=node.proposer.incarnation, excluded=sorted(replica.cosigning.excluded),
+            rules=replica.rules, knows=replica.knows, version=__version__, scrubbed=node.scrubbed,
         )  # fmt: skip
 
     async def Checkpoint(  # noqa: N802
@@ -93,9 +116,10 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
         self._serving()
         size = self._replica.cosigning.newest_final or self._replica.state.checkpoint
         try:
-            return ledger_pb2.CheckpointReply(note=self._replica.cosigning.note(size))
+            text = self._replica.cosigning.note(size)
         except KeyError:
             raise trouble(Trouble.NOT_FOUND, "No checkpoint has closed yet.") from None
+        return ledger_pb2.CheckpointReply(note=text + self._cosign(signature_lines(text)[0]))
 
     async def Inclusion(self, request: ledger_pb2.InclusionRequest, context: Context) -> ledger_pb2.ProofReply:  # noqa: N802
         self._serving()
@@ -116,8 +140,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
 
     async def Number(self, request: ledger_pb2.NumberRequest, context: Context) -> ledger_pb2.NumberReply:  # noqa: N802
         self._serving()
-        if not self._lookups.take(str(context.peer()).rpartition(":")[0]):
-            raise trouble(Trouble.RATE_LIMITED)
+        self._limits.charge(Limit.LOOKUP, address_of(context))
         if not 1 <= len(request.number) <= 24:
             raise trouble(Trouble.REQUEST_MALFORMED, "A carnet number has 1 to 24 characters.")
         await self._readers.session(request.session)
@@ -130,40 +153,95 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
         self._serving()
 
         await self._readers.session(request.session)
-        store, state = self._replica.store, self._replica.state
-        entries = []
-        for index in store.registrations():
-            _, entry = store.whole_entry(index)
-            message = entry_to_proto(replace(entry, parts=()))
-            entries.append(ledger_pb2.RegistryEntry(index=index, entry=message))
+        state = self._replica.state
+        entries = self._registered(request.stanzas_for)
         return ledger_pb2.RegistryReply(
             genesis=self._replica.genesis.to_bytes(), entries=entries, log_time=state.log_time,
             session=ledger_pb2.Session(era=state.era, position=max(self._replica.position, 0)),
         )  # fmt: skip
 
+    def _registered(self, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
+        """Every registration as it was signed; read from disk once, then only what is new."""
+        store, known = self._replica.store, self._known
+        for index in store.registrations(known[-1].index + 1 if known else 0):
+            _, entry = store.whole_entry(index)
+            known.append(ledger_pb2.RegistryEntry(index=index, entry=entry_to_proto(replace(entry, parts=()))))
+        if not stanzas_for:
+            return known
+        return [
+            ledger_pb2.RegistryEntry(
+                index=one.index, entry=one.entry, stanza=_stanza(store.whole_entry(one.index)[1], stanzas_for)
+            )
+            for one in known
+        ]
+
+
+def _state(node: Node) -> str:
+    if node.replica.halted:
+        return "HALTED"
+    if node.replica.fetching is not None:
+        return "BOOTSTRAPPING"
+    behind = node.replica.building or node.replica.position < node.head
+    return "CATCHING_UP" if behind else "FOLLOWING"
+
+
+def _stanza(entry: Entry, recipient: bytes) -> bytes:
+    """The part of a registration that is sealed for `recipient`, empty where there is none."""
+    found = (part for info, part in zip(entry.header.parts, entry.parts, strict=True) if info.recipient == recipient)
+    return next(found, b"") if recipient else b""
+
 
 class Peer(node_pb2_grpc.PeerServicer):
     """For other nodes: a signature of what this node has applied itself."""
 
-    def __init__(self, replica: Replica, receipts: Receipts, presentations: Presentations) -> None:
-        self._replica, self._receipts, self._presentations = replica, receipts, presentations
-        self._names = {f"node:{node.name}" for node in replica.genesis.nodes}
+    def __init__(self, node: Node, presentations: Presentations, key: SigningKey) -> None:
+        self._node = node
+        self._replica, self._receipts, self._blobs = node.replica, node.receipts, node.blobs
+        self._presentations, self._key, self._proposer = presentations, key, node.proposer
 
     async def SignStatement(  # noqa: N802
         self, request: node_pb2.SignStatementRequest, context: Context
     ) -> node_pb2.SignStatementReply:
-        await require_node(context, self._names)
-        if self._replica.halted:
-            raise trouble(Trouble.HALTED)
+        await require_node(context, self._replica.charter.nodes)
+        require_serving(self._replica)
         if not await self._applied(request.index):
             raise trouble(Trouble.LAGGING)
         kid, signature = self._receipts.sign(request.index)
         return node_pb2.SignStatementReply(signer=kid, signature=signature)
 
     async def Presented(self, request: node_pb2.PresentedRequest, context: Context) -> node_pb2.PresentedReply:  # noqa: N802
-        await require_node(context, self._names)
+        await require_node(context, self._replica.charter.nodes)
         self._presentations.hear(request.voucher_key, Shown(request.office, request.desk, request.time))
         return node_pb2.PresentedReply()
+
+    async def Blob(self, request: node_pb2.BlobRequest, context: Context) -> node_pb2.BlobContent:  # noqa: N802
+        await require_node(context, self._replica.charter.nodes)
+        content = await asyncio.to_thread(self._blobs.get, request.digest)
+        if content is None:
+            raise trouble(Trouble.NOT_FOUND)
+        return node_pb2.BlobContent(content=content)
+
+    async def Landmarks(self, request: node_pb2.LandmarksRequest, context: Context) -> node_pb2.LandmarksReply:  # noqa: N802
+        await require_node(context, self._replica.charter.nodes)
+        require_serving(self._replica)
+        told = range(request.from_position, self._proposer.synced + 1)
+        return node_pb2.LandmarksReply(landmarks=bootstrap.own(self._replica, told, self._key))
+
+    async def Entries(self, request: node_pb2.EntriesRequest, context: Context) -> AsyncIterator[node_pb2.KeptEntry]:  # noqa: N802
+        """As they were ordered, for a replica that builds itself anew."""
+        await require_node(context, self._replica.charter.nodes)
+        require_serving(self._replica)
+        for index in range(request.from_index, min(request.to_index, self._replica.state.size)):
+            stored, entry = self._replica.store.whole_entry(index)
+            yield node_pb2.KeptEntry(leaf=stored.leaf, position=stored.position, entry=entry_to_proto(entry))
+            if index % 16 == 0:
+                await asyncio.sleep(0)
+
+    async def Backup(self, request: node_pb2.BackupRequest, context: Context) -> node_pb2.BackupReply:  # noqa: N802
+        """Nobody but whoever holds this node's own TLS key."""
+        if await require_node(context, self._replica.charter.nodes) != self._node.name:
+            raise refusal(Outcome.ROLE_FORBIDDEN, "this node's operator only")
+        return node_pb2.BackupReply(folder=str(self._node.backup()))
 
     async def _applied(self, index: int) -> bool:
         """Waits up to a second until the index has a leaf here."""

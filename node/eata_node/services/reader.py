@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Purpose, Role
@@ -15,6 +15,7 @@ from eata_ledger.proof.reading import WINDOW, to_sign
 from eata_ledger.state import KeyFact, Office
 from eata_proto.v1 import ledger_pb2
 
+from eata_node.engine.interface import Engine, EngineDown
 from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.replica import Replica
 
@@ -28,10 +29,16 @@ class Signers:
 
     message: bytes
     signatures: dict[bytes, bytes]
+    verified: set[bytes] = field(default_factory=set)
 
     def signed_by(self, public: bytes) -> bool:
+        if public in self.verified:
+            return True
         signature = self.signatures.get(key_id(public))
-        return signature is not None and verify(public, signature, self.message)
+        good = signature is not None and verify(public, signature, self.message)
+        if good:
+            self.verified.add(public)
+        return good
 
     def require(self, public: bytes) -> None:
         if not self.signed_by(public):
@@ -46,17 +53,28 @@ class Officer:
     territory: str
 
 
+def require_serving(replica: Replica) -> None:
+    """A halted node serves only status and evidence; so does one that is being built from nothing."""
+    if replica.halted:
+        raise trouble(Trouble.HALTED)
+    if not replica.serving:
+        raise trouble(Trouble.LAGGING)
+
+
 class Readers:
     """Freshness, nonces and session tokens of one node."""
 
-    def __init__(self, replica: Replica, clock: Callable[[], int], addresses: dict[str, str]) -> None:
-        self._replica, self._clock, self._addresses = replica, clock, addresses
+    def __init__(
+        self, replica: Replica, clock: Callable[[], int], addresses: dict[str, str], engine: Engine
+    ) -> None:  # fmt: skip
+        self._replica, self._clock, self._addresses, self._engine = replica, clock, addresses, engine
         self._nonces: OrderedDict[bytes, int] = OrderedDict()
 
     def open(self, request: ledger_pb2.SignedRequest, method: str) -> Signers:
-        """Raises `ApiError` for a stale or malformed request, and on a halted node."""
-        if self._replica.halted:
-            raise trouble(Trouble.HALTED)
+        """Raises `ApiError` for a stale or malformed request, and on a node that has halted or cannot tell the time."""
+        require_serving(self._replica)
+        if self._replica.clock_watch.wrong:
+            raise trouble(Trouble.CLOCK_WRONG)
         now = self._clock()
         if abs(now - request.time) > WINDOW:
             raise trouble(Trouble.READ_STALE)
@@ -86,8 +104,18 @@ class Readers:
         if not await self._replica.reach(session.position, _PATIENCE):
             nodes, own = self._replica.nodes, self._replica.own
             best = max((node for node in nodes if node != own), key=lambda node: nodes[node].synced, default=own)
-            name = self._replica.genesis.by_id[best].name
+            name = self._replica.charter.by_id[best].name
             raise trouble(Trouble.LAGGING, node=name, address=self._addresses.get(name, ""))
+
+    async def abreast(self) -> bool:
+        """Applies up to the engine's head; True if that brought something a refusal may have lacked."""
+        before = self._replica.position
+        try:
+            head = await self._engine.head()
+        except EngineDown:
+            return False
+        await self._replica.reach(head.position, _PATIENCE)
+        return self._replica.position > before
 
     def officer(self, request: ledger_pb2.SignedRequest, signers: Signers) -> Officer:
         """The desk behind a request: a live certificate by a registered desk CA, at an active office."""

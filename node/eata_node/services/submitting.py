@@ -2,29 +2,54 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-import grpc.aio
-from eata_ledger.apply import Applied, Known
+from eata_ledger.apply import Known
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import MAX_ENTRY, Header
+from eata_ledger.proof.entry import MAX_ENTRY, Header, author_of, is_commit
 from eata_ledger.seal.verification import verification_code
 from eata_ledger.state import Voucher
 from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
-from eata_node.engine.interface import Engine
-from eata_node.guarding import Trouble, refusal, trouble
+from eata_node.engine.interface import Engine, EngineDown
+from eata_node.guarding import ApiError, Trouble, refusal, trouble
+from eata_node.limits import Limit, Limits
+from eata_node.low_water import FULL
 from eata_node.metrics import Metrics
 from eata_node.proposer import Overloaded, Proposer
 from eata_node.receipts import Receipts
-from eata_node.replica import GroupVoid, Replica, Result
+from eata_node.replica import Replica
+from eata_node.results import GroupVoid, Result
+from eata_node.services.pipeline import Earlier
 from eata_node.services.reader import Readers
 
 _BARRIER_SECONDS = 2.0
 _COMMIT_SECONDS = 10.0
+_TOGETHER = 64  # entries of one message
+
+
+async def _nothing() -> None:
+    """A call by itself has nothing before it."""
+
+
+@dataclass
+class Before:
+    """What came before on one stream: `earlier` waits for it, `unsettled` are the errors of what got no outcome."""
+
+    earlier: Earlier = _nothing
+    unsettled: list[ApiError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """What the rules say of an entry now; another entry may change that."""
+
+    error: ApiError
 
 
 class Submitting:
@@ -32,73 +57,132 @@ class Submitting:
 
     def __init__(
         self, replica: Replica, proposer: Proposer, engine: Engine, readers: Readers, receipts: Receipts,
-        metrics: Metrics, exchange: bytes | None = None,
+        metrics: Metrics, limits: Limits, full: Callable[[], float], exchange: bytes | None = None,
     ) -> None:  # fmt: skip
-        self._exchange = exchange
+        self._exchange, self._limits, self._full = exchange, limits, full
         self._replica, self._proposer, self._engine = replica, proposer, engine
         self._readers, self._receipts, self._metrics = readers, receipts, metrics
 
     async def submit(self, request: ledger_pb2.SubmitRequest) -> ledger_pb2.SubmitReply:
-        started = time.perf_counter()
-        if request.entry.ByteSize() > MAX_ENTRY:
-            raise refusal(Outcome.ENTRY_TOO_LARGE)
-        await self._readers.session(request.session)
-        result = await self._judge(request.entry)
-        if result is None:
-            result = await self._order(request.entry)
-            self._metrics.commit_seconds.observe(time.perf_counter() - started)
-        return self._reply(result)
+        await self._open(request.session)
+        [found] = await self._decide([request.entry], request.record, Before())
+        if isinstance(found, ApiError):
+            raise found
+        return self._reply(found)
 
-    async def _judge(self, message: ledger_pb2.Entry) -> Result | None:
-        """A known outcome, or None to go on. A refusal is given only after the barrier (advice, not final)."""
-        refused = self._advice(message)
-        if isinstance(refused, Result):
-            return refused
-        if refused is not None:
-            await self._barrier()
-            refused = self._advice(message)
-            if isinstance(refused, Result):
-                return refused
-            if refused is not None:
-                raise refused
-        return None
+    async def many(
+        self, request: ledger_pb2.SubmitManyRequest, before: "Before", refused: Callable[[ApiError], bytes]
+    ) -> ledger_pb2.SubmitManyReply:
+        """One answer an entry; `refused` writes a refusal."""
+        if not 1 <= len(request.entries) <= _TOGETHER:
+            raise trouble(Trouble.REQUEST_MALFORMED, f"A message has 1 to {_TOGETHER} entries.")
+        await self._open(request.session)
 
-    def _advice(self, message: ledger_pb2.Entry) -> Result | Exception | None:
+        def answer(found: Result | ApiError) -> ledger_pb2.Answer:
+            try:
+                if isinstance(found, Result):
+                    return ledger_pb2.Answer(reply=self._reply(found))
+            except ApiError as error:
+                found = error
+            return ledger_pb2.Answer(refused=refused(found))
+
+        found = await self._decide(list(request.entries), request.record, before)
+        return ledger_pb2.SubmitManyReply(answers=[answer(one) for one in found])
+
+    async def _open(self, session: ledger_pb2.Session) -> None:
+        """Raises `ApiError` where this node takes no entry now, or is behind what the client has seen."""
+        await self._readers.session(session)
+        if self._replica.clock_watch.wrong:
+            raise trouble(Trouble.CLOCK_WRONG)
+        if self._full() > FULL:
+            raise trouble(Trouble.LOG_FULL)
+
+    async def _decide(
+        self, entries: list[ledger_pb2.Entry], record: bool, before: "Before"
+    ) -> list[Result | ApiError]:  # fmt: skip
+        """What became of each. What the rules let pass goes at once; what they refuse is judged again after it.
+
+        A refusal is given only after the barrier (advice, not final); `record`: a commit is ordered all the same. Where an
+        entry before it ended without an outcome, it may have lacked just that, and gets the same error.
+        """
+        found: dict[int, Result | ApiError] = {}
+        left, abreast = list(range(len(entries))), False
+        while left:
+            advised = {n: await self._advised(entries[n]) for n in left}
+            refused = {n: advice.error for n, advice in advised.items() if isinstance(advice, _Refused)}
+            going = [n for n in left if advised[n] is None]
+            if abreast and not going:
+                going = [n for n in refused if record and is_commit(entries[n].header)]
+                found |= {n: error for n, error in refused.items() if n not in going}
+                refused = {}
+            found |= {n: advice for n, advice in advised.items() if isinstance(advice, Result | ApiError)}
+            ordered = await asyncio.gather(*(self._order(entries[n]) for n in going))
+            found |= zip(going, ordered, strict=True)
+            before.unsettled += [one for one in ordered if isinstance(one, ApiError)]
+            left, abreast = list(refused), not going
+            try:
+                if left and abreast:
+                    await self._barrier(before)
+            except ApiError as error:
+                before.unsettled.append(error)
+                return [found.get(n, error) for n in range(len(entries))]
+        return [found[n] for n in range(len(entries))]
+
+    async def _advised(self, message: ledger_pb2.Entry) -> "Result | ApiError | _Refused | None":
+        """None to go on; a known outcome; what no later state changes; or what the rules say now."""
+        if message.ByteSize() > MAX_ENTRY:
+            return refusal(Outcome.ENTRY_TOO_LARGE)
+        await asyncio.sleep(0)  # many together do not keep the others waiting
         try:
             judged = self._replica.judge(message)
         except Malformed as error:
-            raise refusal(Outcome.ENTRY_MALFORMED, str(error)) from None
+            return refusal(Outcome.ENTRY_MALFORMED, str(error))
         except Skipped as skipped:
-            return refusal(skipped.outcome, skipped.detail)
+            return _Refused(refusal(skipped.outcome, skipped.detail))
         if isinstance(judged, Known):
             known = self._replica.known(judged)
-            if known.skipped is not None:
-                raise refusal(known.outcome)
-            return known
-        return _refused(judged)
+            return self._charge(message) or (known if known.skipped is None else refusal(known.outcome))
+        return None if judged.outcome is Outcome.ACCEPTED else _Refused(refusal(judged.outcome, judged.detail))
 
-    async def _barrier(self) -> None:
+    def _charge(self, message: ledger_pb2.Entry) -> ApiError | None:
+        """To its author, whose signature is good; the refusal where the author has asked too much."""
+        author = author_of(message.header)
+        try:
+            self._limits.charge(Limit.IDENTITY, author)
+            self._limits.charge(Limit.ENTRY_BYTES, author, message.ByteSize())
+        except ApiError as error:
+            return error
+        return None
+
+    async def _barrier(self, before: "Before") -> None:
         """Applies up to the engine's head, so that a refusal is not just an old replica's view."""
+        await before.earlier()
+        if before.unsettled:
+            raise before.unsettled[0]
         try:
             head = await self._engine.head()
-        except grpc.aio.AioRpcError:
+        except EngineDown:
             raise trouble(Trouble.NOT_READY) from None
         if head.state != "LIVE":
             raise trouble(Trouble.NOT_READY, "The log is recovering.")
         if not await self._replica.reach(head.position, _BARRIER_SECONDS):
             raise trouble(Trouble.LAGGING)
 
-    async def _order(self, message: ledger_pb2.Entry) -> Result:
-        frame = frame_of(message)
+    async def _order(self, message: ledger_pb2.Entry) -> Result | ApiError:
+        started, limited = time.perf_counter(), self._charge(message)
+        if limited is not None:
+            return limited
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
-                return await self._proposer.propose(message, frame)
+                result = await self._proposer.propose(message, frame_of(message))
         except TimeoutError:
-            raise trouble(Trouble.NOT_READY, "The log did not answer in time.") from None
+            return trouble(Trouble.NOT_READY, "The log did not answer in time.")
         except GroupVoid:
-            raise refusal(Outcome.GROUP_REFUSED) from None
+            return refusal(Outcome.GROUP_REFUSED)
         except Overloaded:
-            raise trouble(Trouble.NOT_READY, "Too much waits already.") from None
+            return trouble(Trouble.NOT_READY, "Too much waits already.")
+        self._metrics.commit_seconds.observe(time.perf_counter() - started)
+        return result
 
     def _reply(self, result: Result) -> ledger_pb2.SubmitReply:
         if self._replica.halted:
@@ -126,7 +210,3 @@ class Submitting:
             self._exchange, voucher.verify_key, ledger, body.carnet_id, body.slot, body.declaration, int(result.outcome)
         )  # fmt: skip
         return "" if code is None else code.text
-
-
-def _refused(judged: Applied) -> Exception | None:
-    return None if judged.outcome is Outcome.ACCEPTED else refusal(judged.outcome, judged.detail)

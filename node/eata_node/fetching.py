@@ -1,0 +1,89 @@
+"""What a replica does with entries from its peers: it applies them one by one, then stands at a landmark or enters an era."""
+
+from eata_ledger import order
+from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.bodies import Shred
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.leaf import Leaf
+from eata_ledger.replaying import replayed
+
+from eata_node.engine.era import Opening
+from eata_node.landmarks import Vouched
+from eata_node.replica import Divergence, Replica
+
+
+class Fetching:
+    """For one replica, which serves nothing meanwhile."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def take_entries(self, entries: list[tuple[int, Entry, bytes]], size: int) -> None:
+        """(position, entry, leaf) in order, none beyond `size`; each must give its leaf. Raises `Malformed`."""
+        replica = self._replica
+        before, at = replica.fetching, replica.fetched
+        try:
+            for position, entry, leaf in entries:
+                if at >= size:
+                    raise Malformed("more entries than were asked for")
+                self._fetched_entry(at, position, entry, leaf)
+                at += 1
+            replica.store.put_fetching(at)
+            replica.store.commit()
+            replica.fetching = at
+        except BaseException:
+            replica.store.discard()
+            replica.fetching = before
+            raise
+
+    def _fetched_entry(self, index: int, position: int, entry: Entry, leaf: bytes) -> None:
+        replica = self._replica
+        if Leaf.from_bytes(leaf).index != index:
+            raise Malformed(f"entry {index} comes next")
+        applied = replayed(replica.store, replica.genesis, entry, leaf, replica.verified)
+        replica.store.put_facts(applied.effects)
+        accepted = applied.outcome is Outcome.ACCEPTED
+        replica.store.put_entry(index, position, entry, leaf, applied.facts, accepted)
+        if accepted and isinstance(entry.header.body, Shred):
+            replica.store.shred(entry.header.body.carnet_id)
+
+    def stand_at(self, vouched: Vouched) -> None:
+        """Everything below the landmark is here: from now on the log is followed. Raises `Divergence`."""
+        replica = self._replica
+        landmark, charter = vouched.landmark, replica.store.charter(replica.genesis)
+        signers = vouched.signers(charter)
+        if replica.fetched != landmark.size:
+            raise Divergence(f"{replica.fetched} entries are here, the landmark is of {landmark.size}")
+        if landmark.ledger != replica.genesis.ledger or signers < charter.enough:
+            raise Divergence(f"{signers} known nodes signed the landmark at {landmark.position}, {charter.enough} must")
+        replica.state, replica.nodes = landmark.state, dict(landmark.nodes)
+        replica.charter, replica.opened, replica.fetching = charter, True, None
+        replica.store.put_log_state(replica.state, replica.nodes, set(replica.nodes))
+        replica.store.put_anchor(landmark.position, landmark.size, landmark.group)
+        replica.store.put_fetching(None)
+        replica.store.commit()
+        replica.cosigning.since = landmark.size
+        replica.announce()
+
+    def enter(self, data: bytes) -> None:
+        """A new era over exactly the entries that are here. Raises `Divergence`: another tree, or not the root's word."""
+        replica = self._replica
+        opening = Opening.from_bytes(data)
+        era, charter = opening.era, replica.store.charter(replica.genesis)
+        if era.ledger != replica.genesis.ledger or not opening.authorised(charter):
+            raise Divergence(f"era {era.era} is not opened by the root")
+        if replica.store.root(era.size) != era.root:
+            raise Divergence(f"era {era.era} opens over another tree of {era.size} entries")
+        last = replica.store.entry(era.size - 1) if era.size else None
+        log_time = replica.genesis.created if last is None else Leaf.from_bytes(last.leaf).log_time
+        replica.store.begin_era(set(replica.nodes))
+        replica.state, replica.nodes = order.start_over(replica.genesis, charter, era.era, era.size, log_time)
+        replica.charter, replica.opened, replica.fetching = charter, True, None
+        replica.store.put_group(0, data)
+        replica.store.put_log_state(replica.state, replica.nodes, set(replica.nodes))
+        replica.store.put_anchor(0, era.size, sha256(data))
+        replica.store.put_fetching(None)
+        replica.store.commit()
+        replica.cosigning.begin_era(era.size)
+        replica.announce()
