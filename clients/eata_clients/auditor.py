@@ -3,23 +3,30 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import grpc.aio
-from eata_ledger.apply import Applied, apply
 from eata_ledger.encoding import Malformed
-from eata_ledger.outcomes import Skipped
+from eata_ledger.facts import key_of
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
-from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.keys import verify
 from eata_ledger.proof.leaf import Leaf
-from eata_ledger.rules.act import Moment
-from eata_ledger.state import Transaction
+from eata_ledger.replaying import replayed
+from eata_ledger.state import Shredded, Transaction
 from eata_ledger.wire import entry_from_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError, from_rpc
 from eata_clients.transport import Transport
+
+
+@lru_cache(maxsize=16_384)
+def _verify(public: bytes, signature: bytes, message: bytes) -> bool:
+    """A desk's certificate stands in each of its commits: its signature is checked once."""
+    return verify(public, signature, message)
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Replay:
     nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     size: int = 0
     log_time: int = 0
+    lacking: dict[int, int] = field(default_factory=dict)
 
     def get(self, family: int, key: bytes) -> bytes | None:
         return self.facts.get((family, key))
@@ -38,26 +46,26 @@ class Replay:
     def take(self, message: reading_pb2.LoggedEntry) -> None:
         """Raises `EataError` at the first entry whose leaf is not what the rules give."""
         try:
-            leaf, entry = Leaf.from_bytes(message.leaf), entry_from_proto(message.entry)
+            leaf, entry = Leaf.from_bytes(message.leaf), entry_from_proto(message.entry, erased=True)
             if leaf.index != self.size or leaf.log_time < self.log_time:
                 raise Malformed("index or log time runs backwards")
-            result = self._apply(entry, leaf)
-        except (Malformed, Skipped) as error:
+            result = replayed(self, self.genesis, entry, message.leaf, _verify)
+        except Malformed as error:
             raise EataError("AUDIT_FAILED", f"Entry {self.size}: {error}.", "Keep the evidence.") from None
-        if result is None or result.leaf != message.leaf:
-            raise EataError("AUDIT_FAILED", f"Entry {self.size} has another outcome.", "Keep the evidence.")
         self.facts.update(result.effects)
+        if entry.lacks_parts and leaf.outcome == Outcome.ACCEPTED:
+            self.lacking.setdefault(getattr(entry.header.body, "carnet_id", 0), self.size)
         for level, number, digest in merkle.append(self.node, self.size, message.leaf):
             self.nodes[level, number] = digest
         self.size, self.log_time = self.size + 1, leaf.log_time
 
-    def _apply(self, entry: Entry, leaf: Leaf) -> Applied | None:
-        """The leaf does not tell whether the clock was stalled; both readings are tried."""
-        for stalled in (False, True):
-            result = apply(self, entry, Moment(self.genesis, leaf.index, leaf.log_time, stalled))
-            if isinstance(result, Applied) and result.leaf == leaf.to_bytes():
-                return result
-        return None
+    def require_erasures(self) -> int:
+        """How many carnets are erased; a part missing without an erasure fails the audit."""
+        shredded = {key for family, key in self.facts if family == int(Shredded.FAMILY)}
+        for carnet_id, index in self.lacking.items():
+            if key_of(carnet_id) not in shredded:
+                raise EataError("AUDIT_FAILED", f"Entry {index} lacks a part, and nobody erased it.", "Ask a peer.")
+        return len(shredded)
 
     def node(self, level: int, number: int) -> bytes:
         return self.nodes[level, number]
@@ -75,10 +83,11 @@ class Report:
     nodes: int
     forks: int
     transactions: int
+    shredded: int = 0
 
     @property
     def line(self) -> str:
-        return f"{self.entries:,} entries, {self.agreeing}/{self.nodes} roots equal, {self.forks} forks"
+        return f"{self.entries:,} entries, {self.agreeing}/{self.nodes} roots equal, {self.forks} forks, {self.shredded} shredded"
 
 
 async def audit(
@@ -96,11 +105,12 @@ async def audit(
             progress(replay.size, total)
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error) from None
+    shredded = replay.require_erasures()
     for family, _ in replay.facts:
         transactions += family == int(Transaction.FAMILY)
     answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
     known = [answer for answer in answers if answer is not None]
-    return Report(replay.size, sum(known), len(transport.network.nodes), known.count(False), transactions)
+    return Report(replay.size, sum(known), len(transport.network.nodes), known.count(False), transactions, shredded)
 
 
 async def _status(transport: Transport, node: str) -> ledger_pb2.StatusReply:

@@ -37,3 +37,10 @@ def secret(prompt: str) -> str:
     if sys.stdin.isatty():
         return str(typer.prompt(prompt, hide_input=True))
     return sys.stdin.readline().strip()
+
+
+def answer(prompt: str) -> str:
+    """A line about a person, from a terminal or from standard input, never from the command line."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt))
+    return sys.stdin.readline().strip()

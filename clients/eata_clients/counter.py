@@ -202,10 +202,10 @@ class Counter:
         started = time.perf_counter()
         done = await self.client.commit(scanned, decision)
         ms = (time.perf_counter() - started) * 1000
-        genesis, nodes = (await self.client.registry()).genesis, len(self.transport.network.nodes)
+        charter, nodes = (await self.client.registry()).charter, len(self.transport.network.nodes)
         on = done.signers
         with contextlib.suppress(EataError):  # committed all the same; fewer have signed yet
-            on = (await receipt(self.transport, genesis, done.index, done.entry_hash, signers=nodes)).signers
+            on = (await receipt(self.transport, charter, done.index, done.entry_hash, signers=nodes)).signers
         self.console.print(
             Text(f"● committed in {ms:.0f} ms, on {on} of {nodes}", style="bold green"), f" (ledger index {done.index})"
         )

@@ -18,15 +18,19 @@ from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, Incident, Transaction, Voucher
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
+from eata_clients import documents
 from eata_clients.arrivals import Arrival
 from eata_clients.authoring import clearing, deciding
 from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
+from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
+from eata_clients.lent import lent
 from eata_clients.opening import open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.scanned import Scanned, declared
+from eata_clients.streaming import submit_many
 from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
 from eata_clients.transport import Transport, now
 
@@ -91,6 +95,7 @@ class CustomsClient:
             [Incident.from_bytes(incident.record) for incident in reply.incidents],
             [(link.relation, link.number) for link in reply.links], declared_in,
             [(shown.office, shown.time) for shown in reply.presentations],
+            documents.documents(reply.parts, packet.content, ledger), lent(parts, packet.content, ledger, carnet_id),
         )  # fmt: skip
 
     def _counterfoil(self, row: reading_pb2.Row, presented: Presented) -> Counterfoil | None:
@@ -136,17 +141,25 @@ class CustomsClient:
 
     async def _submit(self, entry: Entry) -> Committed:
         try:
-            return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)
+            return await submit(self._transport, (await self.registry()).charter, entry, self._outbox)
         except EataError as error:
             if error.code == "STANZAS_WRONG":  # perhaps a new key generation: the next try knows it
                 self._registry.forget()
             raise
 
+    async def document(self, scanned: Scanned, found: Document) -> bytes:
+        """One of the carnet's documents, by the voucher that was shown."""
+        voucher = scanned.presented.voucher.sign
+        return await documents.fetch(
+            self._transport, found, scanned.carnet.carnet_id, [self._desk.key, voucher], self._desk.certificate,
+            voucher.public,
+        )  # fmt: skip
+
     async def sample(self, scanned: Scanned, count: int) -> Items:
         """Items to inspect, drawn from the declaration's leaf and this desk's certificate (U8)."""
         registry = await self.registry()
-        found = await receipt(self._transport, registry.genesis, *scanned.declared_in, signers=1)
-        leaf = check_statement(found.statement, registry.genesis)[0].leaf
+        found = await receipt(self._transport, registry.charter, *scanned.declared_in, signers=1)
+        leaf = check_statement(found.statement, registry.charter)[0].leaf
         serial = Certified.from_bytes(self._desk.certificate).certificate.serial
         return sample(merkle.leaf_hash(leaf.to_bytes()), serial, scanned.presented.items, count)
 
@@ -211,16 +224,15 @@ class CustomsClient:
             )
         )  # fmt: skip
 
-    async def resend(self) -> list[Committed]:
-        """Sends what was not answered, same bytes: a commit of one's own is found, never made twice (P7)."""
-        genesis, done = (await self.registry()).genesis, []
-        for entry in self._outbox.waiting():
-            try:
-                done.append(await submit(self._transport, genesis, entry, self._outbox))
-            except EataError as error:
-                if not error.settled:
-                    raise
-        return done
+    async def resend(self) -> list[tuple[Entry, Committed | EataError]]:
+        """Sends what was not answered, same bytes: a commit of one's own is found, never made twice (P7).
+
+        Oldest first; what a booth decided meanwhile may be refused by the rules, and is told.
+        """
+        charter = (await self.registry()).charter
+        waiting = sorted(self._outbox.waiting(), key=lambda entry: entry.header.event_time)
+        answers = submit_many(self._transport, charter, waiting, self._outbox, record=True)
+        return [answered async for answered in answers]
 
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""

@@ -7,7 +7,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, blob, f
 
 from eata_clients.authoring.clearing import Desk
-from eata_clients.files import write_secret
+from eata_clients.vault import read_locked, write_locked
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class _DeskFile(Record):
 
 
 def write_desk(path: Path, desk: Desk) -> None:
-    write_secret(path, _DeskFile(desk.key.seed, desk.office, desk.certificate).to_bytes())
+    write_locked(path, _DeskFile(desk.key.seed, desk.office, desk.certificate).to_bytes())
 
 
 def read_desk(path: Path) -> Desk:
-    stored = _DeskFile.from_bytes(path.read_bytes())
+    stored = _DeskFile.from_bytes(read_locked(path))
     return Desk(SigningKey(stored.key), stored.office, stored.certificate)

@@ -51,10 +51,18 @@ _RETRYABLE = {
 
 def from_rpc(error: grpc.aio.AioRpcError) -> EataError:
     """The coded error inside a gRPC status; plain statuses get their name as code."""
-    retryable = error.code() in _RETRYABLE
-    coded = errors.from_rpc(error)
+    return _read(error.code(), errors.from_rpc(error), error.details())
+
+
+def from_answer(refused: bytes) -> EataError:
+    """The coded error inside an answer that came among others."""
+    return _read(*errors.from_bytes(refused))
+
+
+def _read(status: grpc.StatusCode, coded: errors.WireError | None, reason: str | None = None) -> EataError:
+    retryable = status in _RETRYABLE
     if coded is not None:
         final = coded.details.get("final") == "true"
         return EataError(coded.code, coded.message, coded.details.get("advice", ""), final, retryable)
     advice = "Try again." if retryable else "Check the request."
-    return EataError(error.code().name, error.details() or "The node gave no reason.", advice, False, retryable)
+    return EataError(status.name, reason or "The node gave no reason.", advice, False, retryable)

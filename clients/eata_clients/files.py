@@ -1,16 +1,30 @@
 """Files that must survive a crash and be read by their owner only."""
 
+import fcntl
 import os
 from pathlib import Path
 
 from eata_ledger.encoding import Malformed
 
 
-def read_key(path: Path) -> bytes:
-    """A 32-byte key file. Raises `Malformed` for any other file."""
-    data = path.read_bytes()
-    if len(data) != 32:
-        raise Malformed(f"{path.name} is not a key file (32 bytes)")
+def hold(folder: Path) -> int:
+    """Locks a folder for this process; the lock ends with it. Raises `BlockingIOError` if another has it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / "process.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """A file of at most `most` bytes, however long it is or claims to be. Raises `Malformed`."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise Malformed(f"{path.name} is larger than {most:,} bytes")
     return data
 
 

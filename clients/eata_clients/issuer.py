@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eata_ledger.encoding import Value, decode, encode, sha256
@@ -27,6 +27,7 @@ from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.submitting import Committed, carnet_id_of, submit
 from eata_clients.transport import Transport, now
+from eata_clients.vault import read_locked, write_locked
 
 POOL_SIZE = 50
 
@@ -44,19 +45,19 @@ class PartyFile(Record):
 
 
 def read_party(path: Path) -> Party:
-    stored = PartyFile.from_bytes(path.read_bytes())
+    stored = PartyFile.from_bytes(read_locked(path))
     return Party(stored.code, SigningKey(stored.sign), SealingKey(stored.seal))
 
 
 def write_party(path: Path, party: Party) -> None:
-    write_secret(path, PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
+    write_locked(path, PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
 
 
 class IssuerClient:
     """One issuer's keys and its ID pool, kept in a folder."""
 
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
-        self._folder, self._transport, self.party = folder, transport, party
+        self._folder, self.transport, self.party = folder, transport, party
         self._registry = KeptRegistry(transport)
         for name in ("issued", "pins", "drafts"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,7 +73,8 @@ class IssuerClient:
         else:
             issued = await self._prepare(path, request_id, order)
         try:
-            return issued, await submit(self._transport, (await self.registry()).genesis, issued.entry)
+            done = await submit(self.transport, (await self.registry()).charter, issued.entry)
+            return replace(issued, pin=self.pin(issued.carnet_id)), done  # the PIN of today, if it was rotated since
         except EataError as error:
             if error.settled:
                 path.rename(path.with_suffix(".refused"))
@@ -85,8 +87,8 @@ class IssuerClient:
         if not path.exists():
             path.parent.mkdir(exist_ok=True, mode=0o700)
             data = entry_to_proto(make(os.urandom(16))).SerializeToString()
-            write_secret(path, encode([request_id, digest, data]))
-        match decode(path.read_bytes()):
+            write_locked(path, encode([request_id, digest, data]))
+        match decode(read_locked(path)):
             case [str(kept_id), bytes(kept), bytes(data)] if kept_id == request_id and kept == digest:
                 entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
             case [str(_), bytes(_), bytes(_)]:
@@ -96,34 +98,38 @@ class IssuerClient:
             case _:
                 raise EataError("STORE_DAMAGED", "The gateway's own record is damaged.", "Restore it from backup.")
         try:
-            return await submit(self._transport, (await self.registry()).genesis, entry)
+            return await submit(self.transport, (await self.registry()).charter, entry)
         except EataError as error:
             if error.settled:
                 path.rename(path.with_suffix(".refused"))
             raise
 
+    def pin_path(self, carnet_id: int) -> Path:
+        """Where the PIN of a carnet is kept."""
+        return self._folder / "pins" / str(carnet_id)
+
     def pin(self, carnet_id: int) -> Code:
         """The PIN this gateway made for a carnet."""
-        path = self._folder / "pins" / str(carnet_id)
+        path = self.pin_path(carnet_id)
         if not path.exists():
             raise EataError("NOT_FOUND", "This gateway did not issue the carnet.", "Amend it where it was issued.")
-        return Code.read(CodeKind.PIN, path.read_text(encoding="ascii"))
+        return Code.read(CodeKind.PIN, read_locked(path).decode("ascii"))
 
     async def _prepare(self, path: Path, request_id: str, order: Order) -> Issued:
-        ledger = self._transport.network.ledger
+        ledger = self.transport.network.ledger
         carnet_id, pool = await self._take_id()
         issued = issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
         kept = encode([
             request_id, _fingerprint(order), carnet_id, issued.pin.text,
             entry_to_proto(issued.entry).SerializeToString(),
         ])  # fmt: skip
-        write_secret(self._folder / "pins" / str(carnet_id), issued.pin.text.encode())
-        write_secret(path, kept)
+        write_locked(self.pin_path(carnet_id), issued.pin.text.encode())
+        write_locked(path, kept)
         return issued
 
     @staticmethod
     def _again(path: Path, request_id: str, order: Order) -> Issued:
-        match decode(path.read_bytes()):
+        match decode(read_locked(path)):
             case [str(kept_id), bytes(fingerprint), int(carnet_id), str(pin), bytes(data)] if kept_id == request_id:
                 if fingerprint != _fingerprint(order):
                     raise EataError(
@@ -146,8 +152,8 @@ class IssuerClient:
         return next_id, first
 
     async def _reserve(self) -> tuple[int, int]:
-        entry = issuing.reserve(self._transport.network.ledger, self.party, POOL_SIZE, Stamp(now()))
-        done = await submit(self._transport, (await self.registry()).genesis, entry)
+        entry = issuing.reserve(self.transport.network.ledger, self.party, POOL_SIZE, Stamp(now()))
+        done = await submit(self.transport, (await self.registry()).charter, entry)
         match done.facts:
             case [_, int(first), int(last)]:
                 return first, last
@@ -156,13 +162,13 @@ class IssuerClient:
 
     def events(self, from_index: int) -> AsyncIterator[lists_pb2.Event]:
         """Everything that happens to this issuer's carnets, from an index on."""
-        return follow(self._transport, "Issued", self.party.sign, from_index)
+        return follow(self.transport, "Issued", self.party.sign, from_index)
 
     async def validations(self, reply: reading_pb2.CarnetReply) -> dict[int, Counterfoil]:
         """The counterfoils the issuer may open: validations, by ledger index (N-07)."""
         found = {}
         carnet_id = Carnet.from_bytes(reply.record).carnet_id
-        ledger = self._transport.network.ledger
+        ledger = self.transport.network.ledger
         for row in reply.rows:
             keys = open_stanza(row.parts, self.party.seal, self.party.seal_id, ledger, carnet_id)
             foil = None if keys is None or keys.leaf is None else open_counterfoil(row, keys.leaf, ledger, carnet_id)
@@ -172,10 +178,10 @@ class IssuerClient:
 
     async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
         """The issuer's view of a carnet of its own."""
-        carnet_id = await carnet_id_of(self._transport, number)
+        carnet_id = await carnet_id_of(self.transport, number)
         body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
-        request = self._transport.signed("/eata.v1.Issuer/Carnet", body, [self.party.sign])
-        return await self._transport.call(lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, request)
+        request = self.transport.signed("/eata.v1.Issuer/Carnet", body, [self.party.sign])
+        return await self.transport.call(lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, request)
 
 
 def _fingerprint(order: Order) -> bytes:

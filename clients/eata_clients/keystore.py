@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from eata_ledger.encoding import Value, decode, encode
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.card import Card
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
+from eata_ledger.proof.statement import Statement
 from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional, table
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import verify_key_seed
@@ -16,6 +19,8 @@ from eata_ledger.state import Voucher
 from eata_clients.authoring.holding import Holding
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
+from eata_clients.trusting import TrustKeeper
+from eata_clients.vault import read_locked, write_locked
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,14 @@ class Kept(Record):
     pin_wrap: bytes = f(KEY)
     content_key: bytes = f(KEY)
     root: bytes | None = f(optional(blob(32)))
+    pin_sign: bytes | None = f(optional(KEY))
+
+    @classmethod
+    def from_value(cls, value: Value) -> Self:
+        """Reads the first form too, which kept no signing half of the PIN."""
+        if type(value) is list and len(value) == 7:
+            value = [*value, None]
+        return super().from_value(value)
 
     def __repr__(self) -> str:
         return f"Kept(carnet_id={self.carnet_id}, …)"
@@ -57,10 +70,10 @@ class Keystore:
             raise EataError(
                 "NOT_DOWNLOADED", f"Carnet {carnet_id} is not in this wallet.", "Download it with its ID and PIN."
             )
-        return Kept.from_bytes(path.read_bytes())
+        return Kept.from_bytes(read_locked(path))
 
     def _keep(self, kept: Kept) -> None:
-        write_secret(self._path(kept.carnet_id), kept.to_bytes())
+        write_locked(self._path(kept.carnet_id), kept.to_bytes())
 
     def carnets(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
@@ -81,28 +94,48 @@ class Keystore:
     def verify(self, carnet_id: int, slot: int, code: Code) -> tuple[str, int] | None:
         """Which node says that this voucher was processed, and its outcome; with no network. None: nobody does.
 
-        Uses the genesis and the declarations this wallet saw when it last showed the carnet.
+        Uses the trust file and the declarations this wallet saw when it last showed the carnet.
         """
         held, kept = self.holding(carnet_id), self._folder / f"{carnet_id}.declared"
-        path = self._folder / "genesis.cbor"
-        if not path.exists() or not kept.exists():
+        if not kept.exists():
             raise EataError("NOT_DOWNLOADED", "This wallet has not seen the declaration.", "Show the carnet once.")
-        genesis = Genesis.from_bytes(path.read_bytes())
         declared = Declared.from_bytes(kept.read_bytes()).digests
-        if genesis.ledger != held.ledger or slot not in declared:
+        if slot not in declared:
             raise EataError("TRAVEL_UNKNOWN", "No such voucher in this wallet.", "Show the carnet once.")
-        nodes = [(node.name, node.exchange) for node in genesis.nodes if node.exchange is not None]
+        charter = self.trust(held.ledger).read().charter
+        nodes = [(node.name, node.exchange) for node in charter.nodes if node.exchange is not None]
         seed = verify_key_seed(held.root, held.ledger, carnet_id, slot)
         return verified_by(
             code, seed, nodes, held.ledger, carnet_id, slot, declared[slot], [int(Outcome.ACCEPTED)]
         )  # fmt: skip
 
-    def remember(self, carnet_id: int, genesis: Genesis, vouchers: list[Voucher]) -> None:
+    def remember(self, carnet_id: int, vouchers: list[Voucher]) -> None:
         """What verification codes are checked against when there is no network."""
-        declared = Declared({v.slot: v.declaration for v in vouchers})
-        for path, data in (
-            (self._folder / "genesis.cbor", genesis.to_bytes()),
-            (self._folder / f"{carnet_id}.declared", declared.to_bytes()),
-        ):
-            if not path.exists() or path.read_bytes() != data:
-                write_secret(path, data)
+        data = Declared({v.slot: v.declaration for v in vouchers}).to_bytes()
+        path = self._folder / f"{carnet_id}.declared"
+        if not path.exists() or path.read_bytes() != data:
+            write_secret(path, data)
+
+    def trust(self, ledger: bytes) -> TrustKeeper:
+        """The trust file this wallet keeps."""
+        return TrustKeeper(self._folder, ledger)
+
+    # -- declaration cards (U2)
+
+    def _card_path(self, carnet_id: int, slot: int) -> Path:
+        return self._folder / "cards" / f"{carnet_id}-{slot}.card"
+
+    def keep_card(self, carnet_id: int, slot: int, statement: bytes, packet: bytes) -> None:
+        """What the QR of a declaration shows, without its code: that is derived when it is shown."""
+        write_secret(self._card_path(carnet_id, slot), encode([statement, packet]))
+
+    def card(self, carnet_id: int, slot: int) -> Card:
+        """A declaration that proves itself, for a booth with no network; works offline."""
+        path = self._card_path(carnet_id, slot)
+        if not path.exists():
+            raise EataError("CARD_MISSING", "This voucher has no card yet.", "Run `eata wallet cards` while on line.")
+        match decode(path.read_bytes()):
+            case [bytes(statement), bytes(packet)]:
+                return Card(Statement.from_bytes(statement), slot, packet, self.code(carnet_id, slot).code)
+            case _:
+                raise EataError("STORE_DAMAGED", "The wallet's card is damaged.", "Run `eata wallet cards` on line.")

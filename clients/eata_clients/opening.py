@@ -87,6 +87,7 @@ def open_stanza(
     parts: Iterable[reading_pb2.SealedPart], key: SealingKey, key_id: bytes, ledger: bytes, carnet_id: int
 ) -> Keys | None:
     """The keys wrapped to this organisation or territory, None where there is no stanza for it."""
+    failed = ""
     for part in parts:
         header, info = checked(part)
         if info.label is Label.STANZA and info.recipient == key_id:
@@ -94,7 +95,9 @@ def open_stanza(
             try:
                 return key.open(context, key_id, header.author, part.value)
             except CannotOpen as error:
-                raise Untrusted(str(error)) from None
+                failed = str(error)  # another may have been added since (AddStanza)
+    if failed:
+        raise Untrusted(failed)
     return None
 
 

@@ -9,12 +9,14 @@ from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import bodies
+from eata_ledger.proof.chartering import CharterEntry, CharterSignature, follow
 from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.keys import Algorithm, key_id, verify
 from eata_ledger.rules.reference import sets_code
 from eata_ledger.seal.stanza import acceptable
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
+from google.protobuf.message import DecodeError
 
 from eata_clients.errors import Untrusted
 from eata_clients.transport import Transport
@@ -34,6 +36,7 @@ class Registry:
 
     genesis: Genesis
     log_time: int
+    charter: Charter = field(init=False)
     organisations: dict[str, bodies.RegisterOrganisation] = field(default_factory=dict)
     administrations: dict[str, bodies.RegisterAdministration] = field(default_factory=dict)
     territories: dict[str, bodies.RegisterTerritory] = field(default_factory=dict)
@@ -47,6 +50,11 @@ class Registry:
     _regions: dict[str, list[bodies.RegisterRegion]] = field(default_factory=dict)
     _accepted: dict[str, list[bodies.Acceptance]] = field(default_factory=dict)
     _sets: dict[str, list[bodies.VoucherSets]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.charter = self.genesis.charter
+        self.charter_entries: list[CharterEntry] = []
+        self.raw = b""
 
     @property
     def today(self) -> int:
@@ -91,6 +99,9 @@ class Registry:
             header = Header.from_bytes(message.header)
         except Malformed as error:
             raise Untrusted(f"a registration is malformed: {error}") from None
+        if isinstance(header.body, bodies.RegisterNode | bodies.RotateRoot):
+            self._recharter(header, message)
+            return
         parent = self._parent(header)
         if key_id(parent) in self.revoked:
             raise Untrusted("a registration is signed by a revoked key")
@@ -101,6 +112,15 @@ class Registry:
             raise Untrusted("a registration is not signed by its parent")
         self._require_rules(header.body)
         self._keep(header.body)
+
+    def _recharter(self, header: Header, message: ledger_pb2.Entry) -> None:
+        signatures = tuple(CharterSignature(s.key_id, s.value) for s in message.signatures)
+        entry = CharterEntry(message.header, signatures)
+        try:
+            self.charter = follow(self.charter, header, entry.by_key)
+        except Malformed as error:
+            raise Untrusted(f"the node set is not the root's: {error}") from None
+        self.charter_entries.append(entry)
 
     def _parent(self, header: Header) -> bytes:
         body = header.body
@@ -215,7 +235,10 @@ class Kept:
 
     async def get(self) -> Registry:
         if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
-            self._registry, self._at = await fetch(self._transport), time.monotonic()
+            found = await fetch(self._transport)
+            if self._registry is not None and found.charter.serial < self._registry.charter.serial:
+                raise Untrusted("a node does not know the newest node set")
+            self._registry, self._at = found, time.monotonic()
         return self._registry
 
     def forget(self) -> None:
@@ -228,9 +251,23 @@ async def fetch(transport: Transport) -> Registry:
         lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry,
         ledger_pb2.RegistryRequest(session=transport.session),
     )
-    if sha256(reply.genesis) != transport.network.ledger:
+    return _judged(reply, transport.network.ledger)
+
+
+def read_registry(data: bytes, ledger: bytes) -> Registry:
+    """A registry that was kept (`Registry.raw`), judged again. Raises `Untrusted`."""
+    try:
+        reply = ledger_pb2.RegistryReply.FromString(data)
+    except DecodeError:
+        raise Untrusted("the registry that was kept does not read") from None
+    return _judged(reply, ledger)
+
+
+def _judged(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
+    if sha256(reply.genesis) != ledger:
         raise Untrusted("the genesis is not the pinned one")
     registry = Registry(Genesis.from_bytes(reply.genesis), reply.log_time)
     for logged in reply.entries:
         registry.take(logged.entry)
+    registry.raw = reply.SerializeToString()
     return registry

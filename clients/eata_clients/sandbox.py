@@ -15,15 +15,15 @@ from eata_ledger.seal.stanza import SealingKey
 from eata_clients.authoring import registering
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.registering import Party
-from eata_clients.files import write_secret
 from eata_clients.issuer import read_party, write_party
 from eata_clients.transport import now
+from eata_clients.vault import read_key, write_locked
 
 
 def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[Entry]:
     """Signed registrations of a list of parties; their keys lie in folders under `offices`, made where missing."""
 
-    operations = SigningKey((offices / "icc" / "operations.key").read_bytes())
+    operations = SigningKey(read_key(offices / "icc" / "operations.key"))
     # in force since yesterday: west of Greenwich today has not begun everywhere
     stamp, day = Stamp(now()), day_of(datetime.now(UTC).date().isoformat()) - 1
     parties: dict[str, Party] = {}
@@ -38,8 +38,8 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
     def seed_of(path: Path) -> bytes:
         """A key on disk is never made anew: what it has signed or opened would be lost."""
         if not path.exists():
-            write_secret(path, os.urandom(32))
-        return path.read_bytes()
+            write_locked(path, os.urandom(32))
+        return read_key(path)
 
     entries = [
         registering.organisation(ledger, operations, party(o["code"]), OrganisationKind[o["kind"]], day, stamp)
@@ -61,7 +61,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         )  # fmt: skip
         key = SealingKey(seed_of(offices / members[0] / f"territory-{code}.key"))
         for member in members[1:]:
-            write_secret(offices / member / f"territory-{code}.key", key.seed)
+            write_locked(offices / member / f"territory-{code}.key", key.seed)
         recipients = [(parties[m].seal_id, parties[m].seal.public) for m in members]
         validity = (now() - DAY, now() + 90 * DAY)
         entries.append(

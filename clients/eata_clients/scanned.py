@@ -1,7 +1,7 @@
 """A voucher as the desk has opened it: what Customs may see at this moment, and no more."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
@@ -14,7 +14,9 @@ from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.clearing import Decision, Presented
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent
+from eata_clients.documents import Document
 from eata_clients.errors import Untrusted
+from eata_clients.lent import Lent
 from eata_clients.opening import find
 
 _DECLARING = (bodies.Travel, bodies.EditTravel, bodies.Renew)
@@ -40,6 +42,8 @@ class Scanned:
     links: list[tuple[str, str]]
     declared_in: tuple[int, bytes]
     elsewhere: list[tuple[str, int]]
+    documents: list[Document] = field(default_factory=list)
+    lent: "Lent | None" = None
 
     @property
     def held(self) -> Incident | None:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.statement import Claim, Statement
 from eata_ledger.proof.trust import FINAL
 from eata_ledger.wire import entry_from_proto, entry_to_proto
@@ -37,10 +36,18 @@ class Outbox:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def keep(self, entry: Entry) -> Path:
-        path = self._folder / f"{entry.hash.hex()}.entry"
-        write_secret(path, entry_to_proto(entry).SerializeToString())
-        return path
+    def _path(self, entry: Entry) -> Path:
+        return self._folder / f"{entry.hash.hex()}.entry"
+
+    def keep(self, entry: Entry) -> None:
+        write_secret(self._path(entry), entry_to_proto(entry).SerializeToString())
+
+    def answered(self, entry: Entry, refused: EataError | None = None) -> None:
+        """It is committed, or a node has spoken: that ends the sending, and destroys nothing."""
+        if refused is None:
+            self._path(entry).unlink()
+        elif refused.settled:
+            self._path(entry).replace(self._path(entry).with_suffix(".refused"))
 
     def waiting(self) -> list[Entry]:
         """What has not been answered yet."""
@@ -48,44 +55,52 @@ class Outbox:
         return [entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())) for path in files]
 
 
-async def submit(transport: Transport, genesis: Genesis, entry: Entry, outbox: Outbox | None = None) -> Committed:
-    """Orders one entry. Raises `EataError` with the log's or the proxy's refusal."""
-    kept = None if outbox is None else outbox.keep(entry)
-    request = ledger_pb2.SubmitRequest(entry=entry_to_proto(entry), session=transport.session)
+async def submit(
+    transport: Transport, charter: Charter, entry: Entry, outbox: Outbox | None = None, record: bool = False
+) -> Committed:
+    """Orders one entry; `record`: a commit that is refused is recorded as refused. Raises `EataError` with the log's or the proxy's refusal."""
+    if outbox is not None:
+        outbox.keep(entry)
+    request = ledger_pb2.SubmitRequest(entry=entry_to_proto(entry), session=transport.session, record=record)
     try:
         reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Submit, request)
     except EataError as error:
-        if kept is not None and error.settled:
-            kept.unlink()
+        if outbox is not None:
+            outbox.answered(entry, error)
         raise
-    claim, signers = check_statement(reply.statement, genesis)
+    committed = committed_by(entry, reply, charter)
+    if outbox is not None:
+        outbox.answered(entry)
+    return committed
+
+
+def committed_by(entry: Entry, reply: ledger_pb2.SubmitReply, charter: Charter) -> Committed:
+    """What a reply says of this entry. Raises `Untrusted` where its statement does not say so."""
+    claim, signers = check_statement(reply.statement, charter)
     if claim.entry_hash != entry.hash or claim.index != reply.index or claim.outcome != Outcome.ACCEPTED:
         raise Untrusted("the statement is of another entry or outcome")
-    if kept is not None:
-        kept.unlink()
     return Committed(reply.index, claim.facts, reply.statement, signers, entry.hash, reply.verification)
 
 
-def check_statement(data: bytes, genesis: Genesis) -> tuple[Claim, int]:
+def check_statement(data: bytes, charter: Charter) -> tuple[Claim, int]:
     """The claim and how many known nodes signed it; at least one must."""
     try:
         statement = Statement.from_bytes(data)
     except Malformed as error:
         raise Untrusted(f"the statement is malformed: {error}") from None
-    keys = {node.kid: node.key(Purpose.STATEMENT) for node in genesis.nodes}
-    signers = len(statement.signers(keys))
-    if not signers or statement.claim.ledger_prefix != genesis.ledger[:8]:
+    signers = len(statement.signers(charter.statement_keys))
+    if not signers or statement.claim.ledger_prefix != charter.ledger[:8]:
         raise Untrusted("no known node signed the statement")
     return statement.claim, signers
 
 
 async def receipt(
-    transport: Transport, genesis: Genesis, index: int, entry_hash: bytes, signers: int = FINAL
+    transport: Transport, charter: Charter, index: int, entry_hash: bytes, signers: int = FINAL
 ) -> Committed:
     """The receipt of an entry one knows, with `signers` signatures if the nodes give them."""
     request = ledger_pb2.ReceiptRequest(index=index, signers=signers, entry_hash=entry_hash, session=transport.session)
     reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Receipt, request)
-    claim, found = check_statement(reply.statement, genesis)
+    claim, found = check_statement(reply.statement, charter)
     if claim.index != index or claim.entry_hash != entry_hash:
         raise Untrusted("the receipt is of another entry")
     return Committed(index, claim.facts, reply.statement, found, entry_hash)

@@ -51,12 +51,13 @@ class Transport:
 
         async def probe(node: Node) -> tuple[Node, float]:
             stub = ledger_pb2_grpc.LedgerStub(self._channels[node.name])
-            started = time.perf_counter()
+            clock = asyncio.get_running_loop().time
+            started = clock()
             try:
                 await stub.Status(ledger_pb2.StatusRequest(), timeout=_PROBE_SECONDS)
             except grpc.aio.AioRpcError:
                 return node, float("inf")
-            return node, time.perf_counter() - started
+            return node, clock() - started
 
         found = sorted(await asyncio.gather(*(probe(node) for node in self._order)), key=lambda pair: pair[1])
         self._order, self._measured = [node for node, _ in found], True
@@ -64,8 +65,7 @@ class Transport:
 
     async def call(self, method: Callable[[grpc.aio.Channel], Callable[..., Awaitable[R]]], request: Any) -> R:
         """The first good answer. A coded refusal is an answer; only an unavailable node is passed over."""
-        if not self._measured:
-            await self.measure()
+        await self.near()
         waiting: dict[asyncio.Task[R], Node] = {}
         left, last, asked = list(self._order), EataError("UNREACHABLE", "", ""), 0
         try:
@@ -75,7 +75,7 @@ class Transport:
                     waiting[asyncio.ensure_future(self._one(method, node, request))] = node
                 patience = HEDGE_SECONDS if left else None
                 done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
+                for task in [one for one in waiting if one in done]:
                     node = waiting.pop(task)
                     error = task.exception()
                     if error is None:
@@ -101,10 +101,21 @@ class Transport:
 
     def _seen(self, reply: R, node: Node) -> R:
         session = getattr(reply, "session", None)
-        if session is not None and (session.era, session.position) > (self.session.era, self.session.position):
-            self.session = session
+        if session is not None:
+            self.carry(session)
         self.last_node = node.name
         return reply
+
+    def carry(self, session: ledger_pb2.Session) -> None:
+        """From here on nothing older is shown: as of an answer, or of what another party handed over."""
+        if (session.era, session.position) > (self.session.era, self.session.position):
+            self.session = session
+
+    async def near(self) -> list[str]:
+        """Node names, the nearest first, measured once."""
+        if not self._measured:
+            await self.measure()
+        return self.nearest
 
     @property
     def nearest(self) -> list[str]:

@@ -13,7 +13,7 @@ from eata_ledger.state import Validated
 from eata_clients.authoring.clearing import Decision
 from eata_clients.scanned import Scanned
 
-_NEED_VALIDATION = frozenset({Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
+NEED_VALIDATION = frozenset({Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
 
 
 class Word(StrEnum):
@@ -61,7 +61,7 @@ def _blocked(scanned: Scanned, day: int, digital_home: bool) -> Outcome | None:
         (scanned.held is not None, Outcome.HELD_IN_TERRITORY),
         (day > carnet.valid_until and not returning, Outcome.CARNET_EXPIRED),
         (scanned.presented.territory not in (carnet.home, *carnet.box_p), Outcome.TERRITORY_NOT_IN_BOX_P),
-        (kind in _NEED_VALIDATION and digital_home and state.validated is Validated.NO, Outcome.NOT_VALIDATED),
+        (kind in NEED_VALIDATION and digital_home and state.validated is Validated.NO, Outcome.NOT_VALIDATED),
         (state.signed is None, Outcome.NOT_SIGNED),
         (scanned.voucher.content != carnet.content, Outcome.STALE_VERSION),
         (kind is Kind.VALIDATION and state.validated is Validated.YES, Outcome.ALREADY_VALIDATED),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eata_ledger.carnet.items import Items
@@ -11,23 +11,31 @@ from eata_ledger.encoding import sha256
 from eata_ledger.proof.entry import Entry, Header
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
+from eata_ledger.proof.travelled import facts_of
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
-from eata_ledger.seal.codes import code_keys
+from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
-from eata_clients.authoring import holding
+from eata_clients import documents
+from eata_clients.authoring import holding, keeping
 from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.authoring.holding import Holding, Wish
+from eata_clients.authoring.keeping import GrantContent
+from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.keystore import Kept, Keystore
+from eata_clients.lent import lent
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
-from eata_clients.submitting import Committed, Outbox, carnet_id_of, submit
+from eata_clients.streaming import submit_many
+from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
 from eata_clients.transport import Transport, now
+
+_TRUST_KEPT = 3_600_000  # ms
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Downloaded:
     rows: list[tuple[Transaction, Counterfoil | None]]
     vouchers: list[Voucher]
     reply: reading_pb2.CarnetReply
+
+    lent: dict[int, str] = field(default_factory=dict)
 
     @property
     def entries(self) -> dict[int, bytes]:
@@ -69,6 +79,7 @@ class WalletClient(Keystore):
         pin = code_keys(qr.code, ledger, carnet_id)
         reply = await self._read(carnet_id, pin.sign)
         if self._path(carnet_id).exists() and await self._enrolled(carnet_id, ledger):
+            await self._take_pin(carnet_id, pin, reply)
             return await self.show(carnet_id)
         secret = _pin_stanza(reply, pin.wrap, ledger, carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
@@ -76,9 +87,32 @@ class WalletClient(Keystore):
         stamp = Stamp(now())
         entry = holding.enrol(ledger, carnet_id, pin.sign, device, Role.HOLDER, stamp)
         carnet = Carnet.from_bytes(reply.record)
-        self._keep(Kept(ledger, carnet_id, carnet.content, device.seed, pin.wrap, secret.content, secret.holder_root))
+        self._keep(
+            Kept(
+                ledger,
+                carnet_id,
+                carnet.content,
+                device.seed,
+                pin.wrap,
+                secret.content,
+                secret.holder_root,
+                pin.sign.seed,
+            )
+        )
         await self.submit(entry)
         return await self.show(carnet_id)
+
+    async def _take_pin(self, carnet_id: int, pin: CodeKeys, reply: reading_pb2.CarnetReply) -> None:
+        """A PIN that the issuer has made anew: the holder root is wrapped for it, so that other devices find it."""
+        kept = replace(self.kept(carnet_id), pin_wrap=pin.wrap, pin_sign=pin.sign.seed)
+        secret = _pin_stanza(reply, pin.wrap, kept.ledger, carnet_id)
+        if secret.content is None:
+            raise Untrusted("the PIN stanza holds no content key")
+        version = Carnet.from_bytes(reply.record).content
+        self._keep(replace(kept, content_key=secret.content, content_version=version))
+        signed = CarnetState.from_bytes(reply.state).signed is not None
+        if signed and kept.root is not None and secret.holder_root is None:
+            await self.submit(keeping.rewrap_pin(self.holding(carnet_id), pin, Stamp(now())))
 
     async def _enrolled(self, carnet_id: int, ledger: bytes) -> bool:
         """This wallet's device is the carnet's already: nothing to enrol again."""
@@ -111,21 +145,64 @@ class WalletClient(Keystore):
         content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
         rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
         vouchers = [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers]
-        self.remember(carnet_id, (await self.registry()).genesis, vouchers)
+        self.remember(carnet_id, vouchers)
+        await self._keep_trust(kept.ledger)
         return Downloaded(
             Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state), content, rows,
-            vouchers, reply,
+            vouchers, reply, self._lent(kept, reply),
         )  # fmt: skip
+
+    @staticmethod
+    def _lent(kept: Kept, reply: reading_pb2.CarnetReply) -> dict[int, str]:
+        """Slot → to whom the holder has lent it."""
+        found = {
+            v.slot: lent(v.parts, kept.content_key, kept.ledger, kept.carnet_id) for v in reply.vouchers if v.grant
+        }
+        return {slot: one.content.name for slot, one in found.items() if one is not None}
+
+    async def _keep_trust(self, ledger: bytes) -> None:
+        """Refreshed once an hour of use, so that codes and receipts are checked without a network later."""
+        keeper = self.trust(ledger)
+        try:
+            if now() - keeper.read().vouched_at < _TRUST_KEPT:
+                return
+        except EataError as error:
+            if error.code != "TRUST_MISSING":
+                raise
+        try:
+            await keeper.refresh(self._transport, await self.registry())
+        except EataError as error:
+            if error.code != "TRUST_MISSING":  # no checkpoint is final yet: the next look finds one
+                raise
+
+    async def cards(self, carnet_id: int) -> list[int]:
+        """Fetches what makes each open voucher's QR prove itself with no network (U2); their slots."""
+        shown, charter, made = await self.show(carnet_id), (await self.registry()).charter, []
+        for voucher, listed in zip(shown.vouchers, shown.reply.vouchers, strict=True):
+            packet = find(listed.parts, Label.PACKET)
+            if voucher.state is not VoucherState.PREPARED or packet is None:
+                continue
+            entry_hash = sha256(packet[0].signed)
+            found = await receipt(self._transport, charter, voucher.entry, entry_hash)
+            facts_of(check_statement(found.statement, charter)[0].facts)
+            self.keep_card(carnet_id, voucher.slot, found.statement, packet[2])
+            made.append(voucher.slot)
+        return made
 
     def _learn(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
         """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza.
 
         The stanza's root wins over the one kept: every device shows the same codes.
         """
+        carnet = Carnet.from_bytes(reply.record)
+        if kept.pin_sign is not None and SigningKey(kept.pin_sign).public != carnet.pin_key:
+            if carnet.content != kept.content_version:
+                raise EataError("PIN_CHANGED", "The issuer has made a new PIN.", "Download the carnet with it.")
+            return kept
         secret = _pin_stanza(reply, kept.pin_wrap, kept.ledger, kept.carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
         learned = replace(
-            kept, content_version=Carnet.from_bytes(reply.record).content, content_key=secret.content,
+            kept, content_version=carnet.content, content_key=secret.content,
             root=secret.holder_root or kept.root,
         )  # fmt: skip
         if learned != kept:
@@ -141,8 +218,10 @@ class WalletClient(Keystore):
 
     async def sign(self, carnet_id: int) -> Committed | None:
         """The holder's signature (N-03); None where another device had signed first."""
-        await self.show(carnet_id)
+        shown = await self.show(carnet_id)
         kept = self.kept(carnet_id)
+        if kept.pin_sign is not None and SigningKey(kept.pin_sign).public != shown.carnet.pin_key:
+            raise EataError("PIN_CHANGED", "The issuer has made a new PIN.", "Download the carnet with it, then sign.")
         root = kept.root or os.urandom(32)
         held = Holding(kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, root)
         entry = holding.sign(held, kept.pin_wrap, Stamp(now()))
@@ -208,24 +287,52 @@ class WalletClient(Keystore):
             opened = None
         return NO_DETAILS if opened is None else DeclarationContent.from_bytes(opened)
 
+    async def attach(self, carnet_id: int, name: str, data: bytes) -> Committed:
+        """A PDF or JPEG beside the carnet, for whoever may open the carnet (APP-22)."""
+        documents.check_document(name, data)
+        await self.show(carnet_id)
+        held, charter = self.holding(carnet_id), (await self.registry()).charter
+        content, blob = keeping.seal_document(held.ledger, carnet_id, held.content_version, name, data)
+        receipts = await documents.store(self._transport, charter, [held.device], carnet_id, blob)
+        entry = keeping.attach(
+            held.ledger, held.device, carnet_id, held.content_version, held.content_key, content, blob, receipts,
+            Stamp(now()),
+        )  # fmt: skip
+        return await self.submit(entry)
+
+    async def documents(self, carnet_id: int) -> list[Document]:
+        """The carnet's documents."""
+        shown, kept = await self.show(carnet_id), self.kept(carnet_id)
+        return documents.documents(shown.reply.parts, kept.content_key, kept.ledger)
+
+    async def document(self, carnet_id: int, found: Document) -> bytes:
+        """One document's bytes."""
+        device = SigningKey(self.kept(carnet_id).device)
+        return await documents.fetch(self._transport, found, carnet_id, [device])
+
+    async def lend(
+        self, carnet_id: int, slot: int, to: GrantContent, window: tuple[int, int], authority: bytes | None = None
+    ) -> Committed:
+        """One voucher lent for a while (U11); renewing it takes it back. `authority`: the blob of a document."""
+        entry = keeping.delegate(self.holding(carnet_id), slot, to, window, authority, Stamp(now()))
+        return await self.submit(entry)
+
     async def revoke_device(self, carnet_id: int, device: bytes) -> Committed:
         """A lost phone reads and signs nothing any more; have the issuer block the carnet if its codes may be used."""
         return await self.submit(holding.revoke_device(self.holding(carnet_id), device, Stamp(now())))
 
     async def submit(self, entry: Entry) -> Committed:
         """Kept in the outbox until it is answered."""
-        return await submit(self._transport, (await self.registry()).genesis, entry, self._outbox)
+        return await submit(self._transport, (await self.registry()).charter, entry, self._outbox)
 
     async def resend(self) -> int:
         """Sends what was kept after an ambiguous failure, same bytes; returns how many were answered."""
-        genesis, waiting = (await self.registry()).genesis, self._outbox.waiting()
-        for entry in waiting:
-            try:
-                await submit(self._transport, genesis, entry, self._outbox)
-            except EataError as error:
-                if not error.settled:
-                    raise
-        return len(waiting)
+        charter, waiting = (await self.registry()).charter, self._outbox.waiting()
+        answers = [answer async for _, answer in submit_many(self._transport, charter, waiting, self._outbox)]
+        for answer in answers:
+            if isinstance(answer, EataError) and not answer.settled:
+                raise answer
+        return len(answers)
 
 
 def _pin_stanza(reply: reading_pb2.CarnetReply, wrap: bytes, ledger: bytes, carnet_id: int) -> Keys:

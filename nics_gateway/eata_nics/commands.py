@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from eata_clients.faults import Fault
+from eata_clients.files import hold
 from eata_clients.places import default_network
 from eata_ledger.encoding import Malformed
 
@@ -38,6 +39,10 @@ def serve(
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise Malformed("listen is host:port, such as 127.0.0.1:0")
 
+    try:
+        hold(home)
+    except BlockingIOError:
+        raise Fault("RUNNING", "A gateway serves this folder already.", "Use it; one folder has one gateway.") from None
     uvloop.run(_serve(home, network, listen))
 
 
@@ -60,7 +65,7 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
         issuer = IssuerClient(home, transport, read_party(home / "party.cbor"))
         if (await issuer.registry()).issuer(issuer.party.code) is None:
             raise Fault("ROLE_FORBIDDEN", f"{issuer.party.code} is not a registered issuer.", "Use an issuer's folder.")
-        server = grpc.aio.server(options=(("grpc.max_receive_message_length", 2 << 20), ("grpc.so_reuseport", 0)))
+        server = grpc.aio.server(options=(("grpc.max_receive_message_length", 8 << 20), ("grpc.so_reuseport", 0)))
         gateway_pb2_grpc.add_NicsServicer_to_server(Gateway(issuer, Drafts(home / "drafts"), str(name)), server)
         pair = ((home / "tls.key").read_bytes(), certificate)
         credentials = grpc.ssl_server_credentials([pair], (home / "ca.pem").read_bytes(), True)

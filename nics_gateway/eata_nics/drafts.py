@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from eata_clients.errors import EataError
-from eata_clients.files import write_secret
+from eata_clients.vault import read_locked, write_locked
 from eata_ledger.encoding import Malformed, sha256
 from eata_proto.v1 import gateway_pb2
 
@@ -28,7 +28,7 @@ class Drafts:
             raise EataError("REQUEST_ID_REUSED", "This draft has been issued.", "Give the next draft another id.")
         if not path.exists() and sum(1 for _ in self._folder.glob("*.draft")) >= _MOST:
             raise EataError("TOO_MANY_DRAFTS", "There are 10,000 drafts already.", "Issue or delete some.")
-        write_secret(path, draft.SerializeToString())
+        write_locked(path, draft.SerializeToString())
 
     def read(self, draft_id: str) -> gateway_pb2.Draft:
         path = self._path(draft_id)
@@ -36,11 +36,11 @@ class Drafts:
             path = path.with_suffix(_ISSUED)
         if not path.exists():
             raise EataError("NOT_FOUND", "No such draft.", "See the list of drafts.")
-        return gateway_pb2.Draft.FromString(path.read_bytes())
+        return gateway_pb2.Draft.FromString(read_locked(path))
 
     def all(self) -> list[gateway_pb2.Draft]:
         """By id."""
-        found = [gateway_pb2.Draft.FromString(path.read_bytes()) for path in self._folder.glob("*.draft")]
+        found = [gateway_pb2.Draft.FromString(read_locked(path)) for path in self._folder.glob("*.draft")]
         return sorted(found, key=lambda draft: draft.draft_id)
 
     def issued(self, draft_id: str) -> None:

@@ -15,6 +15,7 @@ from eata_clients.authoring.issuing import Order
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.issuer import IssuerClient
+from eata_clients.issuer_care import IssuerCare
 from eata_clients.submitting import Committed
 from eata_clients.transport import now
 from eata_ledger.carnet.dates import MINUTE, iso
@@ -47,6 +48,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
 
     def __init__(self, issuer: IssuerClient, drafts: Drafts, admitted: str) -> None:
         self._issuer, self._drafts, self._admitted = issuer, drafts, admitted
+        self._care = IssuerCare(issuer)
         self._one_at_a_time = asyncio.Lock()
 
     # -- orders
@@ -177,6 +179,25 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
                 blocked=blocked,
             )  # fmt: skip
 
+    async def RotatePin(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802
+        async with _Coded(self, context), self._one_at_a_time:
+            carnet, pin, done = await self._care.rotate_pin(_id(request.request_id), request.number)
+            return gateway_pb2.PinReply(
+                carnet_id=carnet.carnet_id, pin=pin.shown, index=done.index, statement=done.statement
+            )
+
+    async def Attach(self, request: gateway_pb2.AttachRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context), self._one_at_a_time:
+            carnet, done = await self._care.attach(
+                _id(request.request_id), request.number, request.name, request.content
+            )
+            return _changed(carnet.carnet_id, done)
+
+    async def Erase(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
+        async with _Coded(self, context), self._one_at_a_time:
+            carnet, done = await self._care.shred(_id(request.request_id), request.number)
+            return _changed(carnet.carnet_id, done)
+
     async def _act(self, request: _Changing, body_of: Callable[[int], bodies.Body]) -> tuple[int, Committed]:
         carnet = Carnet.from_bytes((await self._issuer.carnet(request.number)).record)
         ledger, body = (await self._issuer.registry()).genesis.ledger, body_of(carnet.carnet_id)
@@ -187,10 +208,8 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         return carnet.carnet_id, await self._change(request.request_id, [int(body.TYPE), body.to_value()], make)
 
     async def _change(self, request_id: str, fingerprint: list[Value], make: Callable[[bytes], Entry]) -> Committed:
-        if not 1 <= len(request_id) <= 64:
-            raise Malformed("request_id has 1 to 64 characters")
         async with self._one_at_a_time:
-            return await self._issuer.change(request_id, fingerprint, make)
+            return await self._issuer.change(_id(request_id), fingerprint, make)
 
     # -- reading
 
@@ -260,6 +279,12 @@ class _Coded:
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Fault | Malformed):
             await abort(self._context, error)
+
+
+def _id(request_id: str) -> str:
+    if not 1 <= len(request_id) <= 64:
+        raise Malformed("request_id has 1 to 64 characters")
+    return request_id
 
 
 def _changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:

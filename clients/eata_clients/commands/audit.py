@@ -61,7 +61,7 @@ def audit(
     report = run(network, home, work)
     data = {
         "entries": report.entries, "roots_equal": report.agreeing, "nodes": report.nodes, "forks": report.forks,
-        "transactions": report.transactions,
+        "transactions": report.transactions, "shredded": report.shredded,
     }  # fmt: skip
     say(data, as_json, report.line)
     raise typer.Exit(0 if report.forks == 0 else 1)
@@ -90,7 +90,7 @@ def fetch_receipt(
 
     async def work(transport: "Transport") -> Committed:
         registry = await fetch(transport)
-        return await receipt(transport, registry.genesis, index, entry_hash, signers)
+        return await receipt(transport, registry.charter, index, entry_hash, signers)
 
     found = run(network, None, work)
     out.write_bytes(found.statement)
@@ -107,27 +107,21 @@ def fetch_receipt(
 def export(
     network: _Network,
     out: Annotated[Path, typer.Option(help="Where to write the trust file.")],
-    least: Annotated[int, typer.Option(help="Signers a receipt must have.")] = 4,
+    least: Annotated[int, typer.Option(min=1, max=64, help="Signers a receipt must have.")] = 4,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write a trust file: the genesis, and the newest checkpoint that enough nodes signed."""
+    from eata_ledger.proof.checkpoint import signature_lines
     from eata_ledger.proof.trust import Trust
-    from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
     from eata_clients.commands.session import run
     from eata_clients.registry import fetch
+    from eata_clients.trusting import fetch_trust
 
     async def work(transport: "Transport") -> Trust:
-        registry = await fetch(transport)
-        reply = await transport.call(
-            lambda channel: ledger_pb2_grpc.LedgerStub(channel).Checkpoint, ledger_pb2.CheckpointRequest()
-        )
-        era = transport.session.era
-        trust = Trust(1, registry.genesis.to_bytes(), era, reply.note, least, registry.log_time)
-        trust.check(transport.network.ledger)
-        return trust
+        return await fetch_trust(transport, await fetch(transport), least)
 
     trust = run(network, None, work)
     out.write_bytes(trust.to_bytes())
-    size = trust.checkpoint.split("\n")[1]
-    say({"file": str(out), "size": int(size), "least": least}, as_json, f"Trust file at tree size {size}.")
+    size = signature_lines(trust.checkpoint)[0].size
+    say({"file": str(out), "size": size, "least": least}, as_json, f"Trust file at tree size {size}.")

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Flag, Kind, Role, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
 from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome, advice, sentence
 
-from eata_clients.commands.options import DeskHome, Network, customs_app, signed_in
+from eata_clients.commands.options import DeskHome, Network, customs_app, sealed, signed_in
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
-from eata_clients.files import read_key
+from eata_clients.vault import read_key
 
 if TYPE_CHECKING:
+    from eata_ledger.proof.entry import Entry
+
     from eata_clients.authoring.clearing import Decision
+    from eata_clients.documents import Document
     from eata_clients.scanned import Scanned
     from eata_clients.submitting import Committed
 
@@ -73,6 +77,12 @@ def _check_office(network: Path, office: str, authority: bytes) -> None:
         )
 
 
+def listed(found: "Document") -> dict[str, Any]:
+    """A document as commands show it."""
+    content = found.content
+    return {"name": content.name, "media": content.media, "size": content.size, "document": found.blob.hex()}
+
+
 def _shown(scanned: "Scanned") -> dict[str, Any]:
     return {
         "carnet_id": scanned.carnet.carnet_id,
@@ -80,6 +90,7 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         "test": scanned.carnet.test,
         "kind": scanned.presented.kind.name,
         "territory": scanned.presented.territory,
+        "voucher": scanned.voucher.state.name,
         "items": str(scanned.presented.items),
         "not_returned": str(scanned.presented.not_returned),
         "holder": scanned.content.holder,
@@ -95,6 +106,16 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         "held_by": None if scanned.held is None else scanned.held.office,
         "links": [{"relation": relation, "number": number} for relation, number in scanned.links],
         "shown_before": [{"office": office, "time": time} for office, time in scanned.elsewhere],
+        "documents": [listed(found) for found in scanned.documents],
+        "lent": None
+        if scanned.lent is None
+        else {
+            "to": scanned.lent.content.name,
+            "identification": scanned.lent.content.identification,
+            "from": scanned.lent.valid_from,
+            "to_time": scanned.lent.valid_to,
+            "authority": scanned.lent.content.authority,
+        },
         "history": [
             {"kind": row.kind.name, "territory": row.territory, "items": str(row.items), "opened": foil is not None}
             for row, foil in scanned.history
@@ -117,7 +138,10 @@ def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = Fals
     head = f"{data['kind']} of {data['items']}, {data['number']}, {data['holder']}, {data['total']}"
     held = f"\n  ON HOLD by {data['held_by']}" if data["held_by"] else ""
     shown = "".join(f"\n  shown before at {s['office']}" for s in data["shown_before"])
-    say(data, as_json, head + held + shown + history)
+    lent = f"\n  lent to {data['lent']['to']} {data['lent']['identification']}" if data["lent"] else ""
+    papers = "".join(f"\n  document {found['name']}" for found in data["documents"])
+    used = "\n  USED: this voucher has been committed" if data["voucher"] != "PREPARED" else ""
+    say(data, as_json, head + used + held + lent + shown + papers + history)
 
 
 @customs_app.command()
@@ -127,13 +151,13 @@ def commit(
     not_returned: Annotated[str, typer.Option(help="Items not returned (home use).")] = "",
     final: Annotated[str, typer.Option(help="Final date (ISO); the carnet's last day if left out.")] = "",
     reference: Annotated[str, typer.Option(help="Customs reference number.")] = "",
-    remarks: Annotated[str, typer.Option(help="Remarks (sealed).")] = "",
-    reason: Annotated[str, typer.Option(help="Why a warning was acknowledged (sealed).")] = "",
+    remarks: Annotated[str, sealed("Remarks")] = "",
+    reason: Annotated[str, sealed("Why a warning was acknowledged")] = "",
     acknowledge: Annotated[list[str] | None, typer.Option(help="A warning code you have read; give it again for more.")] = None,
     processed: Annotated[str, typer.Option(help="Re-imported items that were processed abroad.")] = "",
-    seals: Annotated[str, typer.Option(help="Customs seals applied (transit opening; sealed).")] = "",
-    not_reexported: Annotated[str, typer.Option(help="Action on goods produced but not re-exported (sealed).")] = "",
-    not_produced: Annotated[str, typer.Option(help="Action on goods not produced (sealed).")] = "",
+    seals: Annotated[str, sealed("Customs seals applied, at a transit's opening")] = "",
+    not_reexported: Annotated[str, sealed("Action on goods produced but not re-exported")] = "",
+    not_produced: Annotated[str, sealed("Action on goods not produced")] = "",
     examined: Annotated[bool | None, typer.Option("--examined/--not-examined", help="Goods examined (validation; sealed).")] = None,
     paper: Annotated[bool, typer.Option("--paper", help="The holder presented the paper carnet (its twin or clone).")] = False,
     pre_export: Annotated[bool, typer.Option("--pre-export", help="EU office of export: the first of the two clicks.")] = False,
@@ -146,6 +170,7 @@ def commit(
     from eata_ledger.seal.codes import CodeKind
 
     from eata_clients.authoring.content import remarks as sealed_remarks
+    from eata_clients.booth import Booth
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
     from eata_clients.transport import now
@@ -162,6 +187,8 @@ def commit(
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
         client = CustomsClient(home, transport, desk)
         scanned = await client.scan(qr)
+        if Booth(home, transport.network.ledger, desk).queued(scanned.presented.voucher.sign.public):
+            raise Fault("QUEUED", "This desk has this voucher in its own queue.", "Run `eata customs resend`.")
         day = local_day(time_of_act or now(), client.offset(await client.office()))
         decision = replace(_decide(scanned, lists, acknowledge or [], notes, day, pre_export), flags=presented)
         started = time.perf_counter()
@@ -190,11 +217,28 @@ def resend(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = Fa
     """Send again what was not answered; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
+    from eata_clients.errors import EataError
+    from eata_clients.submitting import Committed
 
     desk = signed_in(home)
     done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())
-    data = [{"index": committed.index, "entry": committed.entry_hash.hex()} for committed in done]
-    say({"committed": data}, as_json, f"{len(data)} commits found or made.")
+    made = [{"index": it.index, "entry": it.entry_hash.hex()} for _, it in done if isinstance(it, Committed)]
+    refused = [
+        {**_what(entry), "code": it.code, "message": it.message} for entry, it in done if isinstance(it, EataError)
+    ]
+    lines = [f"REFUSED carnet {r['carnet_id']} slot {r['slot']}: {r['code']}: {r['message']}" for r in refused]
+    say({"committed": made, "refused": refused}, as_json, f"{len(made)} commits found or made.", *lines)
+    raise typer.Exit(1 if refused else 0)
+
+
+def _what(entry: "Entry") -> dict[str, Any]:
+    """Which act of the desk an entry was."""
+    body = entry.header.body
+    return {
+        "entry": entry.hash.hex(),
+        "carnet_id": getattr(body, "carnet_id", None),
+        "slot": getattr(body, "slot", None),
+    }
 
 
 def event_time(text: str) -> int | None:
@@ -216,6 +260,8 @@ def _decide(
     """The officer's decision; stops before the log if a warning has not been acknowledged with a reason."""
     from eata_clients.authoring.clearing import Decision
 
+    if scanned.voucher.state is not VoucherState.PREPARED:
+        raise Fault("CODE_CONSUMED", sentence(Outcome.CODE_CONSUMED), advice(Outcome.CODE_CONSUMED))
     items, not_returned, processed, final = lists
     unknown = [code for code in acknowledged if code.upper() not in Warning.__members__]
     if unknown:
@@ -234,6 +280,6 @@ def _decide(
         raise Fault(
             "REASON_REQUIRED",
             f"Warnings: {', '.join(found)}.",
-            f'Check the goods, then --acknowledge {" --acknowledge ".join(found)} --reason "why".',
+            f"Check the goods, then --acknowledge {' --acknowledge '.join(found)} --reason FILE.",
         )
     return decision

@@ -8,7 +8,7 @@ from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
 
-from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
+from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, sealed, signed_in
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from eata_clients.submitting import Committed
 
-_Reason = Annotated[str, typer.Option(help="Why (sealed; your own territory reads it).")]
+_Reason = Annotated[str, sealed("Why; your own territory reads it")]
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +70,7 @@ def hold(
 @customs_app.command()
 def release(
     carnet: Annotated[int, typer.Argument(help="Carnet ID.")], home: DeskHome, network: Network,
-    note: Annotated[str, typer.Option(help="What was found (sealed).")] = "",
+    note: Annotated[str, sealed("What was found")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """End a hold: the office that placed it, or a controller."""

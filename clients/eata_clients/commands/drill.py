@@ -14,23 +14,26 @@ from eata_clients.faults import Fault
 if TYPE_CHECKING:
     from eata_clients.conformance.stage import Played, Stage
 
-_app = typer.Typer(help="Drills: a compromise and the way out of it, on a sandbox.", no_args_is_help=True)
+drill_app = typer.Typer(help="Drills: a compromise and the way out of it, on a sandbox.", no_args_is_help=True)
 _Offices = Annotated[Path, typer.Option(help="Folder of the sandbox parties' folders.", envvar="EATA_OFFICES")]
 _ADMINISTRATION, _TERRITORY = "CH", "CH"
 
 
-@_app.callback()
+@drill_app.callback()
 def drill() -> None:
     """Drills: a compromise and the way out of it, on a sandbox."""
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(_app, name="drill")
+    app.add_typer(drill_app, name="drill")
 
 
-@_app.command("leaked-desk-key")
+@drill_app.command("leaked-desk-key")
 def leaked_desk_key(network: Network, offices: _Offices, as_json: Annotated[bool, JSON] = False) -> None:
-    """A desk authority's key has leaked: revoke it, see every node refuse it, certify desks by a new one."""
+    """A desk authority's key has leaked: revoke it, see every node refuse it, certify desks by a new one.
+
+    Acts on the sandbox it is given: desks of CH sign in again afterwards.
+    """
     import asyncio
 
     data = asyncio.run(_leaked(network, offices))
@@ -84,11 +87,11 @@ async def _certify_anew(stage: "Stage") -> None:
     from eata_ledger.proof.bodies import RegisterDeskCA
     from eata_ledger.proof.keys import SigningKey
 
-    from eata_clients.files import write_secret
+    from eata_clients.vault import write_locked
 
     fresh = SigningKey(os.urandom(32))
     await stage.register(_ADMINISTRATION, RegisterDeskCA(_ADMINISTRATION, fresh.public, stage.today))
-    write_secret(stage.offices / _ADMINISTRATION / "desk-authority.key", fresh.seed)
+    write_locked(stage.offices / _ADMINISTRATION / "desk-authority.key", fresh.seed)
     stage.forget_desks()
 
 

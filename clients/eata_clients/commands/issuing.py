@@ -219,6 +219,35 @@ _change("Unblock", "Unblocked.", "Take a block back.")
 _change("Cancel", "Cancelled.", "Withdraw a carnet that was never used.")
 
 
+_change("Erase", "Erased: what was sealed is gone.", "Drop what was sealed, 33 months after the carnet's end.")
+
+
+@_app.command("rotate-pin")
+def rotate_pin(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+               as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Make a new PIN for a lost one. The answer holds it: deliver it to the holder only."""
+    from eata_proto.v1 import gateway_pb2
+
+    request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
+    reply: gateway_pb2.PinReply = call(gateway, home, "RotatePin", request)
+    data = {"carnet_id": reply.carnet_id, "pin": reply.pin, "index": reply.index}
+    say(data, as_json, f"ID {reply.carnet_id}, PIN {reply.pin}. The old PIN enrols nothing any more.")
+
+
+@_app.command()
+def attach(number: _Number, file: Annotated[Path, typer.Argument(help="A PDF or JPEG, at most 5 MB.")],
+           request_id: _RequestId, gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+    """Attach a document before Customs has touched the carnet."""
+    from eata_proto.v1 import gateway_pb2
+
+    from eata_clients.commands.wallet_care import read_document
+
+    request = gateway_pb2.AttachRequest(
+        request_id=request_id, number=number, name=file.name, content=read_document(file)
+    )  # fmt: skip
+    _changed(call(gateway, home, "Attach", request), as_json, f"{file.name} attached, on three nodes.")
+
+
 @_app.command()
 def discharge(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
               as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip

@@ -12,6 +12,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, readable, say
 from eata_clients.faults import Fault
+from eata_clients.files import read_bounded
 
 _receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)
 _MAX_FILE = 4 << 20
@@ -24,10 +25,8 @@ def register(app: typer.Typer) -> None:
 
 def read_json(path: Path) -> Any:
     """A JSON file of at most 4 MiB. Raises `Malformed`."""
-    if path.stat().st_size > _MAX_FILE:
-        raise Malformed(f"{path.name} is larger than 4 MiB")
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_bounded(path, _MAX_FILE))
     except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
 
@@ -63,10 +62,7 @@ def verify(
     """Check a receipt against a trust file, offline. Exit 0 if it is good, 1 if not, with one line why."""
     from eata_ledger.proof.trust import Trust, verify_receipt
 
-    for path in (file, trust):
-        if path.stat().st_size > _MAX_FILE:
-            raise Malformed(f"{path.name} is larger than 4 MiB")
-    verdict = verify_receipt(_receipt_bytes(file), Trust.from_bytes(trust.read_bytes()))
+    verdict = verify_receipt(_receipt_bytes(file), Trust.from_bytes(read_bounded(trust, _MAX_FILE)))
     claim = verdict.claim
     data: dict[str, Any] = {"good": verdict.good, "why": verdict.why, "signers": list(verdict.signers)}
     if claim is not None:
@@ -81,15 +77,16 @@ def verify(
 def _receipt_bytes(path: Path) -> bytes:
     from eata_ledger.proof.qr import read_receipt
 
-    data = path.read_bytes()
+    data = read_bounded(path, _MAX_FILE)
     if data.startswith(b"\x89PNG"):
-        return read_receipt(_read_qr(path))
+        return read_receipt(read_qr(path))
     if data.startswith(b"EATA1:R:"):
         return read_receipt(data.decode("ascii", "replace").strip())
     return data
 
 
-def _read_qr(path: Path) -> str:
+def read_qr(path: Path) -> str:
+    """The text of the QR code in a picture. Raises `Malformed`."""
     try:
         import zxingcpp
         from PIL import Image

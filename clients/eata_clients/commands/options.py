@@ -1,13 +1,14 @@
 """What the desk's and the wallet's commands share: their groups, their options, the signed-in desk."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eata_clients.faults import Fault
-from eata_clients.files import read_key
+from eata_clients.files import read_bounded
 from eata_clients.places import default_network
+from eata_clients.vault import read_key
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Desk
@@ -28,6 +29,21 @@ Opener = Annotated[
     list[Path] | None,
     typer.Option(envvar="EATA_OPENER", help="A territory's key file, to read what is sealed for it; again for more."),
 ]
+
+
+def _from_file(value: str) -> str:
+    try:
+        text = read_bounded(Path(value), 16_000).decode().strip() if value else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"a text file is wanted: {error}") from None
+    if len(text) > 4_000:
+        raise typer.BadParameter("at most 4,000 characters are sealed")
+    return text
+
+
+def sealed(help: str) -> Any:
+    """An option for text that only its readers may see: from a file, since a list of processes shows arguments."""
+    return typer.Option(parser=_from_file, metavar="FILE", help=f"{help} (a text file; sealed).")
 
 
 def signed_in(home: Path) -> "Desk":

@@ -11,7 +11,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
 from eata_clients.console import JSON, say
-from eata_clients.files import read_key
+from eata_clients.vault import read_key
 
 _app = typer.Typer(
     help="The public registry: who is digital, which offices, what is accepted, news.", no_args_is_help=True
@@ -158,9 +158,9 @@ def _operate(network: Path, key: Path, body: Any) -> Any:
     from eata_clients.transport import now
 
     async def work(transport: Any) -> Any:
-        genesis = (await fetch(transport)).genesis
-        entry = by_operations(genesis.ledger, SigningKey(read_key(key)), body, Stamp(now()))
-        return await submit(transport, genesis, entry)
+        charter = (await fetch(transport)).charter
+        entry = by_operations(charter.ledger, SigningKey(read_key(key)), body, Stamp(now()))
+        return await submit(transport, charter, entry)
 
     return run(network, None, work)
 

@@ -60,7 +60,7 @@ def seed(
             if published or (isinstance(body, DescribeOffice) and body.office in registry.described):
                 continue
             try:
-                await submit(transport, registry.genesis, entry)
+                await submit(transport, registry.charter, entry)
                 new += 1
             except EataError as error:
                 if error.code not in ("ALREADY_REGISTERED", "VERSION_WRONG"):

@@ -37,7 +37,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
         "test": shown.carnet.test,
         "sets": {kind.name: {"free": c.free, "reserved": c.reserved, "used": c.used} for kind, c in shown.state.sets.items()},
         "vouchers": [
-            {"slot": v.slot, "kind": v.kind.name, "territory": v.territory, "items": str(v.items), "state": v.state.name, "travel": v.travel_id.hex()}
+            {"slot": v.slot, "kind": v.kind.name, "territory": v.territory, "items": str(v.items), "state": v.state.name, "travel": v.travel_id.hex(), "lent_to": shown.lent.get(v.slot)}
             for v in shown.vouchers
         ],
         "transactions": [
@@ -54,6 +54,10 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
             {"index": i.index, "type": i.type.name, "territory": i.territory, "office": i.office, "about": i.about}
             for i in (Incident.from_bytes(incident.record) for incident in shown.reply.incidents)
         ],
+        "refused": [
+            {"index": r.index, "code": r.code, "office": r.office, "slot": r.slot, "time": r.event_time}
+            for r in shown.reply.refused
+        ],
         "blocked": shown.state.blocked,
         "carnet_status": shown.state.status.name,
         "home_out": str(shown.state.home_out),
@@ -68,6 +72,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     lines = [head + (", TEST" if summary["test"] else "")]
     lines += [
         f"  {v['slot']:>3} {v['kind']:<14} {v['territory']:<4} {v['items']:<12} {v['state']:<9} travel {v['travel']}"
+        + (f" lent to {v['lent_to']}" if v["lent_to"] else "")
         for v in summary["vouchers"]
     ]
     lines += [
@@ -75,6 +80,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         for t in summary["transactions"]
     ]
     lines += [f"  {i['type'].lower()} in {i['territory']}, index {i['index']}" for i in summary["incidents"]]
+    lines += [
+        f"  slot {r['slot']}: {r['office']} signed it, the ledger refused it ({r['code']})" for r in summary["refused"]
+    ]
     free = ", ".join(f"{kind} {counters['free']}" for kind, counters in summary["sets"].items())
     lines += [f"  sets free: {free}" + ("" if summary["signed"] else "; not signed yet")]
     lines += [f"  {link['relation']} {link['number']}" for link in summary["links"]]

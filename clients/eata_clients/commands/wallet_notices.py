@@ -6,7 +6,7 @@ import typer
 from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, SetKind
 from eata_ledger.encoding import Malformed
 
-from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.commands.options import CarnetId, Network, WalletHome, sealed, wallet_app
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
@@ -32,7 +32,7 @@ def notify(
     representative: Annotated[str, typer.Option(help="Who presents the goods.")] = "",
     representative_id: Annotated[str, typer.Option(help="EORI or ID.")] = "",
     city: Annotated[str, typer.Option()] = "", country: Annotated[str, typer.Option()] = "",
-    text: Annotated[str, typer.Option(help="Anything else.")] = "",
+    text: Annotated[str, sealed("Anything else")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Tell an office you are coming; everything but office and kind is sealed for its territory."""
@@ -97,7 +97,7 @@ def notices(
 @wallet_app.command()
 def disagree(
     carnet: CarnetId, index: Annotated[int, typer.Argument(help="Ledger index of the transaction.")], home: WalletHome,
-    network: Network, note: Annotated[str, typer.Option(help="What is wrong (sealed with the transaction).")],
+    network: Network, note: Annotated[str, sealed("What is wrong; kept with the transaction")],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Bind a note to a committed transaction; it stands whether or not it is cancelled."""

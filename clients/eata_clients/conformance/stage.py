@@ -30,6 +30,7 @@ from eata_clients.network import Identity, Network
 from eata_clients.registry import fetch
 from eata_clients.submitting import Committed, submit
 from eata_clients.transport import Transport, now
+from eata_clients.vault import read_key
 from eata_clients.wallet import Downloaded, WalletClient
 
 ISSUER = "CH-ALLIANCE"
@@ -78,12 +79,18 @@ class Stage:
         """An act of the issuer."""
         issuer = await self.issuer()
         registry = await issuer.registry()
-        entry = issuing.change(registry.genesis.ledger, issuer.party, body, Stamp(now()))
-        return await submit(await self.transport(ISSUER), registry.genesis, entry)
+        entry = issuing.change(registry.charter.ledger, issuer.party, body, Stamp(now()))
+        return await submit(await self.transport(ISSUER), registry.charter, entry)
 
     def authority(self, member: str) -> SigningKey:
         """An administration's desk authority."""
-        return SigningKey((self.offices / member / "desk-authority.key").read_bytes())
+        return SigningKey(read_key(self.offices / member / "desk-authority.key"))
+
+    def share(self) -> None:
+        """All sit at one table: what one party has been shown, no other is shown less of (P6)."""
+        latest = max((t.session for t in self._transports.values()), key=lambda s: (s.era, s.position))
+        for transport in self._transports.values():
+            transport.carry(latest)
 
     def forget_desks(self) -> None:
         """Every desk signs in again."""
@@ -92,8 +99,8 @@ class Stage:
     async def register(self, member: str, body: bodies.Body) -> int:
         """A registration by an administration; its ledger index."""
         transport, party = await self.transport(member), read_party(self.offices / member / "party.cbor")
-        genesis = (await fetch(transport)).genesis
-        return (await submit(transport, genesis, by_party(genesis.ledger, party, body, Stamp(now())))).index
+        charter = (await fetch(transport)).charter
+        return (await submit(transport, charter, by_party(charter.ledger, party, body, Stamp(now())))).index
 
     async def customs(self, territory: str, role: Role = Role.OFFICER, prefer: str = "") -> CustomsClient:
         """A desk in the territory."""
@@ -149,12 +156,15 @@ class Played:
         await (await self.stage.customs(territory)).cancel(code, index, "conformance")
 
     async def show(self, as_of: str = "") -> Downloaded:
+        self.stage.share()
         return await self.wallet.show(self.carnet_id, as_of)
 
     async def seen_by(self, territory: str) -> list[int]:
         """Ledger indexes of the rows a territory's officer gets; none where it has not met the carnet."""
         try:
-            reply = await (await self.stage.customs(territory)).carnet(self.carnet_id)
+            customs = await self.stage.customs(territory)
+            self.stage.share()
+            reply = await customs.carnet(self.carnet_id)
         except EataError as error:
             if error.code == "NOT_VISIBLE":
                 return []

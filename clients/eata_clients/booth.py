@@ -1,0 +1,162 @@
+"""A booth with no network (U1): decides from a declaration card, shows how old its trust is, queues signed commits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eata_ledger.carnet.dates import DAY, local_day
+from eata_ledger.carnet.vocabulary import RETURNS, Label, Warning
+from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome, advice, sentence
+from eata_ledger.proof.bodies import Commit
+from eata_ledger.proof.card import Card
+from eata_ledger.proof.certificate import Presented as Certified
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.trust import Verdict as Proof
+from eata_ledger.seal.aead import CannotOpen, Context, unseal
+from eata_ledger.seal.codes import code_keys
+from eata_ledger.seal.stanza import Keys
+
+from eata_clients.authoring import clearing
+from eata_clients.authoring.clearing import Decision, Desk, Presented
+from eata_clients.authoring.content import Stamp
+from eata_clients.errors import EataError
+from eata_clients.files import write_secret
+from eata_clients.registry import Registry, fetch, read_registry
+from eata_clients.submitting import Outbox
+from eata_clients.transport import Transport
+from eata_clients.trusting import Age, Freshness, TrustKeeper
+from eata_clients.verdict import NEED_VALIDATION, Verdict, Word
+
+LIFE = 7 * DAY  # how long a queued commit may wait (trust §2)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a booth sees of a card: the declaration as the ledger vouched for it at `as_of` (ms UTC), and how sure."""
+
+    card: Card
+    presented: Presented
+    proof: Proof
+    age: Age
+    as_of: int
+
+
+class Booth:
+    """One desk's folder: its trust file, its registry, its queue; no transport."""
+
+    def __init__(self, folder: Path, ledger: bytes, desk: Desk) -> None:
+        self._folder, self._ledger, self._desk = folder, ledger, desk
+        self.trust, self.outbox = TrustKeeper(folder, ledger), Outbox(folder / "outbox")
+        self._used = folder / "booth-used"
+
+    async def prepare(self, transport: Transport) -> Age:
+        """While on line: the newest trust file and registry. Their age is counted from here."""
+        registry = await fetch(transport)
+        trust = await self.trust.refresh(transport, registry)
+        write_secret(self._folder / "registry.bin", registry.raw)
+        return self.trust.age(trust.vouched_at)
+
+    def registry(self) -> Registry:
+        """As last fetched, judged again. Raises `EataError`."""
+        path = self._folder / "registry.bin"
+        if not path.exists():
+            raise EataError(
+                "TRUST_MISSING", "This desk has never been prepared.", "Run `eata customs prepare` on line."
+            )
+        return read_registry(path.read_bytes(), self._ledger)
+
+    def look(self, text: str, now: int) -> Sight:
+        """Opens a declaration card; 60 to 200 ms for its code. Raises `Malformed`, `EataError`."""
+        card, trust = Card.read(text), self.trust.read()
+        proof, claim = card.check(trust), card.claim
+        if not proof.good:
+            raise EataError(
+                "CARD_NOT_PROVED",
+                f"The declaration is not proved: {proof.why}.",
+                "Do not go by it; have the holder fetch it again (`eata wallet cards`).",
+            )
+        self.trust.see(claim.log_time)
+        facts, prepared = card.facts, card.prepared
+        keys = code_keys(card.code, self._ledger, facts.carnet_id)
+        if keys.sign.public != prepared.voucher_key:
+            raise EataError("CODE_INVALID", "The card's code is not this voucher's.", "Ask the holder for another.")
+        place = Context(self._ledger, facts.carnet_id, Label.PACKET, card.slot)
+        try:
+            packet = Keys.from_bytes(unseal(keys.wrap, place, card.packet))
+        except CannotOpen:
+            raise Malformed("the card's packet does not open with its code") from None
+        presented = Presented(
+            facts.carnet_id, card.slot, prepared.kind, prepared.territory, facts.home, prepared.digest,
+            prepared.items, prepared.not_returned, keys, packet,
+        )  # fmt: skip
+        return Sight(card, presented, proof, self.trust.age(now), claim.log_time)
+
+    def verdict(self, sight: Sight, now: int) -> Verdict:
+        """What can be said with no network; holds, cancellations and a use elsewhere show on reconnecting."""
+        found = self._blocked(sight, now)
+        if found is not None:
+            return Verdict(Word.STOP, found.name, sentence(found), advice(found))
+        if sight.age.freshness is Freshness.STALE:
+            return Verdict(Word.LOOK, "TRUST_STALE", f"{sight.age}.", "Queue it, and decide when on line again.")
+        if sight.presented.kind in NEED_VALIDATION and not sight.card.facts.validated and self._digital_home(sight):
+            said = f"The carnet was not validated when this was prepared; {sight.age}."
+            return Verdict(
+                Word.LOOK,
+                Outcome.NOT_VALIDATED.name,
+                said,
+                "See the validation's receipt; or have the holder prepare the travel again on line.",
+            )
+        said = f"Nothing stood in the way when the holder prepared it; {sight.age}."
+        return Verdict(Word.GO, "", said, "Check the goods, then commit: it is provisional until on line.")
+
+    def queued(self, voucher_key: bytes) -> bool:
+        """A commit of this voucher waits here to be sent."""
+        bodies = (entry.header.body for entry in self.outbox.waiting())
+        return any(isinstance(body, Commit) and body.voucher_key == voucher_key for body in bodies)
+
+    def _blocked(self, sight: Sight, now: int) -> Outcome | None:
+        facts, prepared, registry = sight.card.facts, sight.card.prepared, self.registry()
+        office, certificate = registry.offices.get(self._desk.office), Certified.from_bytes(self._desk.certificate)
+        day = local_day(now, 0 if office is None else office.offsets[0])
+        blocks = (
+            (office is None or not office.active, Outcome.OFFICE_INACTIVE),
+            (not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to, Outcome.CERT_EXPIRED),
+            (self._queued(sight.presented.voucher.sign.public), Outcome.CODE_CONSUMED),
+            (day > facts.valid_until and prepared.kind not in RETURNS, Outcome.CARNET_EXPIRED),
+            (not prepared.listed, Outcome.TERRITORY_NOT_IN_BOX_P),
+            (office is not None and office.territory != prepared.territory, Outcome.WRONG_TERRITORY_FOR_TYPE),
+        )
+        return next((outcome for holds, outcome in blocks if holds), None)
+
+    def _digital_home(self, sight: Sight) -> bool:
+        """Home validates on the ledger; a paper home's carnet is validated with its first transaction."""
+        home = self.registry().territories.get(sight.card.facts.home)
+        return home is not None and home.digital_from is not None
+
+    def _queued(self, voucher_key: bytes) -> bool:
+        """This booth has taken the voucher before, sent or not."""
+        return self._used.exists() and voucher_key.hex() in self._used.read_text().split()
+
+    def commit(self, sight: Sight, decision: Decision, now: int) -> Entry:
+        """Seals, signs and queues; `eata customs resend` brings it to the ledger, which alone decides.
+
+        Balances cannot be seen from here, so every warning is acknowledged, with the officer's reason.
+        """
+        registry = self.registry()
+        office = registry.offices.get(self._desk.office)
+        if office is None:
+            raise EataError("OFFICE_INACTIVE", f"Office {self._desk.office} is not registered.", "Choose another.")
+        if self._queued(sight.presented.voucher.sign.public):
+            raise EataError("CODE_CONSUMED", sentence(Outcome.CODE_CONSUMED), advice(Outcome.CODE_CONSUMED))
+        entry = clearing.commit(
+            self._ledger, self._desk, sight.presented, decision, registry.live(now),
+            registry.issuer(sight.card.facts.issuer), Stamp(now, office.offsets[0], LIFE),
+        )  # fmt: skip
+        taken = sight.presented.voucher.sign.public.hex()
+        before = self._used.read_text() if self._used.exists() else ""
+        write_secret(self._used, f"{before}{taken}\n".encode())
+        self.outbox.keep(entry)
+        return entry
+
+
+ALL_WARNINGS = tuple(sorted(Warning))

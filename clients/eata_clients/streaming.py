@@ -1,0 +1,138 @@
+"""Many entries over one stream: what waited while there was no network, what is issued or brought in by the thousand."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import grpc.aio
+from eata_ledger.outcomes import Outcome
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.genesis import Charter
+from eata_ledger.wire import entry_to_proto
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
+
+from eata_clients.errors import EataError, Unreachable, Untrusted, from_answer, from_rpc
+from eata_clients.submitting import Committed, Outbox, committed_by
+from eata_clients.transport import HEDGE_SECONDS, Transport
+
+TOGETHER = 64  # entries of one message
+_MESSAGE, _AROUND = 1 << 20, 2_000  # bytes of a message; of an entry's signatures and frames
+_AWAY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+_OVERDUE = 15  # hedges that a stream may say nothing
+
+
+async def submit_many(
+    transport: Transport,
+    charter: Charter,
+    entries: Iterable[Entry],
+    outbox: Outbox | None = None,
+    record: bool = False,
+    together: int = TOGETHER,
+) -> AsyncGenerator[tuple[Entry, Committed | EataError], None]:
+    """Orders many over one stream, `together` a message: yields what became of each, as it is answered.
+
+    An entry may need what an earlier one does. Where a node fails or takes no more, the next one gets the same bytes
+    of what has no answer yet (P7). Raises `EataError` where none of them answers any of it, or where one has had enough
+    (RATE_LIMITED): what has no answer then is sent again later.
+    """
+    left, barren, alone = dict(enumerate(entries)), 0, True
+    last: EataError = Unreachable()
+    if outbox is not None:
+        for entry in left.values():
+            outbox.keep(entry)
+    names = await transport.near()
+    while left:
+        if barren == len(names):
+            raise last
+        before = len(left)
+        try:
+            async with aclosing(_answers(transport, names[0], dict(left), record, together)) as answers:
+                async for number, answer in answers:
+                    outcome = _outcome(left[number], answer, charter, alone)
+                    if isinstance(outcome, EataError) and outcome.retryable:
+                        last = outcome
+                        continue
+                    if isinstance(outcome, EataError) and outcome.code not in Outcome.__members__:
+                        raise outcome
+                    entry = left.pop(number)
+                    transport.carry(answer.reply.session)
+                    if outbox is not None:
+                        outbox.answered(entry, outcome if isinstance(outcome, EataError) else None)
+                    yield entry, outcome
+        except EataError as error:
+            if not error.retryable:
+                raise
+            last = error
+        barren, alone = (barren + 1 if len(left) == before else 0), False
+        names.append(names.pop(0))  # the next one, until its turn comes again
+
+
+def _outcome(entry: Entry, answer: ledger_pb2.Answer, charter: Charter, alone: bool) -> Committed | EataError:
+    """`alone`: no other node was asked with the same bytes before."""
+    if not answer.refused:
+        return committed_by(entry, answer.reply, charter)
+    refused = from_answer(answer.refused)
+    refused.alone = alone
+    return refused
+
+
+async def _answers(
+    transport: Transport, name: str, entries: Mapping[int, Entry], record: bool, together: int
+) -> AsyncGenerator[tuple[int, ledger_pb2.Answer], None]:
+    """One node's answers by number, until the stream ends or a reply is overdue."""
+    messages = list(_messages(entries, together))
+
+    async def requests() -> AsyncIterator[ledger_pb2.SubmitManyRequest]:
+        for numbers in messages:
+            yield ledger_pb2.SubmitManyRequest(
+                entries=[entry_to_proto(entries[n]) for n in numbers], session=transport.session, record=record
+            )
+
+    stub = ledger_pb2_grpc.LedgerStub(transport.channel(name))
+    call = stub.SubmitMany(requests())
+    try:
+        for numbers in messages:
+            reply = await _heard(call.read(), stub)
+            if not isinstance(reply, ledger_pb2.SubmitManyReply) or len(reply.answers) != len(numbers):
+                raise Untrusted("a reply lacks answers")
+            for pair in zip(numbers, reply.answers, strict=True):
+                yield pair
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc(error) from None
+    finally:
+        call.cancel()
+
+
+async def _heard(reading: Awaitable[Any], stub: "ledger_pb2_grpc.LedgerAsyncStub") -> Any:
+    """A reply that takes longer than a hedge is waited for while the node says that it is there (P6)."""
+    reply = asyncio.ensure_future(reading)
+    try:
+        for _ in range(_OVERDUE):
+            done, _ = await asyncio.wait({reply}, timeout=HEDGE_SECONDS)
+            if done:
+                return reply.result()
+            try:
+                await stub.Status(ledger_pb2.StatusRequest(), timeout=HEDGE_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                if error.code() in _AWAY and not reply.done():
+                    raise
+        raise Unreachable(" in time")
+    finally:
+        reply.cancel()
+
+
+def _messages(entries: Mapping[int, Entry], together: int) -> Iterable[list[int]]:
+    """Numbers of entries that go into one message: at most `together`, and within its size."""
+    message: list[int] = []
+    size = 0
+    for number, entry in entries.items():
+        own = len(entry.header.encoded) + sum(map(len, entry.parts)) + _AROUND
+        if message and (len(message) == together or size + own > _MESSAGE):
+            yield message
+            message, size = [], 0
+        message.append(number)
+        size += own
+    if message:
+        yield message

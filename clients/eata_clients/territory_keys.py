@@ -1,0 +1,168 @@
+"""A territory's key generations: made, shared for recovery, fetched by each member administration, watched over.
+
+Recovery shares are SLIP-39 words. A generation is registered only once its shares have been put together again and
+gave its key; there is no escrow.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+import shamir_mnemonic
+from eata_ledger.carnet.dates import DAY
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof.bodies import RegisterTerritoryKey
+from eata_ledger.proof.entry import Header
+from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.seal.aead import CannotOpen
+from eata_ledger.seal.stanza import SealingKey
+from eata_ledger.state import Transaction
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_grpc
+
+from eata_clients.authoring import registering
+from eata_clients.authoring.clearing import Desk
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.registering import Party, territory_key_context
+from eata_clients.errors import EataError, Untrusted
+from eata_clients.lists import Openers, follow
+from eata_clients.opening import checked, open_stanza
+from eata_clients.registry import Registry
+from eata_clients.submitting import Committed, submit
+from eata_clients.transport import Transport, now
+
+GENERATION_DAYS = 90
+
+
+def shares_of(seed: bytes, least: int, count: int) -> list[str]:
+    """`count` lines of words, any `least` of which give the seed again: every such choice has been tried."""
+    if not 2 <= least <= count <= 16:
+        raise Malformed("shares are such as 2 of 3: at least 2, at most 16")
+    [lines] = shamir_mnemonic.generate_mnemonics(1, [(least, count)], seed)
+    for chosen in itertools.islice(itertools.combinations(lines, least), 64):
+        if shamir_mnemonic.combine_mnemonics(chosen) != seed:
+            raise EataError(
+                "SHARES_WRONG", "The shares do not give the key again.", "Nothing was registered; try again."
+            )
+    return list(lines)
+
+
+def seed_of(lines: Iterable[str]) -> bytes:
+    """The seed that enough shares give. Raises `Malformed`."""
+    try:
+        return bytes(shamir_mnemonic.combine_mnemonics([" ".join(line.split()).lower() for line in lines]))
+    except shamir_mnemonic.MnemonicError as error:
+        raise Malformed(f"these shares do not go together: {error}") from None
+
+
+def generation_of(registry: Registry, seed: bytes) -> RegisterTerritoryKey:
+    """The registered generation that this seed opens. Raises `EataError`."""
+    public = SealingKey(seed).public
+    found = next((key for key in registry.territory_keys if key.key == public), None)
+    if found is None:
+        raise EataError("KEY_UNKNOWN", "No registered territory key belongs to this seed.", "Check the shares.")
+    return found
+
+
+async def new_generation(
+    transport: Transport, registry: Registry, party: Party, territory: str, key: SealingKey, days: int = GENERATION_DAYS
+) -> tuple[RegisterTerritoryKey, Committed]:
+    """Registers the next generation, wrapped to every member administration; the one before goes on until its day."""
+    found = registry.territories.get(territory)
+    if found is None or party.code not in found.administrations:
+        raise EataError("ROLE_FORBIDDEN", f"{party.code} has no part of {territory}.", "Name your own territory.")
+    known = [k.generation for k in registry.territory_keys if k.territory == territory]
+    members = [registry.administrations[code] for code in found.administrations]
+    recipients = [(key_id(member.seal_key, Algorithm.XWING), member.seal_key) for member in members]
+    time = now()
+    entry = registering.territory_key(
+        registry.genesis.ledger, party, territory, max(known, default=0) + 1, key, recipients,
+        (time - 60_000, time + days * DAY), Stamp(time),
+    )  # fmt: skip
+    body = entry.header.body
+    assert isinstance(body, RegisterTerritoryKey), "made so"
+    return body, await submit(transport, registry.charter, entry)
+
+
+async def fetch_seeds(transport: Transport, registry: Registry, party: Party) -> dict[tuple[str, int], bytes]:
+    """The seeds that were wrapped to this administration, by territory and generation; checked against their keys."""
+    request = ledger_pb2.RegistryRequest(session=transport.session, stanzas_for=party.seal_id)
+    reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
+    found: dict[tuple[str, int], bytes] = {}
+    for logged in reply.entries:
+        header = Header.from_bytes(logged.entry.header)
+        if isinstance(header.body, RegisterTerritoryKey):
+            seed = _unwrapped(header, logged.stanza, party, registry.genesis.ledger)
+            if seed is not None and header.body in registry.territory_keys:
+                found[header.body.territory, header.body.generation] = seed
+    return found
+
+
+def _unwrapped(header: Header, stanza: bytes, party: Party, ledger: bytes) -> bytes | None:
+    body = header.body
+    assert isinstance(body, RegisterTerritoryKey), "the caller looked"
+    for number, info in enumerate(header.parts):
+        if info.recipient != party.seal_id or not stanza:
+            continue
+        checked(reading_pb2.SealedPart(header=header.encoded, number=number, value=stanza))
+        try:
+            keys = party.seal.open(territory_key_context(ledger, body.generation), party.seal_id, header.author, stanza)
+        except CannotOpen as error:
+            raise Untrusted(str(error)) from None
+        if keys.extra is None or SealingKey(keys.extra).public != body.key:
+            raise Untrusted("the seed that was wrapped is not the registered key's")
+        return keys.extra
+    return None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One commit of the territory as its opener met it; `why` is empty where its own stanza opens."""
+
+    index: int
+    carnet_id: int
+    why: str
+
+
+async def watch(transport: Transport, desk: Desk, keys: Openers, from_index: int) -> AsyncIterator[Opened]:
+    """Every commit of the territory as it arrives: an opener that cannot open one says so while all still know of it."""
+    async for event in follow(transport, "Territory", desk.key, from_index, certificate=desk.certificate):
+        if event.type == "COMMIT":
+            yield await _try(transport, desk, keys, event.index, event.carnet_id)
+
+
+async def _try(transport: Transport, desk: Desk, keys: Openers, index: int, carnet_id: int) -> Opened:
+    body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
+    request = transport.signed("/eata.v1.Customs/Carnet", body, [desk.key], desk.certificate)
+    try:
+        reply = await transport.call(lambda channel: reading_pb2_grpc.CustomsStub(channel).Carnet, request)
+    except EataError as error:
+        if error.code in ("NOT_VISIBLE", "CARNET_ERASED"):  # cancelled or erased since
+            return Opened(index, carnet_id, "")
+        raise
+    row = next((row for row in reply.rows if row.index == index), None)
+    if row is None:
+        return Opened(index, carnet_id, "")
+    return Opened(index, carnet_id, _why(row, keys, transport.network.ledger, carnet_id))
+
+
+def _why(row: reading_pb2.Row, keys: Openers, ledger: bytes, carnet_id: int) -> str:
+    """Why no key here opens the row's stanza, empty where one does."""
+    parts: Sequence[reading_pb2.SealedPart] = row.parts
+    failed = f"no stanza for a key held here ({Transaction.from_bytes(row.record).territory})"
+    for kid, key in keys.items():
+        try:
+            if open_stanza(parts, key, kid, ledger, carnet_id) is not None:
+                return ""
+        except Untrusted as error:
+            failed = str(error)
+    return failed
+
+
+def words_of(data: bytes) -> str:
+    """A share's words. Raises `Malformed` for anything else."""
+    try:
+        text = data.decode("ascii")
+        shamir_mnemonic.share.Share.from_mnemonic(text)
+    except (ValueError, shamir_mnemonic.MnemonicError):
+        raise Malformed("this file is no recovery share") from None
+    return text
