@@ -10,6 +10,14 @@ from eata_ledger.seal.codes import CodeKeys
 from tests.world import World
 
 
+@pytest.fixture(scope="session", autouse=True)
+def passphrase(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every keystore of a test run is locked with this."""
+    path = tmp_path_factory.mktemp("secret") / "passphrase"
+    path.write_text("correct horse battery staple")
+    os.environ["EATA_PASSPHRASE_FILE"] = str(path)
+
+
 @pytest.fixture
 def world() -> World:
     """Everything registered, nothing issued."""

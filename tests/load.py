@@ -1,17 +1,22 @@
 """Real customs commits in volume: two author signatures each, sealed parts, stanzas, built beforehand."""
 
 import asyncio
+import itertools
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from eata_clients.authoring import clearing, holding
-from eata_clients.authoring.clearing import Decision, Presented
+from eata_clients.authoring.clearing import Decision, Desk, Presented
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.errors import EataError
 from eata_clients.registry import Registry, fetch
+from eata_clients.streaming import submit_many
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_ledger.carnet.items import Items
@@ -25,7 +30,8 @@ from eata_ledger.state import Carnet
 
 from tests.mesh import People
 
-_A_TRAVEL = 32
+Clerk: TypeAlias = tuple[str, Desk]  # a territory, and who sits at a desk in it
+_A_STREAM, _A_TRAVEL = 24, 32
 _A_CARNET = 960
 
 
@@ -43,7 +49,7 @@ class Load:
         started = time.perf_counter()
         while True:
             try:
-                done = await submit(transport, self.registry.genesis, entry)
+                done = await submit(transport, self.registry.charter, entry)
                 break
             except EataError as error:
                 if not error.retryable:
@@ -52,35 +58,75 @@ class Load:
         self.seconds.append(time.perf_counter() - started)
         self.acknowledged[entry.hash] = done.index
 
-    async def run(self, people: People, concurrency: int) -> None:
-        """All of it, through as many clients as asked, each preferring another node."""
+    async def stream(self, transport: Transport, entries: list[Entry]) -> None:
+        """The same for many, over one stream at a time."""
+        while left := [entry for entry in entries if entry.hash not in self.acknowledged]:
+            try:
+                async with aclosing(submit_many(transport, self.registry.charter, left)) as answers:
+                    async for entry, answer in answers:
+                        if isinstance(answer, EataError):
+                            raise answer
+                        self.acknowledged[entry.hash] = answer.index
+            except EataError as error:
+                if not error.retryable:
+                    raise
+                await transport.measure()
+
+    async def run(self, people: People, concurrency: int, streams: bool = False, pause: float = 0.0) -> None:
+        """All of it, through as many clients as asked, each preferring another node; with `streams`, every other on one.
+
+        A client rests for `pause` seconds an entry.
+        """
         queue = list(reversed(self.entries))
         names = [node.name for node in people.network.nodes]
 
         async def client(number: int) -> None:
             async with people.transport(prefer=[names[number % len(names)]]) as transport:
                 while queue:
-                    await self.send(transport, queue.pop())
+                    sent = [queue.pop() for _ in range(min(_A_STREAM if streams and number % 2 else 1, len(queue)))]
+                    if len(sent) == 1:
+                        await self.send(transport, *sent)
+                    else:
+                        await self.stream(transport, sent)
+                    await asyncio.sleep(pause * len(sent))
 
         await asyncio.gather(*(client(n) for n in range(concurrency)))
 
 
-async def build(people: People, count: int) -> Load:
-    """`count` importations of one item each, on as many carnets as needed, ready to commit."""
+def committed(people: People, count: int) -> Load:
+    """Built and acknowledged, from eight clients."""
+
+    async def story() -> Load:
+        load = await build(people, count)
+        await load.run(people, 8)
+        return load
+
+    return asyncio.run(story())
+
+
+async def build(people: People, count: int, clerks: Iterator[Clerk] | None = None) -> Load:
+    """`count` importations of one item each, on as many carnets as needed, ready to commit.
+
+    Each by the next of `clerks`, in its territory; by one officer of the EU where none are given.
+    """
     async with people.transport() as transport:
-        registry = await fetch(transport)
+        registry, clerks = await fetch(transport), clerks or itertools.repeat(("EU", people.desk("DE-BER")))
         load = Load(registry, [])
         while len(load.entries) < count:
-            load.entries += await _carnet(people, transport, registry, min(_A_CARNET, count - len(load.entries)))
+            wanted = min(_A_CARNET, count - len(load.entries))
+            load.entries += await _carnet(people, transport, registry, list(itertools.islice(clerks, wanted)))
         return load
 
 
-async def _carnet(people: People, transport: Transport, registry: Registry, count: int) -> list[Entry]:
-    wallet = people.wallet(transport)
+async def _carnet(
+    people: People, transport: Transport, registry: Registry, clerks: list[Clerk]
+) -> list[Entry]:  # fmt: skip
+    wallet, count = people.wallet(transport), len(clerks)
     order = people.order(items=count, sets=1000)
+    order = replace(order, box_p=tuple(sorted({*order.box_p, *(territory for territory, _ in clerks)})))
     assert order.sets[SetKind.IMPORT] >= count
     carnet_id = await people.download(wallet, await people.issue(order))
-    held, desk = wallet.holding(carnet_id), people.desk("DE-BER")
+    held = wallet.holding(carnet_id)
     [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.span(1, count)),))
     async with people.transport("CH") as member:
         customs = people.customs(member, "CH-ZRH")
@@ -90,23 +136,25 @@ async def _carnet(people: People, transport: Transport, registry: Registry, coun
     carnet = Carnet.from_bytes((await wallet.show(carnet_id)).reply.record)
     for first in range(1, count + 1, _A_TRAVEL):
         items = range(first, min(first + _A_TRAVEL, count + 1))
-        travel, tickets = _travel(held, slot + first, items)
-        await submit(transport, registry.genesis, travel)
-        for ticket in tickets:
+        entry, tickets = travel(held, slot + first, items, [clerks[item - 1][0] for item in items])
+        await submit(transport, registry.charter, entry)
+        for item, ticket in zip(items, tickets, strict=True):
             entries.append(
                 clearing.commit(
-                    held.ledger, desk, ticket, Decision(ticket.items), registry.live(now()),
+                    held.ledger, clerks[item - 1][1], ticket, Decision(ticket.items), registry.live(now()),
                     registry.issuer(carnet.issuer), Stamp(now(), 60, life=3_600_000),
                 )
             )  # fmt: skip
     return entries
 
 
-def _travel(held: Holding, first_slot: int, items: range) -> tuple[Entry, list[Presented]]:
-    """A travel of importations with random code keys, and what an officer would hold of each voucher."""
+def travel(
+    held: Holding, first_slot: int, items: range, abroad: Sequence[str] = ()
+) -> tuple[Entry, list[Presented]]:  # fmt: skip
+    """A travel of importations, each item `abroad` or to the EU, with random code keys; and what an officer would hold."""
     declarations, parts, tickets = [], [], []
-    for slot, item in enumerate(items, first_slot):
-        wish = Wish(Kind.IMPORTATION, "EU", Items.span(item, item))
+    for slot, (item, territory) in enumerate(zip(items, abroad or ["EU"] * len(items), strict=True), first_slot):
+        wish = Wish(Kind.IMPORTATION, territory, Items.span(item, item))
         keys = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
         declaration, sealed = holding.declare(held, slot, wish, keys, SigningKey(os.urandom(32)).public)
         declarations.append(declaration)
@@ -116,7 +164,9 @@ def _travel(held: Holding, first_slot: int, items: range) -> tuple[Entry, list[P
         )
         secret = packet(Kind.IMPORTATION, held.content_key, held.journal(slot))
         tickets.append(
-            Presented(held.carnet_id, slot, Kind.IMPORTATION, "EU", "CH", digest, wish.items, Items(), keys, secret)
+            Presented(
+                held.carnet_id, slot, Kind.IMPORTATION, territory, "CH", digest, wish.items, Items(), keys, secret
+            )
         )
     body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
     entry = make(held.ledger, body, Stamp(now(), life=3_600_000), (held.device,), tuple(parts))

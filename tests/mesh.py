@@ -6,10 +6,12 @@ inside and record what passes inside TLS.
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from weakref import WeakSet
 
 import grpc.aio
 from eata_clients.authoring import clearing
@@ -23,15 +25,19 @@ from eata_clients.registry import fetch
 from eata_clients.sandbox import registrations
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
+from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.vocabulary import Role, SetKind
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
-from eata_node.cluster import Cluster, create, running
+from eata_ledger.rules import VERSION
+from eata_node.cluster import REGIONS, Cluster, assign_ports, create, running
 from eata_node.commands import write_network
 from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.core import CoreServer
+from eata_node.engine.members import Members
+from eata_node.proposer import wall_clock
 from eata_node.server import Proxy, Setup
 from eata_node.tls import Authority
 
@@ -53,27 +59,53 @@ def network_of(home: Path) -> Network:
     return Network(bytes.fromhex(cluster.ledger), nodes, (home / "tls" / "ca.pem").read_bytes())
 
 
-def prepare(home: Path) -> None:
-    """A cluster's folders, with every sandbox member admitted."""
-    create(home, "test", first_id=883)
+def prepare(
+    home: Path, voters: int = 0, quota: int = 0, rules: int = VERSION, regions: tuple[str, ...] = REGIONS
+) -> ClusterFile:  # fmt: skip
+    """A cluster's folders, with every sandbox member admitted; on `voters` etcd members, or on the embedded core."""
+    create(home, "test", first_id=883, regions=regions, voters=voters, rules=rules)
+    if quota:
+        cluster = ClusterFile.read(home)
+        cluster.quota = quota
+        cluster.write(home)
     authority = Authority(home / "tls")
     for member in MEMBERS:
         authority.admit(f"org:{member}", home / "offices" / member)
+    return ClusterFile.read(home)
 
 
 async def register(home: Path, transport: Transport) -> None:
     """The sandbox's registry, signed and ordered."""
     source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
-    genesis = (await fetch(transport)).genesis
-    for entry in registrations(source, home / "offices", genesis.ledger):
-        await submit(transport, genesis, entry)
+    charter = (await fetch(transport)).charter
+    for entry in registrations(source, home / "offices", charter.ledger):
+        await submit(transport, charter, entry)
+
+
+def begin_as(home: Path, like: Path) -> None:
+    """A copy of a stopped cluster, on ports of its own."""
+    shutil.copytree(like, home)
+    assign_ports(home, read_genesis(home))
 
 
 @contextmanager
-def seeded_processes(home: Path) -> Iterator[Cluster]:
-    """Seven real processes with the sandbox registered."""
-    prepare(home)
-    with running(home) as cluster:
+def seeded_processes(home: Path, voters: int = 0, quota: int = 0, like: Path | None = None) -> Iterator[Cluster]:
+    """Six proxies and their engine as real processes, with the sandbox registered; `like` a stopped cluster that has it."""
+    if like is None:
+        prepare(home, voters, quota)
+        with seeded(home) as cluster:
+            yield cluster
+    else:
+        begin_as(home, like)
+        with running(home) as cluster:
+            write_network(home)
+            yield cluster
+
+
+@contextmanager
+def seeded(home: Path, voters: Members | None = None) -> Iterator[Cluster]:
+    """The processes of a cluster that has been prepared."""
+    with running(home, voters) as cluster:
         write_network(home)
 
         async def seed() -> None:
@@ -90,10 +122,18 @@ class People:
     def __init__(self, home: Path) -> None:
         self.home, self.network = home, network_of(home)
         self._serial = 0
+        self._doors: WeakSet[Transport] = WeakSet()
 
     def transport(self, member: str | None = None, prefer: Sequence[str] = ()) -> Transport:
         identity = None if member is None else Identity.read(self.home / "offices" / member)
-        return Transport(self.network, identity, prefer)
+        made = Transport(self.network, identity, prefer)
+        self._doors.add(made)
+        return made
+
+    def tell(self, known: Transport) -> None:
+        """The letter with the PIN arrives: from here on nobody is shown less than its sender was (P6)."""
+        for door in self._doors:
+            door.carry(known.session)
 
     def order(self, items: int = 20, holder: str = "Muster AG", goods: str = "crate", sets: int = 9) -> Order:
         self._serial += 1
@@ -107,6 +147,7 @@ class People:
         async with self.transport("CH-ALLIANCE") as transport:
             client = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
             issued, _ = await client.issue(order.number, order)
+            self.tell(transport)
             return issued
 
     async def download(self, wallet: WalletClient, issued: Issued) -> int:
@@ -119,7 +160,7 @@ class People:
         return WalletClient(self.home / "wallets" / name, transport)
 
     def desk(self, office: str, role: Role = Role.OFFICER) -> Desk:
-        key = SigningKey((self.home / "offices" / ADMINISTRATION[office] / "desk-authority.key").read_bytes())
+        key = SigningKey(read_key(self.home / "offices" / ADMINISTRATION[office] / "desk-authority.key"))
         return clearing.sign_in(self.network.ledger, key, office, role, now())
 
     def customs(self, transport: Transport, office: str, desk: Desk | None = None) -> CustomsClient:
@@ -129,30 +170,41 @@ class People:
 class Mesh:
     """Six proxies and a core in this event loop."""
 
-    def __init__(self, home: Path, interceptors: Sequence[grpc.aio.ServerInterceptor] = ()) -> None:
-        prepare(home)
+    def __init__(
+        self, home: Path, interceptors: Sequence[grpc.aio.ServerInterceptor] = (), rules: int = VERSION,
+        like: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`like`: a stopped cluster to begin as, its sandbox registered."""
+        self._registered = like is not None
+        if like is None:
+            prepare(home, rules=rules)
+        else:
+            begin_as(home, like)
         self.home, self._interceptors = home, interceptors
         self.cluster = ClusterFile.read(home)
         for node in self.cluster.nodes:
             node.metrics = 0
         self.genesis = read_genesis(home)
         self.proxies: dict[str, Proxy] = {}
+        self._stopped = False
 
-    async def start(self) -> "People":
+    async def start(self, known: dict[str, int] | None = None) -> "People":
+        """`known`: the newest rules of a node's build, where it is an older one."""
         self.core = CoreServer(self.home / "core", self.genesis, self.cluster.core.members)
         await self.core.start()
         for node in self.cluster.nodes:
-            await self.start_proxy(node.name)
+            await self.start_proxy(node.name, (known or {}).get(node.name, VERSION))
         for name in self.proxies:
             await self.ready(name)
         people = People(self.home)
-        async with people.transport() as transport:
-            await register(self.home, transport)
+        if not self._registered:
+            async with people.transport() as transport:
+                await register(self.home, transport)
         return people
 
-    async def start_proxy(self, name: str) -> Proxy:
+    async def start_proxy(self, name: str, rules: int = VERSION, clock: Callable[[], int] = wall_clock) -> Proxy:
         folder = self.home / "nodes" / name
-        proxy = Proxy(Setup(name, folder, self.genesis, self.cluster, interceptors=self._interceptors))
+        proxy = Proxy(Setup(name, folder, self.genesis, self.cluster, clock, self._interceptors, rules))
         await proxy.start()
         self.proxies[name] = proxy
         return proxy
@@ -161,19 +213,22 @@ class Mesh:
         """Until the proxy writes."""
         proxy = self.proxies[name]
         async with asyncio.timeout(30):
-            while proxy.proposer.incarnation == 0 or proxy._ledger.submitting is None:
-                await proxy.replica.reach(proxy.replica.position + 1, 0.1)
+            while proxy.node.proposer.incarnation == 0 or proxy.node.submitting is None:
+                await proxy.node.replica.reach(proxy.node.replica.position + 1, 0.1)
 
     async def settled(self) -> None:
         """Until all six stand at the same position."""
         async with asyncio.timeout(30):
             while True:
-                top = max(proxy.replica.position for proxy in self.proxies.values())
+                top = max(proxy.node.replica.position for proxy in self.proxies.values())
                 for proxy in self.proxies.values():
-                    await proxy.replica.reach(top, 5)
-                if len({proxy.replica.position for proxy in self.proxies.values()}) == 1:
+                    await proxy.node.replica.reach(top, 5)
+                if len({proxy.node.replica.position for proxy in self.proxies.values()}) == 1:
                     return
 
     async def stop(self) -> None:
-        await asyncio.gather(*(proxy.stop() for proxy in self.proxies.values()))
-        await self.core.stop()
+        """Once; what has been stopped stays stopped."""
+        if not self._stopped:
+            self._stopped = True
+            await asyncio.gather(*(proxy.stop() for proxy in self.proxies.values()))
+            await self.core.stop()

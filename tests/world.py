@@ -80,6 +80,7 @@ class World:
     first_id: int = 883
     now: int = START
     rules: int = VERSION
+    announced: int = VERSION
     facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
     leaves: list[bytes] = field(default_factory=list)
     history: list[tuple[Entry, int]] = field(default_factory=list)
@@ -138,7 +139,7 @@ class World:
         return self.facts.get((family, key))
 
     def moment(self) -> Moment:
-        return Moment(self.genesis, len(self.leaves), self.now)
+        return Moment(self.genesis, len(self.leaves), self.now, announced=self.announced)
 
     def submit(self, entry: Entry) -> Applied | Known:
         result = apply(self, entry, self.moment())

@@ -1,20 +1,50 @@
 """Live clusters for the process suite."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
+from eata_node.cluster import Cluster
 
-from tests.mesh import Mesh, People
+from tests.mesh import Mesh, People, seeded_processes
 from tests.process.scene import scene
 
 __all__ = ["mesh", "scene"]
 
 
+@pytest.fixture(scope="session")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stopped cluster with the sandbox registered, for many to begin as."""
+    home = tmp_path_factory.mktemp("registered") / "home"
+
+    async def made() -> None:
+        mesh = Mesh(home)
+        await mesh.start()
+        await mesh.settled()
+        await mesh.stop()
+
+    asyncio.run(made())
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def cluster(home: Path, registered: Path) -> Iterator[Cluster]:
+    """Seven processes with the sandbox registered."""
+    with seeded_processes(home, like=registered) as cluster:
+        yield cluster
+
+
 @pytest_asyncio.fixture
-async def mesh(tmp_path: Path) -> AsyncIterator[tuple[Mesh, People]]:
+async def mesh(tmp_path: Path, registered: Path) -> AsyncIterator[tuple[Mesh, People]]:
     """Six proxies and a core in this loop, the sandbox registered."""
-    mesh = Mesh(tmp_path / "home")
+    mesh = Mesh(tmp_path / "home", like=registered)
     people = await mesh.start()
     yield mesh, people
     await mesh.stop()

@@ -13,6 +13,7 @@ from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.lists import Lists, openers
 from eata_clients.transport import Transport
+from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role
@@ -56,13 +57,13 @@ class Scene:
     async def lists(self, office: str, role: Role = Role.OFFICER, *territories: str) -> Lists:
         _, desk, transport = await self.customs(office, role)
         home = self.people.home / "offices" / ADMINISTRATION[office]
-        seeds = [(home / f"territory-{territory}.key").read_bytes() for territory in territories]
+        seeds = [read_key(home / f"territory-{territory}.key") for territory in territories]
         return Lists(transport, desk, openers(*seeds))
 
 
 @pytest_asyncio.fixture
-async def scene(tmp_path: Path):  # type: ignore[no-untyped-def]
-    mesh = Mesh(tmp_path / "home")
+async def scene(tmp_path: Path, registered: Path):  # type: ignore[no-untyped-def]
+    mesh = Mesh(tmp_path / "home", like=registered)
     people = await mesh.start()
     async with AsyncExitStack() as stack:
         public = await stack.enter_async_context(people.transport())

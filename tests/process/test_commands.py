@@ -2,12 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eata_node.config import read_genesis
+from eata_node.engine.members import Members, assign
+
+from scripts import debian
 
 EATA = Path(sys.executable).with_name("eata")
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -15,10 +20,13 @@ VISIBILITY, PLANNER = (json.loads((VECTORS / f"{n}.json").read_text())["valid"] 
 JOURNEYS: list[dict[str, Any]] = json.loads((VECTORS / "journeys.json").read_text())["valid"]
 
 
+def environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+
+
 def eata(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     return subprocess.run(
-        [str(EATA), *arguments], capture_output=True, text=True, input=given, timeout=60, env=environment, check=False
+        [str(EATA), *arguments], capture_output=True, text=True, input=given, timeout=60, env=environment(), check=False
     )
 
 
@@ -119,6 +127,14 @@ def test_codes_are_never_arguments() -> None:
         assert "--code" not in shown
 
 
+@pytest.mark.parametrize("command", [("customs", "reject"), ("customs", "hold", "883"), ("customs", "commit")])
+def test_what_is_sealed_comes_from_a_file(command: tuple[str, ...], tmp_path: Path) -> None:
+    """A list of processes shows arguments: a reason there is refused as no file."""
+    done = eata(*command, "--home", str(tmp_path), "--network", str(tmp_path), "--reason", "smells of contraband")
+    assert done.returncode == 2
+    assert "a text file is wanted" in done.stderr.replace("\n", " ")
+
+
 def test_every_command_explains_itself() -> None:
     shown = eata("--help")
     assert shown.returncode == 0
@@ -156,3 +172,74 @@ def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
     assert page.count("data:image/png;base64,") == 25
+
+
+def test_a_nodes_leaked_keys_are_replaced_by_three_of_five_and_nothing_is_lost() -> None:
+    """The drill on a cluster of its own: the root signs at three desks, five nodes go on, the sixth comes back."""
+    done = subprocess.run(
+        [str(EATA), "drill", "leaked-node-key", "--json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert (data["nodes_before"], data["nodes_between"], data["nodes_after"]) == (6, 5, 6)
+    assert (data["leaked_counts"], data["lost"], data["committed"]) == (0, 0, 2)
+
+
+def test_up_says_at_once_which_member_has_ended(tmp_path: Path) -> None:
+    """A passphrase that opens no key: one sentence, what to do, nothing left running."""
+    home = tmp_path / "home"
+    assert eata("init", "--home", str(home)).returncode == 0
+    (home / "passphrase").write_text("another one")
+    done = eata("up", "--home", str(home))
+    assert done.returncode == 1
+    assert "MEMBER_ENDED" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_up_runs_on_an_etcd_of_ones_own_and_leaves_it_running(tmp_path: Path) -> None:
+    """Its members are somebody else's; what has been ordered there is not moved to another engine by a word."""
+    debian.etcd()
+    home = tmp_path / "home"
+    assert eata("init", "--home", str(home)).returncode == 0
+    members = Members(home, assign(3), read_genesis(home).ledger, 64 << 20)
+    members.start_all()
+    try:
+        up = subprocess.Popen(
+            [str(EATA), "up", "--home", str(home), "--endpoints", ",".join(members.endpoints)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(),
+        )  # fmt: skip
+        assert up.stdout is not None
+        assert up.stdout.readline().startswith("Up.")
+        found = json.loads(eata("status", "--home", str(home), "--json").stdout)
+        assert (found["engine"]["engine"], found["engine"]["state"]) == ("etcd", "LIVE")
+        assert [row["state"] for row in found["replicas"]] == ["FOLLOWING"] * 6
+        up.send_signal(signal.SIGTERM)
+        up.wait(60)
+        up.stdout.close()
+        assert all(process.poll() is None for process in members.processes.values())
+        moved = eata("up", "--home", str(home), "--engine", "embedded")
+        assert moved.returncode == 1
+        assert "ENGINE_IN_USE" in moved.stderr
+    finally:
+        members.stop_all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lost-region",
+        pytest.param("divergence", marks=pytest.mark.slow),
+        pytest.param("quorum", marks=pytest.mark.slow),
+        pytest.param("full-disk", marks=pytest.mark.slow),
+    ],
+)
+def test_a_drill_loses_nothing(name: str) -> None:
+    """Each on a cluster of its own: a node and its disk, a replica that differs, the engine, a full disk."""
+    done = eata("drill", name, "--json")
+    data = json.loads(done.stdout)
+    if name == "full-disk" and data.get("error", {}).get("code") == "NOT_HERE":
+        pytest.skip("this user may not mount a small disk")
+    assert done.returncode == 0, done.stderr
+    assert data["lost"] == 0
+    assert data["committed"] >= 6
+    assert data["recovered_ms"] < 60_000

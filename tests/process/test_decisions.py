@@ -15,6 +15,7 @@ from eata_clients.notices import Notices
 from eata_clients.registry import fetch
 from eata_clients.submitting import check_statement, receipt, submit
 from eata_clients.transport import now
+from eata_clients.vault import read_key
 from eata_clients.verdict import Word, verdict
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import AskKind, Flag, Kind, NoticeKind, NoticeState, Role, VoucherState
@@ -56,13 +57,13 @@ async def test_a_hold_is_listed_with_its_reason_and_ends_by_its_office(scene: Sc
 @pytest.mark.rule("C-28")
 async def test_a_cancelled_commit_says_so_on_its_receipt_and_is_made_again(scene: Scene) -> None:
     """The same receipt request answers LIVE before and CANCELLED after, signed by four nodes or more."""
-    genesis = (await fetch(scene.public)).genesis
+    charter = (await fetch(scene.public)).charter
     customs, _, _ = await scene.customs("CH-ZRH")
     done = await customs.commit(await customs.scan(scene.qr(1)), Decision(ALL))
 
     async def standing() -> tuple[Standing, int, int]:
-        found = await receipt(scene.public, genesis, done.index, done.entry_hash)
-        claim, signers = check_statement(found.statement, genesis)
+        found = await receipt(scene.public, charter, done.index, done.entry_hash)
+        claim, signers = check_statement(found.statement, charter)
         return claim.standing, claim.at_index, signers
 
     assert (await standing())[0] is Standing.LIVE
@@ -201,7 +202,7 @@ async def test_two_officers_at_once_commit_one_voucher_once(scene: Scene) -> Non
     assert sorted(outcomes) == ["ACCEPTED", "CODE_CONSUMED", "CODE_CONSUMED", "CODE_CONSUMED"]
     await scene.mesh.settled()
     assert len((await scene.wallet.show(scene.carnet_id)).rows) == 1
-    assert len({p.replica.root for p in scene.mesh.proxies.values()}) == 1
+    assert len({p.node.replica.root for p in scene.mesh.proxies.values()}) == 1
 
 
 @pytest.mark.rule("APP-07")
@@ -255,9 +256,9 @@ async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scen
     customs, _, transport = await scene.customs("CH-ZRH")
     scanned = await customs.scan(scene.qr(1))
     party = read_party(scene.people.home / "offices" / "CH" / "party.cbor")
-    authority = SigningKey((scene.people.home / "offices" / "CH" / "desk-authority.key").read_bytes())
-    genesis = (await fetch(transport)).genesis
-    await submit(transport, genesis, make(genesis.ledger, RevokeKey(authority.id), Stamp(now()), (party.sign,)))
+    authority = SigningKey(read_key(scene.people.home / "offices" / "CH" / "desk-authority.key"))
+    charter = (await fetch(transport)).charter
+    await submit(transport, charter, make(charter.ledger, RevokeKey(authority.id), Stamp(now()), (party.sign,)))
     assert await refused(customs.scan(scene.qr(1))) == "KEY_REVOKED"
     assert await refused(customs.commit(scanned, Decision(ALL))) == "KEY_REVOKED"
     assert authority.id in (await fetch(scene.public)).revoked

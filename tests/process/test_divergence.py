@@ -17,7 +17,7 @@ from eata_ledger.proof.group import Cosignature, Group, GroupHeader, GroupKind
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.state import Chain, Family
 from eata_ledger.wire import entry_to_proto, group_to_bytes
-from eata_node.config import NodeKeys
+from eata_node.config import NodeKeys, Slot
 from eata_node.cosigning import Guard
 from eata_node.engine.interface import Placed
 from eata_node.rocks import u64
@@ -35,7 +35,7 @@ def reservation(house: Mesh, people: People) -> Entry:
 
 def next_group(house: Mesh, name: str, entries: tuple[Entry, ...], key: SigningKey | None = None) -> bytes:
     """What the node `name` would propose next in its last lane, by hand."""
-    replica = house.proxies["tokyo"].replica
+    replica = house.proxies["tokyo"].node.replica
     keys = NodeKeys.read(house.home / "nodes" / name)
     node = replica.nodes[keys.group.id]
     lane = node.lanes.get(63)
@@ -52,17 +52,19 @@ async def test_a_forged_entry_in_one_replicas_log_is_refused_by_it_alone(mesh: t
     """A genuine group with a forged entry: no leaf, counted against its proposer; the others never saw it."""
     house, people = mesh
     await house.settled()
-    replica = house.proxies["tokyo"].replica
+    replica = house.proxies["tokyo"].node.replica
     before = (replica.state.size, replica.root)
     good = reservation(house, people)
     [signature] = good.signatures
-    forged = Entry(good.header, (Signed(signature.key_id, signature.value[:-1] + b"\x00"),), ())
+    forged = Entry(
+        good.header, (Signed(signature.key_id, signature.value[:-1] + bytes([signature.value[-1] ^ 1])),), ()
+    )
     data = next_group(house, "mumbai", (forged,))
     mumbai = house.genesis.nodes[house.cluster.nodes.index(house.cluster.node("mumbai"))].id
     replica.take([Placed(replica.position + 1, data)])
     assert (replica.state.size, replica.root) == before
     assert replica.nodes[mumbai].skipped_entries == 1
-    assert house.proxies["frankfurt"].replica.nodes[mumbai].skipped_entries == 0
+    assert house.proxies["frankfurt"].node.replica.nodes[mumbai].skipped_entries == 0
 
 
 @pytest.mark.parametrize("kind", ["signature", "entries", "junk"])
@@ -70,7 +72,7 @@ async def test_a_forged_group_is_void(mesh: tuple[Mesh, People], kind: str) -> N
     """It consumes its position and nothing else."""
     house, people = mesh
     await house.settled()
-    replica = house.proxies["tokyo"].replica
+    replica = house.proxies["tokyo"].node.replica
     before = (replica.state.size, replica.root, replica.position)
     entry, other = reservation(house, people), reservation(house, people)
     if kind == "signature":
@@ -89,17 +91,17 @@ async def test_a_replica_whose_log_was_rewritten_stops_with_evidence(mesh: tuple
     """Every reopen asks for the last applied group again and wants it byte for byte."""
     house, _ = mesh
     proxy = house.proxies["tokyo"]
-    store, position = proxy.store, proxy.replica.position
+    store, position = proxy.node.store, proxy.node.replica.position
     await proxy.stop()
-    store = Store(house.home / "nodes" / "tokyo")
+    store = Store.open(house.home / "nodes" / "tokyo")
     store.put(GROUPS, u64(position), b"another group")
     store.commit()
     store.close()
     again = await house.start_proxy("tokyo")
     async with asyncio.timeout(20):
-        while not again.replica.halted:
-            await again.replica.reach(position + 10**6, 0.1)
-    assert f"another group at position {position}" in again.replica.halted
+        while not again.node.replica.halted:
+            await again.node.replica.reach(position + 10**6, 0.1)
+    assert f"another group at position {position}" in again.node.replica.halted
 
 
 async def test_the_odd_replica_halts_and_the_others_exclude_it(mesh: tuple[Mesh, People]) -> None:
@@ -107,34 +109,34 @@ async def test_the_odd_replica_halts_and_the_others_exclude_it(mesh: tuple[Mesh,
     house, people = mesh
     await house.settled()
     odd = house.proxies["tokyo"]
-    odd.store.put_facts({(int(Family.CHAIN), b""): Chain(777_777, 0).to_bytes()})
-    odd.store.commit()
+    odd.node.store.put_facts({(int(Family.CHAIN), b""): Chain(777_777, 0).to_bytes()})
+    odd.node.store.commit()
     others = [proxy for name, proxy in house.proxies.items() if name != "tokyo"]
-    signing = [proxy.proposer._sign_checkpoint for proxy in others]
+    signing = [proxy.node.proposer._sign_checkpoint for proxy in others]
     for proxy in others:  # the odd one signs first: it would halt before it spoke if the others were quicker
-        proxy.proposer._sign_checkpoint = lambda: None
+        proxy.node.proposer._sign_checkpoint = lambda: None
     async with people.transport(prefer=["frankfurt"]) as transport:
-        await submit(transport, house.genesis, reservation(house, people))
+        await submit(transport, house.genesis.charter, reservation(house, people))
     async with asyncio.timeout(30):
-        while any(not proxy.replica.cosigning._claims for proxy in others):
-            await others[0].replica.reach(others[0].replica.position + 1, 0.2)
+        while any(not proxy.node.replica.cosigning._claims for proxy in others):
+            await others[0].node.replica.reach(others[0].node.replica.position + 1, 0.2)
     for proxy, sign in zip(others, signing, strict=True):
-        proxy.proposer._sign_checkpoint = sign
+        proxy.node.proposer._sign_checkpoint = sign
     async with asyncio.timeout(30):
-        while not odd.replica.halted or any("tokyo" not in p.replica.cosigning.excluded for p in others):
-            await others[0].replica.reach(others[0].replica.position + 1, 0.2)
-    assert "signed another root" in odd.replica.halted
-    assert not any(proxy.replica.halted for proxy in others)
+        while not odd.node.replica.halted or any("tokyo" not in p.node.replica.cosigning.excluded for p in others):
+            await others[0].node.replica.reach(others[0].node.replica.position + 1, 0.2)
+    assert "signed another root" in odd.node.replica.halted
+    assert not any(proxy.node.replica.halted for proxy in others)
     assert (house.home / "nodes" / "tokyo" / "evidence.json").exists()
     async with people.transport(prefer=["tokyo"]) as transport:
-        await submit(transport, house.genesis, reservation(house, people))
+        await submit(transport, house.genesis.charter, reservation(house, people))
         assert transport.last_node != "tokyo", "a halted node serves only status and evidence"
     await odd.stop()
     again = await house.start_proxy("tokyo")
-    assert again.replica.halted, "evidence outlives a restart"
-    head = (await others[0].engine.head()).position
-    assert not await again.replica.reach(head + 1000, 0.5)
-    assert (again.proposer.incarnation, again._ledger.submitting) == (0, None), "and it writes nothing"
+    assert again.node.replica.halted, "evidence outlives a restart"
+    head = (await others[0].node.engine.head()).position
+    assert not await again.node.replica.reach(head + 1000, 0.5)
+    assert (again.node.proposer.incarnation, again.node.submitting) == (0, None), "and it writes nothing"
 
 
 async def test_an_organisations_certificate_opens_no_node_door(mesh: tuple[Mesh, People]) -> None:
@@ -162,7 +164,7 @@ async def test_an_organisations_certificate_opens_no_node_door(mesh: tuple[Mesh,
 def test_the_guard_signs_one_history_from_any_number_of_threads(tmp_path: Path) -> None:
     """Never smaller, never contradicting, also after a restart; the same checkpoint as often as asked."""
     key, path = SigningKey(os.urandom(32)), tmp_path / "checkpoint.guard"
-    guard = Guard(path, key, bytes(32))
+    guard = Guard(Slot(path), key, bytes(32))
     signed: list[Cosignature | None] = []
 
     def sign() -> None:
@@ -175,7 +177,7 @@ def test_the_guard_signs_one_history_from_any_number_of_threads(tmp_path: Path) 
     for thread in threads:
         thread.join()
     assert len(signed) == 4 * 59
-    again = Guard(path, key, bytes(32))
+    again = Guard(Slot(path), key, bytes(32))
     assert again.last == (1, 59, bytes([59]) * 32)
     assert again.sign(1, 58, bytes(32)) is None
     assert again.sign(1, 59, bytes(32)) is None

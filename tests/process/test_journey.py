@@ -11,6 +11,7 @@ from eata_clients.errors import EataError
 from eata_clients.opening import Opener
 from eata_clients.registry import fetch
 from eata_clients.submitting import Committed, receipt
+from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
@@ -57,21 +58,21 @@ async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[M
         shown = await wallet.show(carnet_id)
         assert [row.kind for row, _ in shown.rows] == [wish.kind for wish in OUT]
         assert all(counterfoil is not None for _, counterfoil in shown.rows)
-        genesis = (await fetch(transport)).genesis
+        charter = (await fetch(transport)).charter
         last = indexes[-1]
-        assert (await receipt(transport, genesis, last.index, last.entry_hash)).signers >= 4
+        assert (await receipt(transport, charter, last.index, last.entry_hash)).signers >= 4
         with pytest.raises(EataError) as caught:
-            await receipt(transport, genesis, last.index, bytes(32))
+            await receipt(transport, charter, last.index, bytes(32))
         assert caught.value.code == "NOT_VISIBLE"
         await _opener_sees(people, carnet_id)
         await _xs_arrives(people, wallet, carnet_id)
     await house.settled()
-    assert len({(p.replica.state.size, p.replica.root) for p in house.proxies.values()}) == 1
+    assert len({(p.node.replica.state.size, p.node.replica.root) for p in house.proxies.values()}) == 1
 
 
 async def _opener_sees(people: People, carnet_id: int) -> None:
     """The EU's opener opens its own arrival, and with its journal key the two before it."""
-    seed = (people.home / "offices" / "FR" / "territory-EU.key").read_bytes()
+    seed = read_key(people.home / "offices" / "FR" / "territory-EU.key")
     key = SealingKey(seed)
     opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
     async with people.transport("FR") as transport:
@@ -94,7 +95,7 @@ async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> N
     async with people.transport("FR") as transport:
         reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
         assert done.index not in [row.index for row in reply.rows]
-    key = SealingKey((people.home / "offices" / "FR" / "territory-EU.key").read_bytes())
+    key = SealingKey(read_key(people.home / "offices" / "FR" / "territory-EU.key"))
     opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
     secret = opener.keys_of(reply.rows[-1], carnet_id)
     assert secret is not None
@@ -174,11 +175,11 @@ async def test_a_wrong_code_opens_no_voucher(mesh: tuple[Mesh, People]) -> None:
     issued = await people.issue(people.order())
     guess = Code.from_bytes(CodeKind.TRANSACTION, os.urandom(8))
     async with people.transport("CH") as transport:
-        before = max(proxy.replica.state.size for proxy in house.proxies.values())
+        before = max(proxy.node.replica.state.size for proxy in house.proxies.values())
         with pytest.raises(EataError) as caught:
             await people.customs(transport, "CH-ZRH").scan(CodeQr(str(issued.carnet_id), guess))
         assert (caught.value.code, caught.value.final) == ("CODE_INVALID", False)
-        assert max(proxy.replica.state.size for proxy in house.proxies.values()) == before
+        assert max(proxy.node.replica.state.size for proxy in house.proxies.values()) == before
 
 
 async def test_a_deleted_voucher_opens_nothing(mesh: tuple[Mesh, People]) -> None:
@@ -206,7 +207,7 @@ async def test_checkpoints_reach_four_signers_under_load(mesh: tuple[Mesh, Peopl
     house, people = mesh
     load = await build(people, 150)
     await load.run(people, 4)
-    replica = house.proxies["tokyo"].replica
+    replica = house.proxies["tokyo"].node.replica
     async with asyncio.timeout(10):
         while replica.cosigning.newest_final < replica.state.size:
             await replica.reach(replica.position + 1, 0.2)

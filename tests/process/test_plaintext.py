@@ -14,17 +14,19 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from eata_clients.authoring import clearing, deciding, holding, issuing, telling
+from eata_clients.authoring import clearing, deciding, holding, issuing, keeping, telling
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import DeclarationContent, NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
+from eata_clients.authoring.keeping import GrantContent
 from eata_clients.customs import CustomsClient
 from eata_clients.notices import Notices
+from eata_clients.transport import now
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind
 from eata_ledger.seal.codes import CodeKind
-from eata_node.engine.log_store import LogStore
+from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.store import FAMILIES, Store
 
 from tests.mesh import Mesh
@@ -85,12 +87,12 @@ def holds_probe(data: bytes) -> bool:
 def places(mesh_home: Path, messages: Iterable[bytes], genesis: Any) -> Iterable[tuple[str, bytes]]:
     """Every value of every replica through iterators, the core's log, every file, every message."""
     for folder in sorted((mesh_home / "nodes").iterdir()):
-        store = Store(folder)
+        store = Store.open(folder)
         for family in FAMILIES:
             for key, value in store.everything(family):
                 yield f"{folder.name}/{family}", key + value
         store.close()
-    log = LogStore(mesh_home / "core", genesis)
+    log = LogStore(LogDisk(mesh_home / "core"), genesis)
     for position, group in log.read(0, log.head + 1):
         yield f"core/{position}", group
     log.close()
@@ -113,6 +115,9 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
         wishes = (Wish(Kind.VALIDATION, "CH", ALL, details=details), Wish(Kind.EXPORTATION, "CH", ALL, details=details))
         slots = [slot for slot, _, _ in await wallet.travel(carnet_id, wishes)]
         await _tell(wallet, carnet_id, slots[0])
+        await wallet.attach(carnet_id, f"{PROBE}.pdf", b"%PDF-1.7 " + PROBE.encode())
+        who = GrantContent(PROBE, PROBE, PROBE)
+        await wallet.lend(carnet_id, slots[0], who, (now() - 60_000, now() + 3_600_000))
         for slot in slots:
             async with people.transport("CH") as desk:
                 await _decide(people.customs(desk, "CH-ZRH"), wallet, carnet_id, slot)
@@ -163,7 +168,7 @@ async def test_without_sealing_the_same_scan_finds_it(
     def open_identity(key: bytes, context: object, sealed: bytes) -> bytes:
         return sealed
 
-    for module in (issuing, holding, clearing, deciding, telling):
+    for module in (issuing, holding, clearing, deciding, telling, keeping):
         monkeypatch.setattr(module, "seal", identity)
     for name in ("eata_clients.opening.unseal", "eata_clients.wallet.unseal"):
         monkeypatch.setattr(name, open_identity)
@@ -179,8 +184,9 @@ async def test_without_sealing_the_same_scan_finds_it(
         PROBE.encode(),
         PROBE.encode("utf-16-le"),
         base64.b64encode(b"xy" + PROBE.encode() + b"z"),
-        gzip.compress(PROBE.encode() * 9),
+        gzip.compress(PROBE.encode() * 9, mtime=0),
     ],
+    ids=["plain", "UTF-16", "base64", "gzip"],
 )
 def test_the_scan_sees_every_form(hidden: bytes) -> None:
     assert holds_probe(b"\x00before" + hidden + b"after")

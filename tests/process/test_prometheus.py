@@ -17,6 +17,7 @@ from eata_node.commands import write_network
 from eata_node.config import free_ports
 from eata_node.metrics import Metrics
 
+from scripts.debian import fetched
 from tests.mesh import prepare
 
 ROOT = Path(__file__).parents[2]
@@ -25,10 +26,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def prometheus(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The shipped configuration beside the cluster's targets; yields the query address and the process."""
-    fetched = subprocess.run(
-        [ROOT / "scripts" / "fetch-debian", "prometheus"], capture_output=True, text=True, check=True
-    )
-    binary = Path(fetched.stdout.strip()) / "usr" / "bin" / "prometheus"
+    binary = fetched("prometheus") / "usr" / "bin" / "prometheus"
     for name in ("prometheus.yml", "alerts.yml"):
         shutil.copy(ROOT / "deploy" / name, home / name)
     [port] = free_ports(1)

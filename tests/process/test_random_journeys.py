@@ -119,9 +119,9 @@ async def test_facts_are_equal_on_six_replicas_after_random_journeys_with_restar
                 await house.start_proxy(name)
             await crowd.step()
     await house.settled()
-    stores = [proxy.replica.store for proxy in house.proxies.values()]
-    sizes, roots = ({p.replica.state.size for p in house.proxies.values()},
-                    {p.replica.root for p in house.proxies.values()})  # fmt: skip
+    stores = [proxy.node.replica.store for proxy in house.proxies.values()]
+    sizes, roots = ({p.node.replica.state.size for p in house.proxies.values()},
+                    {p.node.replica.root for p in house.proxies.values()})  # fmt: skip
     assert (len(stores), len(sizes), len(roots)) == (6, 1, 1)
     assert len({facts_of(store) for store in stores}) == 1
     accepted = sum(count for act, count in crowd.outcomes.items() if act.islower())

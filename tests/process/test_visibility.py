@@ -192,7 +192,7 @@ async def test_a_holder_gets_everything_but_the_territories_own_words(house: Hou
     assert seen(reply, house) == [1, 2, 3, 4, 5, 6, 7]
     assert [labels(row.parts) for row in reply.rows] == [{"COUNTERFOIL"}] * 7
     assert incidents(reply) == [("REJECT", False), ("HOLD", False), ("RELEASE", False), ("CANCEL", False)]
-    assert {label for voucher in reply.vouchers for label in labels(voucher.parts)} == {"DECLARATION"}
+    assert {label for voucher in reply.vouchers for label in labels(voucher.parts)} == {"DECLARATION", "PACKET"}
     assert labels(reply.parts) == {"CARNET", "PIN_STANZA"}
 
 

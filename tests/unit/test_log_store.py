@@ -10,8 +10,8 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
 from eata_ledger.wire import group_to_bytes
 from eata_node.engine.era import first_era
-from eata_node.engine.log_store import LogStore
-from eata_node.engine.mark import MarkFile
+from eata_node.engine.log_store import LogDisk, LogStore
+from eata_node.engine.mark import File, MarkFile
 
 from tests.world import World
 
@@ -25,7 +25,7 @@ class Log:
     groups: list[bytes]
 
     def open(self) -> LogStore:
-        return LogStore(self.folder, self.world.genesis)
+        return LogStore(LogDisk(self.folder), self.world.genesis)
 
     def wal(self) -> Path:
         return max((self.folder / "log").glob("*.log"), key=lambda path: path.stat().st_size)
@@ -42,7 +42,7 @@ def make_group(world: World, n: int, previous: bytes, padding: int = 0) -> tuple
 
 @pytest.fixture
 def log(world: World, tmp_path: Path) -> Log:
-    store = LogStore(tmp_path / "core", world.genesis)
+    store = LogStore(LogDisk(tmp_path / "core"), world.genesis)
     groups = [first_era(world.genesis, (world.root,))]
     store.refill(0, groups[0])
     store.go_live()
@@ -50,7 +50,7 @@ def log(world: World, tmp_path: Path) -> Log:
     for n in range(1, 101):
         data, previous = make_group(world, n, previous)
         store.write([data])
-        store.sync(store.head, store.chain)
+        store.sync(store.head, store.tip.chain)
         groups.append(data)
     shutil.copytree(tmp_path / "core", tmp_path / "crashed")  # a clean close would empty the write-ahead log
     store.close()
@@ -104,14 +104,14 @@ def test_a_lost_mark_waits_for_the_replicas(log: Log) -> None:
 
 def test_a_torn_mark_falls_back_to_the_one_before(tmp_path: Path) -> None:
     """Two slots, written in turn; a log with a torn one asks its replicas before it goes live."""
-    marks = MarkFile(tmp_path / "head.mark")
+    marks = MarkFile(File(tmp_path / "head.mark"))
     marks.write(1, b"a" * 32)
     marks.write(2, b"b" * 32)
     marks.close()
     data = bytearray((tmp_path / "head.mark").read_bytes())
     data[0] ^= 1  # the second write went to slot 0
     (tmp_path / "head.mark").write_bytes(data)
-    marks = MarkFile(tmp_path / "head.mark")
+    marks = MarkFile(File(tmp_path / "head.mark"))
     found = marks.read()
     assert found is not None
     assert (found.position, marks.damaged) == (1, True)
@@ -136,7 +136,7 @@ def test_a_refill_cannot_rewrite_forge_or_skip(log: Log) -> None:
 
 def test_a_refill_in_another_order_contradicts_the_mark(log: Log) -> None:
     """Groups are genuine one by one; only the running hash tells their order."""
-    store = LogStore(log.folder, log.world.genesis)
+    store = LogStore(LogDisk(log.folder), log.world.genesis)
     store.close()
     for path in (log.folder / "log").iterdir():
         path.unlink()
@@ -153,7 +153,7 @@ def test_a_refill_in_another_order_contradicts_the_mark(log: Log) -> None:
 
 
 def test_an_opening_not_signed_by_the_root_is_no_log(world: World, tmp_path: Path) -> None:
-    store = LogStore(tmp_path / "core", world.genesis)
+    store = LogStore(LogDisk(tmp_path / "core"), world.genesis)
     with pytest.raises(Malformed, match="root"):
         store.refill(0, first_era(world.genesis, (world.operations,)))
     store.close()

@@ -55,7 +55,7 @@ def test_a_group_signed_by_another_node_has_no_author(world: World) -> None:
     _, nodes = order.start(world.genesis, 1)
     mine, other = world.seeds[:2]
     forged = group(world, other, nodes[mine.record.id], node=mine.record.id)
-    assert order.author(world.genesis, nodes, forged) is None
+    assert order.author(world.genesis.charter, nodes, forged) is None
 
 
 def test_a_void_group_occupies_its_lane(world: World) -> None:

@@ -73,7 +73,7 @@ def test_a_wallet_shows_its_codes_with_no_network(tmp_path: Path) -> None:
     """No transport at all: the keystore is enough."""
     wallet = Keystore(tmp_path)
     (tmp_path / "883.keys").write_bytes(
-        Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), bytes(range(32))).to_bytes()
+        Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), bytes(range(32)), None).to_bytes()
     )
     shown = wallet.code(883, 1)
     assert shown.text.startswith("EATA1:T:883:")

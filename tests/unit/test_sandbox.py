@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from eata_clients.sandbox import registrations
+from eata_clients.vault import read_locked
 
 
 def test_a_second_seed_finds_the_same_keys(tmp_path: Path) -> None:
@@ -14,8 +15,8 @@ def test_a_second_seed_finds_the_same_keys(tmp_path: Path) -> None:
     (tmp_path / "icc" / "operations.key").write_bytes(os.urandom(32))
     source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
     first = registrations(source, tmp_path, bytes(32))
-    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    kept = {path: read_locked(path) for path in tmp_path.rglob("*") if path.is_file()}
     second = registrations(source, tmp_path, bytes(32))
     assert [entry.header.author for entry in first] == [entry.header.author for entry in second]
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+    assert {path: read_locked(path) for path in tmp_path.rglob("*") if path.is_file()} == kept
     assert len(kept) > 10

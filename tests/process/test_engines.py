@@ -1,0 +1,322 @@
+"""One contract, two engines: what a replica may rely on, tried on the embedded core and on three real etcd members."""
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+import pytest_asyncio
+from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
+from eata_ledger.wire import group_to_bytes
+from eata_node.config import free_ports
+from eata_node.engine.client import EmbeddedEngine
+from eata_node.engine.core import CoreServer
+from eata_node.engine.era import first_era
+from eata_node.engine.etcd import EtcdEngine
+from eata_node.engine.interface import Engine, MustBootstrap, Placed
+from eata_node.engine.log_store import LogDisk, LogStore
+from eata_node.engine.members import Members, assign
+from eata_node.tls import Authority, Identity
+from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
+
+from scripts import debian
+from tests.world import World
+
+ROOT = Path(__file__).parents[2]
+QUOTA = 64 << 20
+
+
+@dataclass
+class Rig(ABC):
+    """An engine with its servers, and the fault it must live through."""
+
+    world: World
+    home: Path
+    opening: bytes
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Servers up, position 0 placed."""
+
+    @abstractmethod
+    def client(self, node: int) -> Engine:
+        """A node's own client."""
+
+    @abstractmethod
+    async def strike(self) -> None:
+        """Takes the leader away at once, as a power cut would; what it acknowledged must still be there."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Nothing is left running."""
+
+    def identity(self, node: int) -> Identity:
+        name = self.world.seeds[node].name
+        folder = self.home / "nodes" / name
+        if not (folder / "tls.key").exists():
+            Authority(self.home / "tls").admit(f"node:{name}", folder)
+        return Identity.read(folder)
+
+
+@dataclass
+class EmbeddedRig(Rig):
+    core: Any = None
+    address: str = ""
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start(self) -> None:
+        folder = self.home / "core"
+        Authority(self.home / "tls").admit("node:core", folder)
+        store = LogStore(LogDisk(folder), self.world.genesis)
+        store.refill(0, self.opening)
+        store.go_live()
+        store.close()
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        await self._up()
+
+    async def _up(self) -> None:
+        self.core = CoreServer(self.home / "core", self.world.genesis, self.address)
+        await self.core.start()
+
+    def client(self, node: int) -> Engine:
+        channel = self.identity(node).channel(self.address)
+        self.stack.push_async_callback(channel.close)
+        return EmbeddedEngine(channel, lambda position: iter(()))
+
+    async def strike(self) -> None:
+        await self.core.stop()
+        await self._up()
+
+    async def stop(self) -> None:
+        await self.stack.aclose()
+        await self.core.stop()
+
+
+@dataclass
+class EtcdRig(Rig):
+    members: Any = None
+    clients: list[EtcdEngine] = field(default_factory=list)
+    struck: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        debian.etcd()
+        if self.members is None:
+            self.members = Members(self.home, assign(3), self.world.ledger, QUOTA)
+        self.members.start_all()
+        await self.members.leader()
+        await self.client(0).open_era(self.opening)
+
+    def client(self, node: int) -> EtcdEngine:
+        made = EtcdEngine(self.members.endpoints, self.identity(node), self.world.genesis, QUOTA)
+        self.clients.append(made)
+        return made
+
+    async def strike(self) -> None:
+        for name in self.struck:
+            self.members.start(name)
+        leader = await self.members.leader()
+        self.members.kill(leader)
+        self.struck = [leader]
+        assert await self.members.leader() != leader
+
+    async def stop(self) -> None:
+        for client in self.clients:
+            await client.close()
+        self.members.stop_all()
+
+
+@pytest_asyncio.fixture(params=["embedded", "etcd"])
+async def rig(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> AsyncIterator[Rig]:
+    kind = EtcdRig if request.param == "etcd" else EmbeddedRig
+    made = kind(world, tmp_path, first_era(world.genesis, (world.root,)))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@dataclass
+class Lane:
+    """One node's lane as its proposer sees it."""
+
+    world: World
+    engine: Engine
+    node: int
+    lane: int = 0
+    n: int = 0
+    previous: bytes = NO_HASH
+
+    @property
+    def id(self) -> bytes:
+        return self.world.seeds[self.node].record.id
+
+    def next(self, padding: int = 0) -> bytes:
+        """The lane's next group; nothing is sent."""
+        seeds = self.world.seeds[self.node]
+        header = GroupHeader(
+            1, self.world.ledger, 1, GroupKind.ENTRIES, seeds.record.id, 1, self.lane, self.n + 1, self.previous,
+            self.world.now + padding, 0, 1, None, (),
+        )  # fmt: skip
+        self._made = Group(header, header.to_bytes(), header.sign(seeds.group))
+        return group_to_bytes(self._made, ())
+
+    def took(self) -> None:
+        self.n, self.previous = self.n + 1, self._made.hash
+
+    async def append(self) -> int:
+        data = self.next()
+        answer = await self.engine.append(self.id, self.lane, self.n + 1, data)
+        assert answer.done
+        self.took()
+        return answer.position
+
+
+async def read(engine: Engine, low: int, high: int) -> list[Placed]:
+    """Positions low to high, however often the connection breaks."""
+    found: list[Placed] = []
+    async with asyncio.timeout(30):
+        while not found or found[-1].position < high:
+            at = found[-1].position + 1 if found else low
+            async with aclosing(engine.follow(at)) as stream:  # type: ignore[type-var]
+                async for batch in stream:
+                    found += batch
+                    if found[-1].position >= high:
+                        break
+    return [placed for placed in found if placed.position <= high]
+
+
+async def test_positions_are_counted_from_the_opening_and_read_back_in_order(rig: Rig) -> None:
+    engine = rig.client(0)
+    lane = Lane(rig.world, engine, 0)
+    assert [await lane.append() for _ in range(5)] == [1, 2, 3, 4, 5]
+    found = await read(rig.client(1), 0, 5)
+    assert [placed.position for placed in found] == [0, 1, 2, 3, 4, 5]
+    assert found[0].group == rig.opening
+    assert await read(rig.client(2), 3, 5) == found[3:]
+    head = await engine.head()
+    assert (head.position, head.era, head.state) == (5, 1, "LIVE")
+
+
+async def test_the_same_bytes_again_have_their_first_place(rig: Rig) -> None:
+    engine = rig.client(0)
+    lane = Lane(rig.world, engine, 0)
+    data = lane.next()
+    answers = [await engine.append(lane.id, 0, 1, data) for _ in range(3)]
+    assert [(a.done, a.position) for a in answers] == [(True, 1)] * 3
+    assert (await engine.head()).position == 1
+
+
+async def test_a_lane_takes_only_its_next_group_and_says_what_is_there(rig: Rig) -> None:
+    engine = rig.client(0)
+    lane = Lane(rig.world, engine, 0)
+    await lane.append()
+    there = lane.next()
+    assert (await engine.append(lane.id, 0, 2, there)).done
+    other = lane.next(padding=1)  # another group 2: a late packet of an old process
+    answer = await engine.append(lane.id, 0, 2, other)
+    assert (answer.done, answer.lane_n, answer.lane_group) == (False, 2, there)
+    lane.n = 3
+    skipped = await engine.append(lane.id, 0, 4, lane.next())
+    assert (skipped.done, skipped.lane_n) == (False, 2)
+    assert (await engine.lanes(lane.id))[0] == (2, there)
+    assert (await engine.head()).position == 2
+
+
+async def test_lanes_do_not_wait_for_each_other_and_share_one_order(rig: Rig) -> None:
+    lanes = [Lane(rig.world, rig.client(node), node, lane) for node in range(3) for lane in range(2)]
+
+    async def fill(lane: Lane) -> list[int]:
+        return [await lane.append() for _ in range(20)]
+
+    places = await asyncio.gather(*(fill(lane) for lane in lanes))
+    assert all(own == sorted(own) for own in places)
+    assert sorted(position for own in places for position in own) == list(range(1, 121))
+    found = await read(rig.client(3), 1, 120)
+    assert len({placed.group for placed in found}) == 120
+
+
+async def test_nothing_acknowledged_is_lost_or_moved_when_the_leader_goes(rig: Rig, seeded: random.Random) -> None:
+    """Four strikes under traffic: every acknowledged group is at its position afterwards, once."""
+    lanes = [Lane(rig.world, rig.client(node), node) for node in range(4)]
+    acknowledged: dict[int, bytes] = {}
+    stop, grown = asyncio.Event(), asyncio.Event()
+
+    async def write(lane: Lane) -> None:
+        while not stop.is_set():
+            data = lane.next()
+            answer = await lane.engine.append(lane.id, 0, lane.n + 1, data)
+            assert answer.done
+            assert acknowledged.setdefault(answer.position, data) == data
+            lane.took()
+            grown.set()
+
+    writers = [asyncio.create_task(write(lane)) for lane in lanes]
+    for _ in range(4):
+        wanted = len(acknowledged) + seeded.randrange(20, 60)
+        async with asyncio.timeout(60):
+            while len(acknowledged) < wanted:
+                await grown.wait()
+                grown.clear()
+        await rig.strike()
+    stop.set()
+    await asyncio.gather(*writers)
+    assert len(acknowledged) > 80, "too little traffic"
+    top = (await rig.client(0).head()).position
+    found = {placed.position: placed.group for placed in await read(rig.client(5), 0, top)}
+    assert sorted(found) == list(range(top + 1))
+    assert {position: found[position] for position in acknowledged} == acknowledged
+
+
+async def test_what_is_compacted_is_gone_and_everything_else_goes_on(rig: Rig) -> None:
+    """The position compacted to is still there, also after a strike; whoever needs more must bootstrap."""
+    engine = rig.client(0)
+    lanes = [Lane(rig.world, engine, 0, lane) for lane in range(2)]
+    for _ in range(20):
+        for lane in lanes:
+            await lane.append()
+    whole = await read(engine, 0, 40)
+    await engine.compact(25)
+    await engine.compact(25)
+    await engine.compact(10)
+    await rig.strike()
+    assert await read(rig.client(1), 25, 40) == whole[25:]
+    for low in (0, 1, 24):
+        with pytest.raises(MustBootstrap):
+            await read(rig.client(1), low, 40)
+    assert [await lane.append() for lane in lanes] == [41, 42]
+    assert (await engine.lanes(lanes[0].id))[0][0] == 21
+    await engine.compact(42)
+    await rig.strike()
+    assert await lanes[0].append() == 43
+    await engine.make_room()
+    assert 0 <= (await engine.room()).full() < 1
+
+
+async def test_a_stranger_appends_nothing(rig: Rig) -> None:
+    """Without a certificate of this cluster's authority nobody is heard."""
+    if not isinstance(rig, EtcdRig):
+        pytest.skip("the embedded core's door is tried in test_divergence.py")
+    Authority(rig.home / "elsewhere").admit("node:frankfurt", rig.home / "thief")
+    thief = Identity.read(rig.home / "thief")
+    own = rig.identity(0)
+    mixed = Identity(thief.key, thief.certificate, own.authority)
+    async with mixed.channel(rig.members.endpoints[0]) as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await rpc_pb2_grpc.KVStub(channel).Range(rpc_pb2.RangeRequest(key=b"x"), timeout=2)
+
+
+async def test_what_another_writer_leaves_in_etcd_is_a_void_position_for_all(rig: Rig) -> None:
+    """An operator's stray key moves every replica's count alike: the position is there, and holds no group."""
+    if not isinstance(rig, EtcdRig):
+        pytest.skip("nobody else can write to the embedded core")
+    lane = Lane(rig.world, rig.client(0), 0)
+    await lane.append()
+    async with rig.identity(0).channel(rig.members.endpoints[0]) as channel:
+        await rpc_pb2_grpc.KVStub(channel).Put(rpc_pb2.PutRequest(key=b"stray", value=b"x"), timeout=2)
+    assert await lane.append() == 3
+    assert [placed.group == b"" for placed in await read(rig.client(1), 0, 3)] == [False, False, True, False]

@@ -1,0 +1,162 @@
+"""P1, P6 after the worst: the engine and five disks are gone; one replica opens a new era, a backup takes a node's place."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eata_clients.submitting import submit
+from eata_node.cluster import Cluster, running
+from eata_node.resubmitting import resubmit
+from eata_node.store import ORPHANED
+
+from tests.load import Load, build, committed
+from tests.mesh import People
+from tests.process.test_faults import settle
+
+EATA = Path(sys.executable).with_name("eata")
+
+
+def eata(home: Path, *arguments: str, code: int = 0) -> Any:
+    done = subprocess.run(
+        [str(EATA), *arguments, "--json"], capture_output=True, text=True, check=False,
+        env={**os.environ, "EATA_HOME": str(home), "EATA_NETWORK": str(home / "network.json")},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def open_era(home: Path, tmp_path: Path, *options: str) -> Any:
+    opening = tmp_path / "opening"
+    proposed = eata(home, "era", "propose", "--out", str(opening), *options)
+    refused = eata(home, "era", "open", str(opening), code=1)
+    assert refused["error"]["code"] == "SIGNATURE_MISSING"
+    eata(home, "era", "sign", str(opening), "--key", str(home / "offices" / "icc" / "root.key"))
+    eata(home, "era", "open", str(opening))
+    return proposed
+
+
+def test_the_whole_system_comes_back_from_one_surviving_replica(cluster: Cluster, home: Path, tmp_path: Path) -> None:
+    """Core and five stores are gone. Nothing acknowledged is lost, and what is handed in again has its first outcome."""
+    people = People(home)
+    load = committed(people, 120)
+    settle(cluster)
+    before = cluster.status("mumbai")
+    cluster.stop_all()
+    shutil.rmtree(home / "core" / "log")
+    for name in cluster.names:
+        if name != "mumbai":
+            shutil.rmtree(home / "nodes" / name / "store")
+    proposed = open_era(home, tmp_path)
+    assert (proposed["node"], proposed["entries"], proposed["era"]) == ("mumbai", before.size, 2)
+    assert proposed["root"] == before.root.hex()
+    with running(home) as again:
+        settle(again)
+        assert {(s.size, s.root, s.era) for s in map(again.status, again.names)} == {(before.size, before.root, 2)}
+
+        async def resend() -> None:
+            async with people.transport() as transport:
+                for entry in load.entries:
+                    done = await submit(transport, load.registry.charter, entry)
+                    assert done.index == load.acknowledged[entry.hash]
+
+        asyncio.run(resend())
+        more = committed(people, 40)
+        settle(again)
+        assert min(more.acknowledged.values()) >= before.size
+        assert len({again.status(name).root for name in again.names}) == 1
+        again.kill("tokyo")
+        shutil.rmtree(home / "nodes" / "tokyo" / "store")
+        again.start("tokyo")
+        settle(again)
+        assert len({again.status(name).root for name in again.names}) == 1, "an era's newcomer gets it all as well"
+
+
+def test_what_the_new_era_does_not_know_is_listed_and_handed_in_again(
+    cluster: Cluster, home: Path, tmp_path: Path
+) -> None:
+    """The survivor was behind; the node that knew more comes back later. Its entries are orphans, and lost to nobody."""
+    people = People(home)
+    committed(people, 40)
+    settle(cluster)
+    cluster.stop("mumbai")
+    late = committed(people, 30)
+    ahead = cluster.wait("tokyo", cluster.head().head)
+    cluster.stop_all()
+    shutil.rmtree(home / "core" / "log")
+    aside = tmp_path / "tokyo"
+    for name in cluster.names:
+        if name == "tokyo":
+            shutil.move(home / "nodes" / name / "store", aside)
+        elif name != "mumbai":
+            shutil.rmtree(home / "nodes" / name / "store")
+    proposed = open_era(home, tmp_path)
+    assert proposed["entries"] < ahead.size
+    shutil.move(aside, home / "nodes" / "tokyo" / "store")
+    with running(home) as again:
+        settle(again)
+        assert {again.status(name).size for name in again.names} == {proposed["entries"]}
+        assert (home / "nodes" / "tokyo" / ORPHANED).exists()
+        listed = eata(home, "era", "orphans", "tokyo")["orphans"]
+        assert {row["index"] for row in listed} == set(range(proposed["entries"], ahead.size))
+        assert set(late.acknowledged.values()) <= {row["index"] for row in listed}
+        done = eata(home, "era", "orphans", "tokyo", "--submit")["orphans"]
+        ticks = [row for row in done if row["type"] == "Tick"]  # the new era may have given that day its own
+        assert {row["outcome"] for row in ticks} <= {"ACCEPTED", "TICK_EARLY"}
+        assert {row["outcome"] for row in done if row not in ticks} == {"ACCEPTED"}
+        settle(again)
+        assert {again.status(name).size for name in again.names} <= {ahead.size, ahead.size + len(ticks)}
+        assert len({again.status(name).root for name in again.names}) == 1
+        [entry] = asyncio.run(build(people, 1)).entries
+        forged = replace(entry, signatures=(replace(entry.signatures[0], value=bytes(64)), *entry.signatures[1:]))
+        assert resubmit(home, forged) == {"outcome": "SIGNATURE_INVALID"}, "the rules’ word is the answer"
+
+
+def test_a_backup_of_a_running_node_proves_itself_and_takes_a_nodes_place(
+    cluster: Cluster, home: Path, tmp_path: Path
+) -> None:
+    """Taken under traffic; a flipped byte anywhere in it is found; restored, the node takes what is missing from the log."""
+    people, copy = People(home), tmp_path / "copy"
+
+    async def story() -> Load:
+        load = await build(people, 900)
+        work = asyncio.create_task(load.run(people, 8))
+        while len(load.acknowledged) < 100:
+            await asyncio.wait({work}, timeout=0.02)
+        await asyncio.to_thread(eata, home, "backup", "virginia", "--out", str(copy))
+        assert not work.done(), "too little traffic"
+        await work
+        return load
+
+    load = asyncio.run(story())
+    settle(cluster)
+    found = eata(home, "verify-backup", str(copy))
+    assert found["whole"]
+    assert found["signers"] >= 4
+    assert 100 <= found["size"] < cluster.status("virginia").size
+    assert not any(path.suffix == ".key" for path in copy.rglob("*"))
+    assert not list((home / "nodes" / "virginia" / "backups").iterdir())
+
+    damaged = tmp_path / "damaged"
+    shutil.copytree(copy, damaged)
+    largest = max((damaged / "store").glob("*.sst"), key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 3] ^= 1
+    largest.write_bytes(data)
+    assert not eata(home, "verify-backup", str(damaged), code=1)["whole"]
+
+    refused = eata(home, "restore", "virginia", "--from", str(copy), code=1)
+    assert refused["error"]["code"] == "RUNNING"
+    cluster.kill("virginia")
+    shutil.rmtree(home / "nodes" / "virginia" / "store")
+    assert eata(home, "restore", "virginia", "--from", str(damaged), code=1)["error"]["code"] == "DAMAGED"
+    eata(home, "restore", "virginia", "--from", str(copy))
+    cluster.start("virginia")
+    settle(cluster)
+    assert len({cluster.status(name).root for name in cluster.names}) == 1
+    assert len(load.acknowledged) == 900

@@ -1,0 +1,182 @@
+"""Mistakes that were never made: each is planted into the shipped code or into the engine, and the simulation must find it.
+
+The seed beside each is one that finds it; `scripts/simulate --planted` looks for them anew.
+"""
+
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import eata_ledger.apply
+import eata_node.node
+from eata_ledger import order
+from eata_ledger.apply import Known
+from eata_ledger.outcomes import Outcome, Skipped
+from eata_node.bootstrap import Bootstrap
+from eata_node.engine.log_store import LogStore
+from eata_node.replica import Replica
+from eata_node.services.reader import Readers
+from eata_node.services.submitting import Submitting
+from eata_node.store import Store
+
+from tests.simulation.disk import SimRocks
+from tests.simulation.engine import ModelEngine, Quorum
+from tests.simulation.run import simulate
+
+
+def fsync_skipped() -> AbstractContextManager[Any]:
+    """The core acknowledges without syncing its log or its mark."""
+    sync = LogStore.sync
+
+    def lazy(self: LogStore, position: int, chain: bytes) -> None:
+        if not self.live:
+            sync(self, position, chain)
+
+    return mock.patch.object(LogStore, "sync", lazy)
+
+
+def request_ids_forgotten() -> AbstractContextManager[Any]:
+    """`apply` does not look whether it knows the request."""
+    return mock.patch.object(eata_ledger.apply, "known", return_value=None)
+
+
+def acknowledged_group_lost() -> AbstractContextManager[Any]:
+    """A new leader has not what the old one acknowledged."""
+    append = Quorum.append
+
+    def forgetful(self: Quorum, node: bytes, lane: int, n: int, group: bytes) -> Any:
+        if len(self.groups) % 50 == 49:
+            self.groups.pop()
+        return append(self, node, lane, n, group)
+
+    return mock.patch.object(Quorum, "append", forgetful)
+
+
+def batch_torn() -> AbstractContextManager[Any]:
+    """What one group changes goes into many writes instead of one."""
+
+    def commit(self: Store) -> None:
+        for (family, key), value in list(self._pending.items()):
+            batch = self._rocks.batch()
+            batch.put(family, key, value or b"")
+            self._rocks.write(batch)
+        self._pending.clear()
+
+    return mock.patch.object(Store, "commit", commit)
+
+
+def highest_clock_rules() -> AbstractContextManager[Any]:
+    """Log time is the highest clock instead of the second highest."""
+    return mock.patch.object(
+        order, "log_time", lambda state, nodes: max(state.log_time, *(n.clock for n in nodes.values()))
+    )
+
+
+def coin_in_apply() -> AbstractContextManager[Any]:
+    """Something in `apply` is not a function of the log."""
+    coin = random.Random(1)
+    return mock.patch.object(order, "stalled", side_effect=lambda *_: coin.random() < 0.01)
+
+
+def session_ignored() -> AbstractContextManager[Any]:
+    """A node answers before it has what the client has seen."""
+    return mock.patch.object(Readers, "session", mock.AsyncMock())
+
+
+def barrier_left_out() -> AbstractContextManager[Any]:
+    """A refusal is given on what this replica happens to have applied."""
+    return mock.patch.object(Submitting, "_barrier", mock.AsyncMock())
+
+
+def group_left_out() -> AbstractContextManager[Any]:
+    """A watch goes on one group too far after it was interrupted."""
+    follow = ModelEngine.follow
+
+    async def skipping(self: ModelEngine, from_position: int) -> AsyncIterator[Any]:
+        async for placed in follow(self, from_position):
+            yield placed[1:] if len(placed) > 2 else placed
+
+    return mock.patch.object(ModelEngine, "follow", skipping)
+
+
+def write_error_swallowed() -> AbstractContextManager[Any]:
+    """A failed write is taken for one that was made."""
+    write = SimRocks.write
+
+    def quiet(self: SimRocks, batch: Any) -> None:
+        try:
+            write(self, batch)
+        except OSError:
+            return
+
+    return mock.patch.object(SimRocks, "write", quiet)
+
+
+def node_states_not_written() -> AbstractContextManager[Any]:
+    """Lanes and incarnations are kept in memory only."""
+    put = Store.put_log_state
+    return mock.patch.object(Store, "put_log_state", lambda self, state, nodes, changed: put(self, state, nodes, set()))
+
+
+def rules_before_request_id() -> AbstractContextManager[Any]:
+    """A known request is judged again, and refused for what it did itself."""
+    judge = Replica.judge
+
+    def judged(self: Replica, message: Any) -> Any:
+        found = judge(self, message)
+        if isinstance(found, Known):
+            raise Skipped(Outcome.CODE_INVALID)
+        return found
+
+    return mock.patch.object(Replica, "judge", judged)
+
+
+@contextmanager
+def trimmed_too_early() -> Iterator[None]:
+    """The log forgets up to its head, whoever still needs it and whatever is signed and held."""
+    with (
+        mock.patch.object(eata_node.node, "low_waters", side_effect=lambda replica, full: [replica.position]),
+        mock.patch.object(Bootstrap, "held", mock.AsyncMock(side_effect=max)),
+    ):
+        yield
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A mistake and the first seed that finds it; when steps are taken at other moments, the search goes on from there."""
+
+    plant: Any
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return str(self.plant.__name__)
+
+    def found(self, first: int, tried: int) -> int | None:
+        """The seed from `first` on that finds it; that seed finds nothing without it."""
+        for seed in range(first, first + tried):
+            with self.plant():
+                caught = bool(simulate(seed).violation)
+            if caught:
+                return None if simulate(seed).violation else seed
+        return None
+
+
+PLANTED = (
+    Planted(fsync_skipped, 15),
+    Planted(request_ids_forgotten, 0),
+    Planted(acknowledged_group_lost, 0),
+    Planted(batch_torn, 6),
+    Planted(highest_clock_rules, 6),
+    Planted(coin_in_apply, 2),
+    Planted(session_ignored, 5),
+    Planted(barrier_left_out, 4),
+    Planted(group_left_out, 0),
+    Planted(write_error_swallowed, 9),
+    Planted(node_states_not_written, 3),
+    Planted(rules_before_request_id, 0),
+    Planted(trimmed_too_early, 4),
+)
