@@ -22,9 +22,11 @@ TESTS = [
     "test_commit_rules",
     "test_decisions",
     "test_issuer_rules",
+    "test_keeping",
     "test_notices",
     "test_reference",
     "test_revocation",
+    "test_root",
 ]
 FILES = [str(ROOT / "tests" / "unit" / f"{name}.py") for name in TESTS]
 

@@ -16,6 +16,7 @@ from eata_node.commands import write_network
 from eata_node.tls import Authority
 from rich.console import Console
 
+from scripts import debian
 from scripts.journeys import report
 from scripts.journeys.actors import Stage, StepFailed, eata
 from scripts.journeys.plot import GUIDE, MEMBERS, SEED
@@ -27,10 +28,16 @@ _MARKER = "made-by-demo"
 def demo(
     keep: Annotated[bool, typer.Option(help="Leave $EATA_HOME as it is at the end.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+    engine: Annotated[str, typer.Option(help="What orders the log: embedded, or etcd with three voters.")] = "embedded",
     out: Annotated[Path, typer.Option(help="Folder for report.html, receipts and QR pictures.")] = Path("demo-report"),
 ) -> None:
     """Play five carnets on six replicas: issue, travel, commit, kill, flip a bit, reconcile, verify offline."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: nothing is left running
+    if engine not in ("embedded", "etcd"):
+        typer.echo("Engines are embedded and etcd.", err=True)
+        raise typer.Exit(1)
+    if engine == "etcd":
+        debian.etcd()
     console, started = Console(stderr=True), time.monotonic()
     home = _fresh_home()
     out = _ours(out.resolve(), "--out")
@@ -40,7 +47,7 @@ def demo(
 
     try:
         with console.status("playing; this takes about a minute"):
-            data = _play(home, out, tell)
+            data = _play(home, out, tell, voters=3 if engine == "etcd" else 0)
     except StepFailed as error:
         console.print(f"[red]✗ {error}[/red]")
         raise typer.Exit(1) from None
@@ -72,15 +79,16 @@ def _ours(folder: Path, what: str) -> Path:
     return folder
 
 
-def _play(home: Path, out: Path, tell: Tell) -> dict[str, Any]:
-    create(home, "demo", first_id=883)
+def _play(home: Path, out: Path, tell: Tell, voters: int) -> dict[str, Any]:
+    create(home, "demo", first_id=883, voters=voters)
     authority = Authority(home / "tls")
     for member in MEMBERS:
         authority.admit(f"org:{member}", home / "offices" / member)
     with running(home) as cluster:
         stage = Stage(home)
         network = str(write_network(home))
-        tell(f"one core and six proxies up: pids {', '.join(str(p.pid) for p in cluster.processes.values())}")
+        core = f"{voters} etcd voters" if voters else "one core"
+        tell(f"{core} and six proxies up: pids {', '.join(str(p.pid) for p in cluster.processes.values())}")
         seeded = eata("sandbox", "seed", "--offices", str(home / "offices"), "--network", network)
         tell(f"{seeded['registered']} registry records signed and ordered")
         story = Story(stage, cluster, out, tell)
@@ -97,7 +105,9 @@ def _acts(story: Story, out: Path) -> dict[str, Any]:
     killed = story.kill_the_one_in_use()
     story.play(SEED[2])
     story.bring_back(killed)
+    lost = story.kill_the_leader()
     story.play(SEED[3])
+    story.bring_back_a_member(lost)
     story.play(GUIDE, 0, 1)
     story.flip_a_bit(story.cluster.names[-1])
     story.last_one_standing(GUIDE)

@@ -1,10 +1,12 @@
 """The story: issue, download, sign, travel, scan, commit, fail over, scrub, survive, reconcile, verify."""
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -115,6 +117,23 @@ class Story:
         head = max(self.cluster.status(other).position for other in self.alive() if other != name)
         status = self.cluster.wait(name, head)
         self.say(f"{name} is back as pid {pid}, caught up at position {status.position}, {status.size} entries")
+
+    def kill_the_leader(self) -> str:
+        """The core, which comes back at once; or the etcd member that leads, and another takes over."""
+        voters = self.cluster.voters
+        if voters is None:
+            pid = self.cluster.kill("core")
+            self.say(f"SIGKILL core, pid {pid}, which orders the log; back as pid {self.cluster.start('core')}")
+            return ""
+        leader, started = asyncio.run(voters.leader()), time.monotonic()
+        voters.kill(leader)
+        new = asyncio.run(voters.leader())
+        self.say(f"SIGKILL {leader}, which led the log; {new} leads after {time.monotonic() - started:.1f} s")
+        return leader
+
+    def bring_back_a_member(self, name: str) -> None:
+        if name and self.cluster.voters is not None:
+            self.say(f"{name} is back as pid {self.cluster.voters.start(name)}, and follows")
 
     def alive(self) -> list[str]:
         return [name for name in self.cluster.names if name in self.cluster.processes]
