@@ -1,19 +1,20 @@
 """The issuer's client, as the gateway uses it: pools, issue, reading its own carnets."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eata_ledger.encoding import Value, decode, encode, sha256
+from eata_ledger.proof import batch
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, f
-from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Carnet
 from eata_ledger.wire import entry_from_proto, entry_to_proto
-from eata_proto.v1 import ledger_pb2, lists_pb2, reading_pb2, reading_pb2_grpc
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, lists_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Counterfoil, Stamp
@@ -21,10 +22,12 @@ from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
+from eata_clients.issued import IssuedFiles
 from eata_clients.lists import follow
 from eata_clients.opening import open_counterfoil, open_stanza
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
+from eata_clients.streaming import submit_many
 from eata_clients.submitting import Committed, carnet_id_of, submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_locked, write_locked
@@ -59,26 +62,57 @@ class IssuerClient:
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
         self._folder, self.transport, self.party = folder, transport, party
         self._registry = KeptRegistry(transport)
-        for name in ("issued", "pins", "drafts"):
-            (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.files = IssuedFiles(folder)
 
     async def registry(self) -> Registry:
         return await self._registry.get()
 
     async def issue(self, request_id: str, order: Order) -> tuple[Issued, Committed]:
         """The same request id gives the same carnet, PIN and entry again, also after a crash."""
-        path = self._folder / "issued" / f"{sha256(request_id.encode()).hex()}.issue"
-        if path.exists():
-            issued = self._again(path, request_id, order)
-        else:
-            issued = await self._prepare(path, request_id, order)
+        issued = self.files.read(request_id, order) or (await self._prepare({request_id: order}))[request_id]
         try:
             done = await submit(self.transport, (await self.registry()).charter, issued.entry)
-            return replace(issued, pin=self.pin(issued.carnet_id)), done  # the PIN of today, if it was rotated since
         except EataError as error:
-            if error.settled:
-                path.rename(path.with_suffix(".refused"))
-            raise
+            raise self._refused(request_id, error) from None
+        return self._told(issued), done
+
+    async def issue_many(self, orders: Mapping[str, Order]) -> dict[str, tuple[Issued, Committed] | EataError]:
+        """Several by request id, those that are new under one signature: a refusal of one leaves the others alone."""
+        found: dict[str, tuple[Issued, Committed] | EataError] = {}
+        issued, new = dict[str, Issued](), dict[str, Order]()
+        for name, order in orders.items():
+            try:
+                kept = self.files.read(name, order)
+            except EataError as error:
+                found[name] = error
+                continue
+            if kept is None:
+                new[name] = order
+            else:
+                issued[name] = kept
+        issued |= await self._prepare(new)
+        by_hash = {one.entry.hash: name for name, one in issued.items()}
+        entries = [one.entry for one in issued.values()]
+        try:
+            async for entry, outcome in submit_many(self.transport, (await self.registry()).charter, entries):
+                name = by_hash[entry.hash]
+                if isinstance(outcome, EataError):
+                    found[name] = self._refused(name, outcome)
+                else:
+                    found[name] = self._told(issued[name]), outcome
+        except EataError as error:  # what has no answer yet is sent again with the same request id
+            for name in issued:
+                found.setdefault(name, error)
+        return found
+
+    def _told(self, issued: Issued) -> Issued:
+        """With the PIN of today, if it was rotated since."""
+        return replace(issued, pin=self.files.pin(issued.carnet_id))
+
+    def _refused(self, request_id: str, error: EataError) -> EataError:
+        if error.settled:
+            self.files.refused(request_id)
+        return error
 
     async def change(self, request_id: str, fingerprint: Value, make: Callable[[bytes], Entry]) -> Committed:
         """One act of the issuer on a carnet, idempotent like `issue`: the same request id sends the same bytes."""
@@ -104,40 +138,30 @@ class IssuerClient:
                 path.rename(path.with_suffix(".refused"))
             raise
 
-    def pin_path(self, carnet_id: int) -> Path:
-        """Where the PIN of a carnet is kept."""
-        return self._folder / "pins" / str(carnet_id)
-
-    def pin(self, carnet_id: int) -> Code:
-        """The PIN this gateway made for a carnet."""
-        path = self.pin_path(carnet_id)
-        if not path.exists():
-            raise EataError("NOT_FOUND", "This gateway did not issue the carnet.", "Amend it where it was issued.")
-        return Code.read(CodeKind.PIN, read_locked(path).decode("ascii"))
-
-    async def _prepare(self, path: Path, request_id: str, order: Order) -> Issued:
+    async def _prepare(self, orders: Mapping[str, Order]) -> dict[str, Issued]:
+        """Issues of new orders, kept on disk; several share one signature where the rules in force know that."""
         ledger = self.transport.network.ledger
-        carnet_id, pool = await self._take_id()
-        issued = issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
-        kept = encode([
-            request_id, _fingerprint(order), carnet_id, issued.pin.text,
-            entry_to_proto(issued.entry).SerializeToString(),
-        ])  # fmt: skip
-        write_locked(self.pin_path(carnet_id), issued.pin.text.encode())
-        write_locked(path, kept)
+
+        def make(order: Order, carnet_id: int, pool: int) -> Issued:
+            return issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
+
+        taken = [await self._take_id() for _ in orders]
+        made = await asyncio.gather(
+            *(asyncio.to_thread(make, order, *ids) for order, ids in zip(orders.values(), taken, strict=True))
+        )  # a PIN's keys take a tenth of a second each
+        if len(made) > 1 and await self._rules() >= batch.RULES:
+            signed = batch.signed_together([one.entry for one in made], self.party.sign)
+            made = [replace(one, entry=entry) for one, entry in zip(made, signed, strict=True)]
+        issued = dict(zip(orders, made, strict=True))
+        for name, one in issued.items():
+            self.files.keep(name, orders[name], one)
         return issued
 
-    @staticmethod
-    def _again(path: Path, request_id: str, order: Order) -> Issued:
-        match decode(read_locked(path)):
-            case [str(kept_id), bytes(fingerprint), int(carnet_id), str(pin), bytes(data)] if kept_id == request_id:
-                if fingerprint != _fingerprint(order):
-                    raise EataError(
-                        "REQUEST_ID_REUSED", "This request id was used for another carnet.", "Make a new request id."
-                    )
-                entry: Entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
-                return Issued(entry, carnet_id, Code.read(CodeKind.PIN, pin))
-        raise EataError("STORE_DAMAGED", "The gateway's own record is damaged.", "Restore it from backup.")
+    async def _rules(self) -> int:
+        """In force now, as a node says: where it lies, the entries are refused, no more."""
+        request = ledger_pb2.StatusRequest()
+        reply = await self.transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Status, request)
+        return reply.rules
 
     async def _take_id(self) -> tuple[int, int]:
         """The next ID of the pool on disk; reserves a new pool when it is empty. Unused IDs are void."""
@@ -182,14 +206,3 @@ class IssuerClient:
         body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
         request = self.transport.signed("/eata.v1.Issuer/Carnet", body, [self.party.sign])
         return await self.transport.call(lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, request)
-
-
-def _fingerprint(order: Order) -> bytes:
-    """The same order has the same fingerprint."""
-    return sha256(
-        encode([
-            order.number, order.home, list(order.box_p), order.valid_until,
-            [[int(kind), order.sets[kind]] for kind in sorted(order.sets)], order.content.to_value(), order.test,
-            int(order.type), int(order.order), [list(link) for link in order.links],
-        ])
-    )  # fmt: skip

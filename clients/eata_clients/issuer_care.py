@@ -38,7 +38,7 @@ class IssuerCare:
         """A new PIN for a lost one; the old one enrols nobody any more."""
         carnet, content_key = await self._opened(number)
         ledger, carnet_id = (await self._issuer.registry()).genesis.ledger, carnet.carnet_id
-        path = self._issuer.pin_path(carnet_id)
+        path = self._issuer.files.pin_path(carnet_id)
         fresh = path.with_name(f"{carnet_id}-{sha256(request_id.encode()).hex()[:16]}")
 
         def make(entry_id: bytes) -> Entry:

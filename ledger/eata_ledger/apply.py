@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.facts import Facts, Reader
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import bodies, keys
+from eata_ledger.proof import batch, bodies, keys
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
@@ -52,6 +52,8 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
     rules = rules_of(moment.genesis, facts.get(RulesFact, b""))
     if rules < bodies.SINCE[header.body.TYPE] > _SKIPPED_UP_TO:
         raise Skipped(Outcome.ENTRY_MALFORMED, "this type opens with later rules")  # as a node without them reads it
+    if not batch.allowed(entry, rules):
+        raise Skipped(Outcome.ENTRY_MALFORMED, "only an issue under rules 4 shares a signature with others")
     logged = known(reader, entry)
     if logged is not None and logged.entry_hash == entry.hash:
         return Known(logged, reused=False)

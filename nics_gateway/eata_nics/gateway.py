@@ -16,18 +16,19 @@ from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.issuer import IssuerClient
 from eata_clients.issuer_care import IssuerCare
+from eata_clients.streaming import TOGETHER
 from eata_clients.submitting import Committed
 from eata_clients.transport import now
-from eata_ledger.carnet.dates import MINUTE, iso
 from eata_ledger.carnet.vocabulary import OrderType, SetKind
 from eata_ledger.encoding import Malformed, Value, decode
 from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, Header
+from eata_ledger.proof.entry import Entry
 from eata_ledger.seal.codes import code_keys
-from eata_ledger.state import Carnet, CarnetState, Transaction
+from eata_ledger.state import Carnet, CarnetState
 from eata_proto.errors import to_status
-from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc, reading_pb2
+from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 
+from eata_nics.answers import answer, asked, changed, coded, issued, summary
 from eata_nics.drafts import Drafts
 from eata_nics.formats import format_of
 from eata_nics.orders import order_from, problems, sets_from
@@ -38,9 +39,6 @@ else:
     Context = grpc.aio.ServicerContext
 
 _Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest
-S = grpc.StatusCode
-_STATUS = {"REQUEST_ID_REUSED": S.ALREADY_EXISTS, "NUMBER_TAKEN": S.ALREADY_EXISTS, "NOT_VISIBLE": S.PERMISSION_DENIED,
-           "NOT_FOUND": S.NOT_FOUND, "ROLE_FORBIDDEN": S.PERMISSION_DENIED}  # fmt: skip
 
 
 class Gateway(gateway_pb2_grpc.NicsServicer):
@@ -60,12 +58,29 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
     async def _issue(self, request: gateway_pb2.IssueRequest) -> gateway_pb2.IssueReply:
         order = await self._linked(order_from(request), request)
         async with self._one_at_a_time:
-            issued, done = await self._issuer.issue(request.request_id, order)
-        registry = await self._issuer.registry()
-        return gateway_pb2.IssueReply(
-            carnet_id=issued.carnet_id, number=request.number, pin=issued.pin.shown, index=done.index,
-            statement=done.statement, format=format_of(registry, request.home, list(request.itinerary)),
-        )  # fmt: skip
+            found = await self._issuer.issue(request.request_id, order)
+        return issued(request, *found, await self._issuer.registry())
+
+    async def IssueMany(  # noqa: N802
+        self, request: gateway_pb2.IssueManyRequest, context: Context
+    ) -> gateway_pb2.IssueManyReply:
+        """One answer an order, in their order; each idempotent by its own request id."""
+        async with _Coded(self, context):
+            names = {order.request_id for order in request.orders}
+            if not 1 <= len(request.orders) <= TOGETHER or len(names) < len(request.orders):
+                raise Malformed(f"a message has 1 to {TOGETHER} orders, each with a request id of its own")
+            orders, found = dict[str, Order](), dict[str, tuple[issuing.Issued, Committed] | EataError | Malformed]()
+            for one in request.orders:
+                try:
+                    orders[one.request_id] = await self._linked(order_from(one), one)
+                except (EataError, Malformed) as error:
+                    found[one.request_id] = error
+            async with self._one_at_a_time:
+                found |= await self._issuer.issue_many(orders)
+            registry = await self._issuer.registry()
+            return gateway_pb2.IssueManyReply(
+                answers=[answer(one, found[one.request_id], registry) for one in request.orders]
+            )
 
     async def _linked(self, order: Order, request: gateway_pb2.IssueRequest) -> Order:
         """With the link to the carnet it replaces, or to its paper twin's record."""
@@ -122,7 +137,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             if (order.home, order.type) != (carnet.home, carnet.type) or order.sets:
                 raise Malformed("an amendment keeps home and type, and names no sets: add sets instead")
             ledger = (await self._issuer.registry()).genesis.ledger
-            pin = code_keys(self._issuer.pin(carnet.carnet_id), ledger, carnet.carnet_id)
+            pin = code_keys(self._issuer.files.pin(carnet.carnet_id), ledger, carnet.carnet_id)
             fingerprint: list[Value] = [
                 "amend",
                 carnet.carnet_id,
@@ -143,24 +158,24 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
                     request_id,
                 )
 
-            return _changed(carnet.carnet_id, await self._change(request.request_id, fingerprint, make))
+            return changed(carnet.carnet_id, await self._change(request.request_id, fingerprint, make))
 
     async def AddSets(self, request: gateway_pb2.SetsRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
         async with _Coded(self, context):
             sets = sets_from(request.sets)
-            return _changed(*await self._act(request, lambda carnet_id: bodies.AddSets(carnet_id, sets)))
+            return changed(*await self._act(request, lambda carnet_id: bodies.AddSets(carnet_id, sets)))
 
     async def Block(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
         async with _Coded(self, context):
-            return _changed(*await self._act(request, bodies.Block))
+            return changed(*await self._act(request, bodies.Block))
 
     async def Unblock(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
         async with _Coded(self, context):
-            return _changed(*await self._act(request, bodies.Unblock))
+            return changed(*await self._act(request, bodies.Unblock))
 
     async def Cancel(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
         async with _Coded(self, context):
-            return _changed(*await self._act(request, bodies.CancelCarnet))
+            return changed(*await self._act(request, bodies.CancelCarnet))
 
     async def Discharge(  # noqa: N802
         self, request: gateway_pb2.ChangeRequest, context: Context
@@ -191,12 +206,12 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             carnet, done = await self._care.attach(
                 _id(request.request_id), request.number, request.name, request.content
             )
-            return _changed(carnet.carnet_id, done)
+            return changed(carnet.carnet_id, done)
 
     async def Erase(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
         async with _Coded(self, context), self._one_at_a_time:
             carnet, done = await self._care.shred(_id(request.request_id), request.number)
-            return _changed(carnet.carnet_id, done)
+            return changed(carnet.carnet_id, done)
 
     async def _act(self, request: _Changing, body_of: Callable[[int], bodies.Body]) -> tuple[int, Committed]:
         carnet = Carnet.from_bytes((await self._issuer.carnet(request.number)).record)
@@ -237,8 +252,8 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             full = await self._issuer.validations(reply)
             return gateway_pb2.GatewayTransactionsReply(
                 number=carnet.number, carnet_id=carnet.carnet_id,
-                transactions=[_summary(row, row.index in full) for row in reply.rows],
-                asks=[_asked(incident) for incident in reply.incidents],
+                transactions=[summary(row, row.index in full) for row in reply.rows],
+                asks=[asked(incident) for incident in reply.incidents],
             )  # fmt: skip
 
     async def Follow(  # noqa: N802
@@ -287,34 +302,7 @@ def _id(request_id: str) -> str:
     return request_id
 
 
-def _changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:
-    return gateway_pb2.ChangeReply(carnet_id=carnet_id, index=done.index, statement=done.statement)
-
-
-def _asked(incident: reading_pb2.Incident) -> str:
-    """What a holder has asked, by the header it signed."""
-    body = Header.from_bytes(incident.parts[0].header).body
-    return body.kind.name if isinstance(body, bodies.Ask) else ""
-
-
-def _summary(row: reading_pb2.Row, full: bool) -> gateway_pb2.GatewayTransaction:
-    found = Transaction.from_bytes(row.record)
-    local = datetime.fromtimestamp((found.event_time + found.offset * MINUTE) / 1000, UTC)
-    return gateway_pb2.GatewayTransaction(
-        index=found.index, kind=found.kind.name, territory=found.territory, office=found.office,
-        items=str(found.items), not_returned=str(found.not_returned), time=local.strftime("%Y-%m-%dT%H:%M"),
-        final_date="" if found.final_day is None else iso(found.final_day), cancelled=found.cancelled is not None,
-        full=full,
-    )  # fmt: skip
-
-
 async def abort(context: Context, error: Fault | Malformed) -> NoReturn:
     """Ends the call with a coded status."""
-    if isinstance(error, Malformed):
-        status = to_status(S.INVALID_ARGUMENT, "ORDER_MALFORMED", f"{error}.", {"advice": "Correct the order."})
-    else:
-        retryable = isinstance(error, EataError) and error.retryable
-        code = S.UNAVAILABLE if retryable else _STATUS.get(error.code, S.FAILED_PRECONDITION)
-        status = to_status(code, error.code, error.message, {"advice": error.advice})
-    await context.abort_with_status(status)
+    await context.abort_with_status(to_status(*coded(error)))
     raise AssertionError("unreachable")

@@ -17,7 +17,6 @@ from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.bodies import Shred
 from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import verify
 from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
 from eata_ledger.state import RulesFact, rules_of
@@ -302,19 +301,10 @@ class Replica:
     # -- judging without writing
 
     def judge(self, message: ledger_pb2.Entry) -> Applied | Known:
-        """What `apply` would say now; remembers the signatures it checked. Raises `Skipped`, `Malformed`."""
+        """What `apply` would say now. Raises `Skipped`, `Malformed`."""
         stalled = self.clock() > self.state.log_time + order.STALLED
         moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled, self._announced)
-        checked: list[tuple[bytes, bytes, bytes]] = []
-
-        def check(public: bytes, signature: bytes, signed: bytes) -> bool:
-            checked.append((public, signature, signed))
-            return verify(public, signature, signed)
-
-        judged = apply(self.store, entry_from_proto(message), moment, check)
-        if isinstance(judged, Applied) and judged.outcome is Outcome.ACCEPTED:
-            self.verified.remember(checked)
-        return judged
+        return apply(self.store, entry_from_proto(message), moment, self.verified)
 
     # -- waiting
 

@@ -14,7 +14,9 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from eata_ledger.proof.batch import BatchSignature
 from eata_node.cluster import Cluster
+from eata_node.store import Store
 from eata_node.tls import CHANNEL_OPTIONS, Identity
 from eata_proto import errors as wire
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
@@ -271,6 +273,67 @@ def test_the_public_vectors_are_played_on_the_live_cluster(office: Office, only:
     found = json.loads(done.stdout)
     assert (done.returncode, found["differs"]) == (0, []), done.stderr
     assert found["good"] == found["played"] >= least
+
+
+def told(answer: gateway_pb2.IssueAnswer) -> tuple[int, str, int]:
+    return answer.reply.carnet_id, answer.reply.pin, answer.reply.index
+
+
+@pytest.mark.rule("NICS-02")
+@pytest.mark.rule("NICS-03")
+def test_many_are_issued_under_one_signature_each_by_its_own_request_id(office: Office, tmp_path: Path) -> None:
+    """What one is refused for leaves the others alone; the same again, also after a crash, issues nothing twice."""
+    orders = [order(request_id=f"many-{n}", number=number(20 + n)) for n in range(5)]
+    orders[2].holder = " "
+    orders[3].number = number(20)
+    many = gateway_pb2.IssueManyRequest(orders=orders)
+    first = office.call("IssueMany", many).answers
+    refused = [wire.from_bytes(answer.refused)[1] for answer in first]
+    assert [coded and coded.code for coded in refused] == [None, None, "ORDER_MALFORMED", "NUMBER_TAKEN", None]
+    assert len({answer.reply.pin for answer in first if not answer.refused}) == 3
+    office.stop()
+    office.__init__(office.cluster)  # type: ignore[misc]
+    orders[2].holder, orders[3].number = "Muster AG", number(23)
+    mended = gateway_pb2.IssueManyRequest(orders=orders)
+    again = office.call("IssueMany", mended).answers
+    assert not any(answer.refused for answer in again)
+    assert [told(again[n]) for n in (0, 1, 4)] == [told(first[n]) for n in (0, 1, 4)]
+    assert len({answer.reply.carnet_id for answer in again}) == 5
+    orders[1].holder = "Another AG"
+    third = office.call("IssueMany", gateway_pb2.IssueManyRequest(orders=orders[:2])).answers
+    coded = wire.from_bytes(third[1].refused)[1]
+    assert (coded and coded.code, told(third[0])) == ("REQUEST_ID_REUSED", told(first[0]))
+    for bad in ([], [orders[0], orders[0]], [orders[0]] * 65):
+        assert office.code("IssueMany", gateway_pb2.IssueManyRequest(orders=bad)) == "ORDER_MALFORMED"
+
+
+@pytest.mark.rule("NICS-03")
+def test_a_batch_stands_in_a_store_with_the_signature_its_entries_share(office: Office, tmp_path: Path) -> None:
+    """From the terminal: one file of orders, one signature, each entry provable alone (rules 4)."""
+    file = tmp_path / "orders.json"
+    orders = [json_format.MessageToDict(order(request_id=f"file-{n}", number=number(30 + n))) for n in range(3)]
+    file.write_text(json.dumps([*orders, {**orders[0], "request_id": "file-3"}]))
+    arguments = ["issuer", "issue-many", str(file), "--gateway", office.address, "--json", "--home",
+                 str(office.cluster.home / "offices" / "CH-ALLIANCE")]  # fmt: skip
+    done = subprocess.run([str(EATA), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    *issued, refused = json.loads(done.stdout)
+    assert (done.returncode, refused["error"]["code"]) == (1, "NUMBER_TAKEN")
+    assert [row["number"] for row in issued] == [number(30), number(31), number(32)]
+    cluster, far = office.cluster, office.cluster.names[-1]
+    cluster.wait(far, cluster.head().head)
+    cluster.stop(far)
+    store = Store.open(cluster.home / "nodes" / far)
+    values = [stored.signatures[0].value for row in issued if (stored := store.entry(row["index"]))]
+    store.close()
+    cluster.start(far)
+    cluster.wait(far)
+    signed = [BatchSignature.from_bytes(value) for value in values]
+    assert [(one.index, one.size) for one in signed] == [(0, 4), (1, 4), (2, 4)]
+    assert len({one.signature for one in signed}) == 1
+    audit = [str(EATA), "audit", "--node", cluster.names[0], "--network", str(cluster.home / "network.json"), "--json",
+             "--home", str(cluster.home / "offices" / "ICC-AUDIT")]  # fmt: skip
+    found = json.loads(subprocess.run(audit, capture_output=True, text=True, timeout=120, check=True).stdout)
+    assert found["roots_equal"], found
 
 
 @pytest.mark.rule("NICS-09")

@@ -15,7 +15,7 @@ from eata_ledger.proof.keys import SigningKey
 from tests.load import build
 from tests.mesh import Mesh, People
 
-OLD, NEW = 2, 3
+OLD, NEW = 3, 4
 
 
 async def activate(house: Mesh, transport: Transport) -> None:

@@ -9,11 +9,12 @@ import pytest
 from eata_ledger.carnet.vocabulary import Label, Purpose
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import cosignature, stored
+from eata_ledger.proof.batch import BatchSignature, opened
 from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.entry import Header
+from eata_ledger.proof.entry import Entry, Header
 from eata_ledger.proof.genesis import Genesis, origin
 from eata_ledger.proof.group import GroupHeader
 from eata_ledger.proof.keys import verify
@@ -46,6 +47,15 @@ def _trust(data: bytes) -> None:
         raise Malformed("the node set was not followed")
 
 
+def _batch(data: bytes) -> BatchSignature:
+    """One of five entries, proved without the other four."""
+    case = next(case for case in FORMATS if case["parse"] == "batch")
+    header = Header.from_bytes(bytes.fromhex(case["header"]))
+    if not verify(bytes.fromhex(case["key"]), *opened(Entry(header, (), ()), data)):
+        raise Malformed("the signature does not verify")
+    return BatchSignature.from_bytes(data)
+
+
 def _receipt(data: bytes) -> None:
     receipt, blob = StorageReceipt.from_bytes(data), bytes.fromhex(SOURCE["blob"])
     key = GENESIS.charter.by_kid[receipt.kid].key(Purpose.STATEMENT)
@@ -65,7 +75,7 @@ PARSE: dict[str, Callable[[bytes], object]] = {
     "genesis": Genesis.from_bytes, "note": _note, "trust": _trust, "statement": Statement.from_bytes,
     "card": lambda data: Card.read(data.decode()),
     "keystore": lambda data: Vault(lambda: SOURCE["passphrase"].encode()).unlock(data),
-    "storage receipt": _receipt, "stanza": _stanza,
+    "storage receipt": _receipt, "batch": _batch, "stanza": _stanza,
 }  # fmt: skip
 FORMATS = SOURCE["formats"]
 

@@ -39,4 +39,4 @@ def test_a_store_of_an_earlier_version_opens_and_holds_what_it_held(path: Path, 
 
 
 def test_every_rules_version_so_far_has_its_store() -> None:
-    assert {path.name.partition(".")[0].rpartition("-")[2] for path in STORES} == {"1", "2", "3"}
+    assert {path.name.partition(".")[0].rpartition("-")[2] for path in STORES} == {"1", "2", "3", "4"}

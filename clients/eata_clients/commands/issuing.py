@@ -25,9 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def call(
-    gateway: str, home: Path, method: str, request: Any, show: Callable[[Any], None] | None = None, count: int = 0
-) -> Any:
-    """One call of the gateway; a stream's events go to `show`, at most `count` of them (0: no end)."""
+    gateway: str, home: Path, method: str, request: Any, show: Callable[[Any], None] | None = None, count: int = 0,
+    patience: float = 30,
+) -> Any:  # fmt: skip
+    """One call of the gateway, answered in `patience` seconds; a stream's events go to `show`, at most `count` of them (0: no end)."""
     import asyncio
 
     import grpc
@@ -45,7 +46,7 @@ def call(
             stub: gateway_pb2_grpc.NicsAsyncStub = gateway_pb2_grpc.NicsStub(channel)
             try:
                 if show is None:
-                    return await getattr(stub, method)(request, timeout=30)
+                    return await getattr(stub, method)(request, timeout=patience)
                 seen = 0
                 async for event in getattr(stub, method)(request):
                     show(event)
@@ -58,22 +59,29 @@ def call(
     return asyncio.run(main())
 
 
-def _order(file: Path) -> "gateway_pb2.IssueRequest":
-    """An order file as a request. Raises `Fault`."""
-    from eata_proto.v1 import gateway_pb2
-    from google.protobuf import json_format
-
-    request = gateway_pb2.IssueRequest()
+def _json(file: Path) -> Any:
     try:
-        json_format.ParseDict(json.loads(file.read_bytes()), request)
-    except json_format.ParseError as error:
-        why = str(error).splitlines()[0][:200]
-        raise Fault("ORDER_MALFORMED", f"{why}.", "See the fields of IssueRequest (gateway.proto).") from None
+        return json.loads(file.read_bytes())
     except ValueError:
         raise Fault(
             "ORDER_MALFORMED", f"{file.name} is not JSON.", "See nics_gateway/README.md for an order."
         ) from None
-    return request
+
+
+def _request(source: Any) -> "gateway_pb2.IssueRequest":
+    """An order as a request. Raises `Fault`."""
+    from eata_proto.v1 import gateway_pb2
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(source, gateway_pb2.IssueRequest())
+    except json_format.ParseError as error:
+        why = str(error).splitlines()[0][:200]
+        raise Fault("ORDER_MALFORMED", f"{why}.", "See the fields of IssueRequest (gateway.proto).") from None
+
+
+def _order(file: Path) -> "gateway_pb2.IssueRequest":
+    return _request(_json(file))
 
 
 def _issued(reply: "gateway_pb2.IssueReply", as_json: bool) -> None:
@@ -101,6 +109,51 @@ def issue(
     request = _order(file)
     reply = call(gateway, home, "Issue", request)
     _issued(reply, as_json)
+
+
+@_app.command("issue-many")
+def issue_many(
+    file: Annotated[Path, typer.Argument(help="Orders as a JSON array, each with a request id of its own.")],
+    gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Issue many carnets, 64 under one signature. The answers hold the PINs. The same file again issues nothing twice."""
+    from eata_proto.v1 import gateway_pb2
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from eata_clients.errors import from_answer
+    from eata_clients.streaming import TOGETHER
+
+    source = _json(file)
+    if not isinstance(source, list) or not source:
+        raise Fault("ORDER_MALFORMED", f"{file.name} is not a JSON array of orders.", "See nics_gateway/README.md.")
+    orders = [_request(one) for one in source]
+    rows: list[dict[str, Any]] = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("issuing", total=len(orders))
+        for at in range(0, len(orders), TOGETHER):
+            some = orders[at : at + TOGETHER]
+            request = gateway_pb2.IssueManyRequest(orders=some)
+            reply: gateway_pb2.IssueManyReply = call(gateway, home, "IssueMany", request, patience=300)
+            for order, answer in zip(some, reply.answers, strict=True):
+                row: dict[str, Any] = {"request_id": order.request_id, "number": order.number}
+                if answer.refused:
+                    error = from_answer(answer.refused)
+                    row["error"] = {"code": error.code, "message": error.message, "advice": error.advice}
+                else:
+                    found = answer.reply
+                    row |= {"carnet_id": found.carnet_id, "pin": found.pin, "index": found.index,
+                            "format": _format(found.format)}  # fmt: skip
+                rows.append(row)
+            bar.advance(task, len(some))
+    say(rows, as_json, *(_line(row) for row in rows))
+    raise typer.Exit(1 if any("error" in row for row in rows) else 0)
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return f"{row['number']} not issued. {row['error']['code']}: {row['error']['message']} {row['error']['advice']}"
+    return f"{row['number']} issued, ID {row['carnet_id']}, PIN {row['pin']}."
 
 
 def issued(

@@ -31,6 +31,7 @@ from eata_ledger.record import (
 
 PAYLOAD_TYPE = "application/vnd.eata.entry.v1+cbor"
 MAX_ENTRY, MAX_HEADER = 512 * 1024, 32 * 1024
+SIGNATURE = 64  # bytes of Ed25519
 _BODY = Codec(lambda value: value, lambda value: value)  # read by its own class, which knows its fields
 
 
@@ -109,15 +110,15 @@ class Header:
         header.__dict__["encoded"] = data
         return header
 
-    @property
+    @cached_property
     def signed(self) -> bytes:
-        """The bytes every signature is over."""
+        """The bytes that a signature of its own is over, and whose hash is the entry's."""
         return pae(PAYLOAD_TYPE, self.encoded)
 
 
 @dataclass(frozen=True)
 class Signed:
-    """One signature with its key id."""
+    """One signature with its key id: 64 bytes of its own, or the share of one for many (`batch.py`)."""
 
     key_id: bytes
     value: bytes

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Refused, Skipped
+from eata_ledger.proof import batch
 from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter, Genesis
@@ -44,14 +45,11 @@ class Act:
     author: bytes = b""
     revoked: bool = False
     desks: dict[bytes, tuple[DeskCertificate, str]] = field(default_factory=dict)
-    _message: bytes = field(default=b"")
 
     def require_signature(self, public: bytes) -> None:
         """Raises `Skipped` unless `public` signed this header."""
-        if not self._message:
-            self._message = self.entry.header.signed
-        signature = self.entry.signature_of(key_id(public))
-        if signature is None or not self.verify(public, signature, self._message):
+        value = self.entry.signature_of(key_id(public))
+        if value is None or not self.verify(public, *batch.opened(self.entry, value)):
             raise Skipped(Outcome.SIGNATURE_INVALID)
 
     def require_parts(self, *wanted: tuple[Label, int, bytes | None]) -> None:

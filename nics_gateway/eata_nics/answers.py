@@ -1,0 +1,72 @@
+"""What the gateway answers: replies from what the ledger gave, and refusals with code, sentence and advice."""
+
+from datetime import UTC, datetime
+
+import grpc
+from eata_clients.authoring import issuing
+from eata_clients.errors import EataError
+from eata_clients.faults import Fault
+from eata_clients.registry import Registry
+from eata_clients.submitting import Committed
+from eata_ledger.carnet.dates import MINUTE, iso
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof import bodies
+from eata_ledger.proof.entry import Header
+from eata_ledger.state import Transaction
+from eata_proto.errors import to_bytes
+from eata_proto.v1 import gateway_pb2, reading_pb2
+
+from eata_nics.formats import format_of
+
+S = grpc.StatusCode
+_STATUS = {"REQUEST_ID_REUSED": S.ALREADY_EXISTS, "NUMBER_TAKEN": S.ALREADY_EXISTS, "NOT_VISIBLE": S.PERMISSION_DENIED,
+           "NOT_FOUND": S.NOT_FOUND, "ROLE_FORBIDDEN": S.PERMISSION_DENIED}  # fmt: skip
+
+
+def changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:
+    return gateway_pb2.ChangeReply(carnet_id=carnet_id, index=done.index, statement=done.statement)
+
+
+def asked(incident: reading_pb2.Incident) -> str:
+    """What a holder has asked, by the header it signed."""
+    body = Header.from_bytes(incident.parts[0].header).body
+    return body.kind.name if isinstance(body, bodies.Ask) else ""
+
+
+def summary(row: reading_pb2.Row, full: bool) -> gateway_pb2.GatewayTransaction:
+    found = Transaction.from_bytes(row.record)
+    local = datetime.fromtimestamp((found.event_time + found.offset * MINUTE) / 1000, UTC)
+    return gateway_pb2.GatewayTransaction(
+        index=found.index, kind=found.kind.name, territory=found.territory, office=found.office,
+        items=str(found.items), not_returned=str(found.not_returned), time=local.strftime("%Y-%m-%dT%H:%M"),
+        final_date="" if found.final_day is None else iso(found.final_day), cancelled=found.cancelled is not None,
+        full=full,
+    )  # fmt: skip
+
+
+def issued(
+    request: gateway_pb2.IssueRequest, issued: issuing.Issued, done: Committed, registry: Registry
+) -> gateway_pb2.IssueReply:
+    return gateway_pb2.IssueReply(
+        carnet_id=issued.carnet_id, number=request.number, pin=issued.pin.shown, index=done.index,
+        statement=done.statement, format=format_of(registry, request.home, list(request.itinerary)),
+    )  # fmt: skip
+
+
+def answer(
+    request: gateway_pb2.IssueRequest,
+    found: tuple[issuing.Issued, Committed] | EataError | Malformed,
+    registry: Registry,
+) -> gateway_pb2.IssueAnswer:
+    if isinstance(found, EataError | Malformed):
+        return gateway_pb2.IssueAnswer(refused=to_bytes(*coded(found)))
+    return gateway_pb2.IssueAnswer(reply=issued(request, *found, registry))
+
+
+def coded(error: Fault | Malformed) -> tuple[grpc.StatusCode, str, str, dict[str, str]]:
+    """Status, code, sentence and advice."""
+    if isinstance(error, Malformed):
+        return S.INVALID_ARGUMENT, "ORDER_MALFORMED", f"{error}.", {"advice": "Correct the order."}
+    retryable = isinstance(error, EataError) and error.retryable
+    code = S.UNAVAILABLE if retryable else _STATUS.get(error.code, S.FAILED_PRECONDITION)
+    return code, error.code, error.message, {"advice": error.advice}
