@@ -15,6 +15,7 @@ import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.group import Cosignature
 from eata_ledger.rules import VERSION
 
 from eata_node import backup
@@ -133,8 +134,7 @@ class Node:
             elif isinstance(error, Divergence):
                 self.replica.halt(str(error))
             else:
-                if isinstance(error, OSError):
-                    self.failed.set()
+                self.failed.set()
                 self.replica.halt(f"{work.__name__.strip('_')} failed: {type(error).__name__}: {error}")
 
     def _halted(self) -> None:
@@ -144,12 +144,13 @@ class Node:
             self.tasks["_write"].cancel()
         self.on_halt()
 
-    def _sign(self) -> Any:
-        wanted, newest = self.replica.cosigning.to_sign(), self.replica.cosigning.newest
+    async def _sign(self) -> Cosignature | None:
+        """This node's signature of the checkpoint that is due: chosen here, between groups; only the fsync is a thread's."""
+        wanted, newest, era = self.replica.cosigning.to_sign(), self.replica.cosigning.newest, self.replica.state.era
         if wanted is None or newest is None or self.replica.halted:
             return None
-        era = self.replica.state.era
-        return self._guard.sign(era, *wanted) or self._guard.sign(era, *newest)
+        signed = await asyncio.to_thread(self._guard.sign, era, *wanted)
+        return signed or await asyncio.to_thread(self._guard.sign, era, *newest)
 
     # -- following
 

@@ -104,7 +104,8 @@ async def _healing(setup: Setup, parent: int | None) -> int:
     """Starts the node again after what a restart mends.
 
     A store found damaged is set aside as evidence and built anew, a few times; then a person must look. A disk that is full,
-    read-only or fails is tried again until it works: meanwhile the node halts and the others serve.
+    read-only or fails, and an error that nobody foresaw, is tried again until it works: meanwhile the node halts and says
+    why, and the others serve.
     """
     told = _told(parent, setup.folder, setup.cluster.node(setup.name).members)
     healings = 0
@@ -147,7 +148,7 @@ async def _served(proxy: Proxy, told: "asyncio.Task[None]") -> int | None:
     await asyncio.wait({told, *events}, return_when=asyncio.FIRST_COMPLETED)
     for event in events:
         event.cancel()
-    if node.failed.is_set() and not node.damaged.is_set():  # halted, and says why, until the disk may be well again
+    if node.failed.is_set() and not node.damaged.is_set():  # halted, and says why, until it may be well again
         await _within(told, _DISK_SECONDS)
     ends = told.done() or node.superseded.is_set()
     await proxy.stop()

@@ -6,7 +6,7 @@ that the log voids is proposed once more with the same entries; after that the c
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -58,7 +58,7 @@ class Proposer:
     """Turns entries into groups of this node."""
 
     def __init__(
-        self, engine: Engine, replica: Replica, key: SigningKey, sign_checkpoint: Callable[[], Cosignature | None],
+        self, engine: Engine, replica: Replica, key: SigningKey, sign_checkpoint: Callable[[], Awaitable[Cosignature | None]],
         metrics: Metrics, clock: Callable[[], int] = wall_clock,
     ) -> None:  # fmt: skip
         self._engine, self._replica, self._key = engine, replica, key
@@ -221,7 +221,7 @@ class Proposer:
             cosigning, state = self._replica.cosigning, self._replica.state
             waiting = self._cosignature is not None and self._cosignature.size > cosigning.signed_size
             if not waiting and cosigning.to_sign() is not None:
-                self._cosignature = await asyncio.to_thread(self._sign_checkpoint)
+                self._cosignature = await self._sign_checkpoint()
                 waiting = self._cosignature is not None
             grown = state.size > state.checkpoint
             idle = asyncio.get_running_loop().time() - self._last_proposal

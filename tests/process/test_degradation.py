@@ -1,6 +1,7 @@
 """Each trouble has its behaviour: what fails says so, the others go on, and what can come back comes back by itself."""
 
 import asyncio
+import os
 import random
 import shutil
 import subprocess
@@ -16,8 +17,10 @@ from eata_clients.registry import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_ledger.carnet.dates import DAY
+from eata_node import processes
 from eata_node.cluster import Cluster
 from eata_node.proposer import wall_clock
+from eata_node.server import Proxy, Setup
 from eata_node.tls import Authority
 
 from scripts.fault_kinds import fill, small_disk
@@ -275,3 +278,39 @@ async def test_after_a_long_silence_the_log_goes_on_in_the_new_day(mesh: tuple[M
     async with people.transport() as transport:
         assert len((await fetch(transport)).charter.nodes) == 6
     assert len({proxy.node.replica.root for proxy in house.proxies.values()}) == 1
+
+
+async def test_a_node_that_fails_for_no_known_reason_starts_anew(
+    mesh: tuple[Mesh, People], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw: it halts and says so, and comes back by a fresh start; the others go on meanwhile."""
+    house, people = mesh
+    await house.proxies.pop(SMALL).stop()
+    started: list[Proxy] = []
+
+    async def _trim() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    class Failing(Proxy):
+        async def start(self) -> None:
+            started.append(self)
+            if len(started) == 1:
+                monkeypatch.setattr(self.node, "_trim", _trim)
+            await super().start()
+
+    monkeypatch.setattr(processes, "Proxy", Failing)
+    monkeypatch.setattr(processes, "_DISK_SECONDS", 0.1)
+    setup = Setup(SMALL, house.home / "nodes" / SMALL, house.genesis, house.cluster)
+    healing = asyncio.create_task(processes._healing(setup, os.getppid()))
+    await (await build(people, 20)).run(people, 4)
+    beside = house.proxies["frankfurt"].node.replica
+    async with asyncio.timeout(30):
+        while len(started) < 2 or started[1].node.submitting is None:
+            await beside.reach(beside.position + 1, 0.1)
+    assert "nobody foresaw this" in started[0].node.replica.halted
+    house.proxies[SMALL] = started[1]
+    await house.settled()
+    assert started[1].node.replica.root == beside.root
+    monkeypatch.setattr("os.getppid", lambda: 0)  # its parent has gone: it ends
+    assert await healing == 0
+    del house.proxies[SMALL]

@@ -113,8 +113,12 @@ async def test_the_odd_replica_halts_and_the_others_exclude_it(mesh: tuple[Mesh,
     odd.node.store.commit()
     others = [proxy for name, proxy in house.proxies.items() if name != "tokyo"]
     signing = [proxy.node.proposer._sign_checkpoint for proxy in others]
-    for proxy in others:  # the odd one signs first: it would halt before it spoke if the others were quicker
-        proxy.node.proposer._sign_checkpoint = lambda: None
+
+    async def nothing() -> None:
+        """The odd one signs first: it would halt before it spoke if the others were quicker."""
+
+    for proxy in others:
+        proxy.node.proposer._sign_checkpoint = nothing
     async with people.transport(prefer=["frankfurt"]) as transport:
         await submit(transport, house.genesis.charter, reservation(house, people))
     async with asyncio.timeout(30):

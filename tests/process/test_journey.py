@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 
 import grpc.aio
 import pytest
@@ -23,6 +24,7 @@ from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import earlier, leaf_key
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Transaction
+from eata_node.cosigning import Cosigning
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
 from tests.load import build
@@ -202,15 +204,25 @@ async def test_a_deleted_voucher_opens_nothing(mesh: tuple[Mesh, People]) -> Non
             assert caught.value.code == "CODE_INVALID"
 
 
-async def test_checkpoints_reach_four_signers_under_load(mesh: tuple[Mesh, People]) -> None:
+async def test_checkpoints_reach_four_signers_under_load(
+    mesh: tuple[Mesh, People], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Signatures meet on the same sizes, busy or not: the newest final one is never far behind."""
     house, people = mesh
+    chosen_in, choose = list[int](), Cosigning.to_sign
+
+    def noted(cosigning: Cosigning) -> tuple[int, bytes] | None:
+        chosen_in.append(threading.get_ident())
+        return choose(cosigning)
+
+    monkeypatch.setattr(Cosigning, "to_sign", noted)
     load = await build(people, 150)
     await load.run(people, 4)
     replica = house.proxies["tokyo"].node.replica
     async with asyncio.timeout(10):
         while replica.cosigning.newest_final < replica.state.size:
             await replica.reach(replica.position + 1, 0.2)
+    assert set(chosen_in) == {threading.get_ident()}, "what is signed is chosen between groups, where they are applied"
     signed = [
         len(stored.signatures)
         for size in range(replica.state.size)

@@ -44,6 +44,9 @@ def find_binary() -> Path:
     return Path(found)
 
 
+_JOINS = "joins"  # a mark in the folder of a member that was replaced
+
+
 class Members:
     """The etcd processes of one $EATA_HOME, owned by this one."""
 
@@ -72,7 +75,10 @@ class Members:
         member = next(m for m in self.members if m.name == name)
         await _patiently(lambda: self._readmit(member))
         shutil.rmtree(self._folder(name) / "data", ignore_errors=True)
-        self.start(name, joins=True)
+        (
+            self._folder(name) / _JOINS
+        ).touch()  # read at every start, also of one that ends before it has written anything
+        self.start(name)
 
     async def _readmit(self, member: EtcdMember) -> None:
         """Drops a member and adds it anew; may be tried again after any of its steps, answered or not."""
@@ -96,8 +102,8 @@ class Members:
         """What runs as this member, before its flags."""
         return [str(self.binary)]
 
-    def start(self, name: str, joins: bool = False) -> int:
-        """Starts or restarts a member on its own data, or lets it join those that are there; returns the pid."""
+    def start(self, name: str) -> int:
+        """Starts or restarts a member on its own data; one that was replaced joins those that are there. Returns the pid."""
         member = next(m for m in self.members if m.name == name)
         folder = self._folder(name)
         cluster = ",".join(f"{m.name}={self._peer_url(m)}" for m in self.members)
@@ -109,7 +115,7 @@ class Members:
             "listen-client-urls": f"https://{member.client}", "advertise-client-urls": f"https://{member.client}",
             "listen-peer-urls": f"https://{member.peer}", "initial-advertise-peer-urls": self._peer_url(member),
             "initial-cluster": cluster, "initial-cluster-token": self.ledger[:8].hex(),
-            "initial-cluster-state": "existing" if joins else "new",
+            "initial-cluster-state": "existing" if (folder / _JOINS).exists() else "new",
         }  # fmt: skip
         with (folder / "log.jsonl").open("ab") as output:
             self.processes[name] = subprocess.Popen(
