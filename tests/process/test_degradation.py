@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from eata_clients.errors import EataError
+from eata_clients.lists import Lists, openers
 from eata_clients.registry import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
@@ -255,6 +256,9 @@ async def test_a_clock_in_2099_takes_no_entry_and_moves_nothing(mesh: tuple[Mesh
     async with people.transport(prefer=[SMALL]) as transport:
         for entry in load.entries[:4]:  # it says what is wrong with it; the client goes elsewhere
             await load.send(transport, entry)
+    async with people.transport("CH", prefer=[SMALL]) as desk:  # nor does it blame the desk's clock for its own
+        assert await Lists(desk, people.desk("CH-ZRH"), openers()).holds() == []
+        assert desk.last_node != SMALL
     await load.run(people, 2)
     assert len(load.acknowledged) == 12
     assert replica.state.log_time < now() + DAY
