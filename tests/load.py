@@ -32,7 +32,7 @@ from tests.mesh import People
 
 Clerk: TypeAlias = tuple[str, Desk]  # a territory, and who sits at a desk in it
 _A_STREAM, _A_TRAVEL = 24, 32
-_A_CARNET = 960
+_A_CARNET, _A_TOUR = 960, 6  # importations on one carnet: by one officer, and each by another
 
 
 @dataclass
@@ -110,10 +110,11 @@ async def build(people: People, count: int, clerks: Iterator[Clerk] | None = Non
     Each by the next of `clerks`, in its territory; by one officer of the EU where none are given.
     """
     async with people.transport() as transport:
+        together = _A_TOUR if clerks else _A_CARNET
         registry, clerks = await fetch(transport), clerks or itertools.repeat(("EU", people.desk("DE-BER")))
         load = Load(registry, [])
         while len(load.entries) < count:
-            wanted = min(_A_CARNET, count - len(load.entries))
+            wanted = min(together, count - len(load.entries))
             load.entries += await _carnet(people, transport, registry, list(itertools.islice(clerks, wanted)))
         return load
 
