@@ -100,17 +100,18 @@ def test_what_the_new_era_does_not_know_is_listed_and_handed_in_again(
     shutil.move(aside, home / "nodes" / "tokyo" / "store")
     with running(home) as again:
         settle(again)
-        assert {again.status(name).size for name in again.names} == {proposed["entries"]}
+        own = {0, 1}  # the tick of a day that begins just now
+        assert {again.status(name).size - proposed["entries"] for name in again.names} <= own
         assert (home / "nodes" / "tokyo" / ORPHANED).exists()
         listed = eata(home, "era", "orphans", "tokyo")["orphans"]
         assert {row["index"] for row in listed} == set(range(proposed["entries"], ahead.size))
         assert set(late.acknowledged.values()) <= {row["index"] for row in listed}
         done = eata(home, "era", "orphans", "tokyo", "--submit")["orphans"]
-        ticks = [row for row in done if row["type"] == "Tick"]  # the new era may have given that day its own
+        ticks = [row for row in done if row["type"] == "Tick"]
         assert {row["outcome"] for row in ticks} <= {"ACCEPTED", "TICK_EARLY"}
         assert {row["outcome"] for row in done if row not in ticks} == {"ACCEPTED"}
         settle(again)
-        assert {again.status(name).size for name in again.names} <= {ahead.size, ahead.size + len(ticks)}
+        assert {again.status(name).size - ahead.size for name in again.names} <= own
         assert len({again.status(name).root for name in again.names}) == 1
         [entry] = asyncio.run(build(people, 1)).entries
         forged = replace(entry, signatures=(replace(entry.signatures[0], value=bytes(64)), *entry.signatures[1:]))
