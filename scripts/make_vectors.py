@@ -136,7 +136,7 @@ def batch_case() -> dict[str, Any]:
     together = signed_together(entries, key(70))
     good = BatchSignature.from_bytes(together[1].signatures[0].value)
     alone, stranger = entries[1].signatures[0].value, key(71)
-    whole = opened(together[1], good.to_bytes())[1]
+    [_, whole] = opened(together[1], good.to_bytes()) or (b"", b"")
 
     def changed(**changes: Any) -> bytes:
         return replace(good, **changes).to_bytes()

@@ -1,8 +1,9 @@
 """What an issuer has made, by the caller's own request id: on disk before anything is sent."""
 
+from contextlib import suppress
 from pathlib import Path
 
-from eata_ledger.encoding import decode, encode, sha256
+from eata_ledger.encoding import Malformed, decode, encode, sha256
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2
@@ -34,8 +35,9 @@ class IssuedFiles:
                     raise EataError(
                         "REQUEST_ID_REUSED", "This request id was used for another carnet.", "Make a new request id."
                     )
-                entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
-                return Issued(entry, carnet_id, Code.read(CodeKind.PIN, pin))
+                with suppress(Malformed):
+                    entry = entry_from_proto(ledger_pb2.Entry.FromString(data))
+                    return Issued(entry, carnet_id, Code.read(CodeKind.PIN, pin))
         raise EataError("STORE_DAMAGED", "The gateway's own record is damaged.", "Restore it from backup.")
 
     def keep(self, request_id: str, order: Order, issued: Issued) -> None:

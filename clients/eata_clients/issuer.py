@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eata_ledger.encoding import Value, decode, encode, sha256
+from eata_ledger.encoding import Malformed, Value, decode, encode, sha256
 from eata_ledger.proof import batch
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
@@ -63,6 +63,7 @@ class IssuerClient:
         self._folder, self.transport, self.party = folder, transport, party
         self._registry = KeptRegistry(transport)
         self.files = IssuedFiles(folder)
+        self._deriving = asyncio.Semaphore(2)
 
     async def registry(self) -> Registry:
         return await self._registry.get()
@@ -70,6 +71,8 @@ class IssuerClient:
     async def issue(self, request_id: str, order: Order) -> tuple[Issued, Committed]:
         """The same request id gives the same carnet, PIN and entry again, also after a crash."""
         issued = self.files.read(request_id, order) or (await self._prepare({request_id: order}))[request_id]
+        if isinstance(issued, EataError):
+            raise issued
         try:
             done = await submit(self.transport, (await self.registry()).charter, issued.entry)
         except EataError as error:
@@ -90,7 +93,12 @@ class IssuerClient:
                 new[name] = order
             else:
                 issued[name] = kept
-        issued |= await self._prepare(new)
+        try:
+            made = await self._prepare(new)
+        except EataError as error:  # nothing of these is kept: what was issued before is answered all the same
+            made = {name: error for name in new}  # noqa: C420 (wider than its values)
+        issued |= {name: one for name, one in made.items() if isinstance(one, Issued)}
+        found |= {name: one for name, one in made.items() if isinstance(one, EataError)}
         by_hash = {one.entry.hash: name for name, one in issued.items()}
         entries = [one.entry for one in issued.values()]
         try:
@@ -138,24 +146,38 @@ class IssuerClient:
                 path.rename(path.with_suffix(".refused"))
             raise
 
-    async def _prepare(self, orders: Mapping[str, Order]) -> dict[str, Issued]:
+    async def _prepare(self, orders: Mapping[str, Order]) -> dict[str, Issued | EataError]:
         """Issues of new orders, kept on disk; several share one signature where the rules in force know that."""
-        ledger = self.transport.network.ledger
-
-        def make(order: Order, carnet_id: int, pool: int) -> Issued:
-            return issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
-
+        together = len(orders) > 1 and await self._rules() >= batch.RULES
         taken = [await self._take_id() for _ in orders]
         made = await asyncio.gather(
-            *(asyncio.to_thread(make, order, *ids) for order, ids in zip(orders.values(), taken, strict=True))
-        )  # a PIN's keys take a tenth of a second each
-        if len(made) > 1 and await self._rules() >= batch.RULES:
-            signed = batch.signed_together([one.entry for one in made], self.party.sign)
-            made = [replace(one, entry=entry) for one, entry in zip(made, signed, strict=True)]
-        issued = dict(zip(orders, made, strict=True))
+            *(self._made(order, *ids) for order, ids in zip(orders.values(), taken, strict=True))
+        )
+        found = dict(zip(orders, made, strict=True))
+        issued = {name: one for name, one in found.items() if isinstance(one, Issued)}
+        if together and len(issued) > 1:
+            signed = batch.signed_together([one.entry for one in issued.values()], self.party.sign)
+            issued = {
+                name: replace(one, entry=entry) for (name, one), entry in zip(issued.items(), signed, strict=True)
+            }
         for name, one in issued.items():
             self.files.keep(name, orders[name], one)
-        return issued
+        return found | issued
+
+    async def _made(self, order: Order, carnet_id: int, pool: int) -> Issued | EataError:
+        """A PIN's keys take a tenth of a second and 64 MiB."""
+        ledger = self.transport.network.ledger
+
+        def make() -> Issued | EataError:
+            try:
+                made = issuing.issue(ledger, self.party, order, carnet_id, pool, Stamp(now()), os.urandom(16))
+                entry_from_proto(entry_to_proto(made.entry))  # as every node will read it
+            except Malformed as error:
+                return EataError("ORDER_MALFORMED", f"{error}.", "Correct the order.")
+            return made
+
+        async with self._deriving:
+            return await asyncio.to_thread(make)
 
     async def _rules(self) -> int:
         """In force now, as a node says: where it lies, the entries are refused, no more."""

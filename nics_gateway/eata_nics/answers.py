@@ -20,7 +20,7 @@ from eata_nics.formats import format_of
 
 S = grpc.StatusCode
 _STATUS = {"REQUEST_ID_REUSED": S.ALREADY_EXISTS, "NUMBER_TAKEN": S.ALREADY_EXISTS, "NOT_VISIBLE": S.PERMISSION_DENIED,
-           "NOT_FOUND": S.NOT_FOUND, "ROLE_FORBIDDEN": S.PERMISSION_DENIED}  # fmt: skip
+           "NOT_FOUND": S.NOT_FOUND, "ORDER_MALFORMED": S.INVALID_ARGUMENT, "ROLE_FORBIDDEN": S.PERMISSION_DENIED}  # fmt: skip
 
 
 def changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 else:
     Context = grpc.aio.ServicerContext
 
+T = TypeVar("T")
 _Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest
 
 
@@ -48,6 +49,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         self._issuer, self._drafts, self._admitted = issuer, drafts, admitted
         self._care = IssuerCare(issuer)
         self._one_at_a_time = asyncio.Lock()
+        self._begun: set[asyncio.Task[Any]] = set()
 
     # -- orders
 
@@ -57,8 +59,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
 
     async def _issue(self, request: gateway_pb2.IssueRequest) -> gateway_pb2.IssueReply:
         order = await self._linked(order_from(request), request)
-        async with self._one_at_a_time:
-            found = await self._issuer.issue(request.request_id, order)
+        found = await self._alone(self._issuer.issue(request.request_id, order))
         return issued(request, *found, await self._issuer.registry())
 
     async def IssueMany(  # noqa: N802
@@ -75,12 +76,23 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
                     orders[one.request_id] = await self._linked(order_from(one), one)
                 except (EataError, Malformed) as error:
                     found[one.request_id] = error
-            async with self._one_at_a_time:
-                found |= await self._issuer.issue_many(orders)
+            found |= await self._alone(self._issuer.issue_many(orders))
             registry = await self._issuer.registry()
             return gateway_pb2.IssueManyReply(
                 answers=[answer(one, found[one.request_id], registry) for one in request.orders]
             )
+
+    async def _alone(self, work: Coroutine[Any, Any, T]) -> T:
+        """One at a time, and to its end: what a caller who has gone has begun is kept and found when he asks again."""
+
+        async def held() -> T:
+            async with self._one_at_a_time:
+                return await work
+
+        task = asyncio.create_task(held())
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return await asyncio.shield(task)
 
     async def _linked(self, order: Order, request: gateway_pb2.IssueRequest) -> Order:
         """With the link to the carnet it replaces, or to its paper twin's record."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from eata_clients.authoring.content import CarnetContent, Goods
+from eata_clients.authoring.content import CarnetContent, Goods, sealable
 from eata_clients.authoring.issuing import Order
 from eata_ledger.carnet.dates import day_of, last_valid_day
 from eata_ledger.carnet.vocabulary import CarnetType, OrderType, SetKind
 from eata_ledger.encoding import Malformed
 from eata_proto.v1 import gateway_pb2
 
-_MAX_TEXT = 4000
+_MAX_TEXT, _MAX_TERRITORIES = 4000, 200
 
 
 Problem = tuple[str, str]
@@ -23,6 +23,7 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
         request.holder, tuple(request.representatives), request.intended_use, request.currency.upper(),
         tuple(request.itinerary), _goods(request),
     )  # fmt: skip
+    sealable(content)
     return Order(
         request.number, request.home, tuple(request.box_p), day_of(request.valid_until), sets_from(request.sets),
         content, request.test, CarnetType[request.type or "ATA"],
@@ -63,6 +64,10 @@ def _wrong(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
         yield "ITINERARY", "the destination territories are missing (NICS-06)"
     if not set(request.itinerary) <= {*request.box_p, request.home}:
         yield "BOX_P", "box P: a destination is not covered"
+    if len(request.box_p) > _MAX_TERRITORIES or not all(
+        1 <= len(code) <= 24 for code in (request.home, *request.box_p)
+    ):
+        yield "BOX_P", f"box P: up to {_MAX_TERRITORIES} territories; home and they have codes of 1 to 24 characters"
     if request.type not in ("", *CarnetType.__members__):
         yield "TYPE", f"carnet types are {', '.join(CarnetType.__members__)}"
     if sum(bool(link) for link in (request.replaces, request.twin_of, request.clone)) > 1:

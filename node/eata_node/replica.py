@@ -15,7 +15,7 @@ from eata_ledger.carnet.dates import DAY
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import Shred
+from eata_ledger.proof.bodies import ActivateRules, Shred
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
@@ -123,9 +123,8 @@ class Replica:
                     raise Divergence(f"position {self.position + 1} is missing from the log")
                 elif group.position == 0:
                     self._open_era(group)
-                elif self.rules > self.knows:
-                    raise Divergence(f"rules {self.rules} are in force, this build knows {self.knows}: update it")
                 else:
+                    self._require_known(self.rules)
                     results += self._group(group)
                     if group.position % landmarks.EVERY == 0:
                         self._mark(group)
@@ -282,12 +281,19 @@ class Replica:
         self.store.put_facts(applied.effects)
         accepted = applied.outcome is Outcome.ACCEPTED
         self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts, accepted)
+        if accepted and isinstance(entry.header.body, ActivateRules):
+            self._require_known(entry.header.body.rules)
         if accepted and isinstance(entry.header.body, Shred):
             self._erased += self.store.shred(entry.header.body.carnet_id)
             self._shredded = True
         self.state = replace(self.state, size=self.state.size + 1)
         self.metrics.outcomes.labels(applied.outcome.name).inc()
         return Result(moment.index, applied.outcome, applied.facts)
+
+    def _require_known(self, rules: int) -> None:
+        """Neither a group under rules that this build does not know, nor the rest of the one that brings them."""
+        if rules > self.knows:
+            raise Divergence(f"rules {rules} are in force, this build knows {self.knows}: update it")
 
     def known(self, found: Known) -> Result:
         """The first outcome of a request id, or the refusal of its second use."""

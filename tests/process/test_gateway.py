@@ -284,7 +284,7 @@ def told(answer: gateway_pb2.IssueAnswer) -> tuple[int, str, int]:
 def test_many_are_issued_under_one_signature_each_by_its_own_request_id(office: Office, tmp_path: Path) -> None:
     """What one is refused for leaves the others alone; the same again, also after a crash, issues nothing twice."""
     orders = [order(request_id=f"many-{n}", number=number(20 + n)) for n in range(5)]
-    orders[2].holder = " "
+    orders[2].representatives.extend(f"Person {n}" for n in range(51))  # more than a carnet's content can hold
     orders[3].number = number(20)
     many = gateway_pb2.IssueManyRequest(orders=orders)
     first = office.call("IssueMany", many).answers
@@ -293,7 +293,8 @@ def test_many_are_issued_under_one_signature_each_by_its_own_request_id(office: 
     assert len({answer.reply.pin for answer in first if not answer.refused}) == 3
     office.stop()
     office.__init__(office.cluster)  # type: ignore[misc]
-    orders[2].holder, orders[3].number = "Muster AG", number(23)
+    del orders[2].representatives[:]
+    orders[3].number = number(23)
     mended = gateway_pb2.IssueManyRequest(orders=orders)
     again = office.call("IssueMany", mended).answers
     assert not any(answer.refused for answer in again)
@@ -334,6 +335,50 @@ def test_a_batch_stands_in_a_store_with_the_signature_its_entries_share(office: 
              "--home", str(cluster.home / "offices" / "ICC-AUDIT")]  # fmt: skip
     found = json.loads(subprocess.run(audit, capture_output=True, text=True, timeout=120, check=True).stdout)
     assert found["roots_equal"], found
+
+
+@pytest.mark.rule("NICS-03")
+def test_what_was_issued_is_told_though_a_later_message_is_refused(office: Office, tmp_path: Path) -> None:
+    """A file of more than one message: the first one's PINs are not lost with the second; mended, nothing is issued twice."""
+    file = tmp_path / "orders.json"
+    orders = [json_format.MessageToDict(order(request_id=f"long-{n}", number=number(100 + n))) for n in range(66)]
+    orders[65]["requestId"] = "long-64"
+
+    def sent() -> list[dict[str, Any]]:
+        file.write_text(json.dumps(orders))
+        arguments = ["issuer", "issue-many", str(file), "--gateway", office.address, "--json", "--home",
+                     str(office.cluster.home / "offices" / "CH-ALLIANCE")]  # fmt: skip
+        done = subprocess.run([str(EATA), *arguments], capture_output=True, text=True, timeout=120, check=False)
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        assert done.returncode == any("error" in row for row in rows), done.stderr
+        return rows
+
+    first = sent()
+    assert len({row["pin"] for row in first[:64]}) == 64
+    assert [row["error"]["code"] for row in first[64:]] == ["ORDER_MALFORMED"] * 2
+    orders[65]["requestId"] = "long-65"
+    second = sent()
+    assert [(row["pin"], row["index"]) for row in second[:64]] == [(row["pin"], row["index"]) for row in first[:64]]
+    assert all("pin" in row for row in second)
+
+
+@pytest.mark.rule("NICS-03")
+def test_a_caller_who_went_away_finds_what_he_began(office: Office) -> None:
+    """His deadline is shorter than sixteen PINs take: asked again, each has been issued once."""
+    many = gateway_pb2.IssueManyRequest(
+        orders=[order(request_id=f"gone-{n}", number=number(200 + n)) for n in range(16)]
+    )
+    with office.stub() as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.IssueMany(many, timeout=0.3)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    answers = office.call("IssueMany", many).answers
+    ids = [answer.reply.carnet_id for answer in answers]
+    assert len(set(ids)) == 16
+    assert [told(answer) for answer in office.call("IssueMany", many).answers] == [told(answer) for answer in answers]
+    [following] = office.call(
+        "IssueMany", gateway_pb2.IssueManyRequest(orders=[order(request_id="next", number=number(216))])
+    ).answers
+    assert following.reply.carnet_id == max(ids) + 1, "no ID was taken for carnets that were begun and forgotten"
 
 
 @pytest.mark.rule("NICS-09")

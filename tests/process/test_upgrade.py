@@ -3,14 +3,20 @@
 from pathlib import Path
 
 import pytest
-from eata_clients.authoring import rooting
+from eata_clients.authoring import issuing, rooting
+from eata_clients.authoring.content import Stamp
 from eata_clients.errors import EataError
+from eata_clients.issuer import read_party
 from eata_clients.registry import fetch
-from eata_clients.submitting import submit
+from eata_clients.streaming import submit_many
+from eata_clients.submitting import Committed, submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key
+from eata_ledger.proof.batch import BatchSignature, signed_together
 from eata_ledger.proof.bodies import ActivateRules
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey, verify
+from eata_node import verified
 
 from tests.load import build
 from tests.mesh import Mesh, People
@@ -24,7 +30,37 @@ async def activate(house: Mesh, transport: Transport) -> None:
     await submit(transport, (await fetch(transport)).charter, entry)
 
 
-async def test_rules_are_activated_once_the_last_node_has_been_updated(tmp_path: Path) -> None:
+async def batch_of(house: Mesh, people: People, transport: Transport, count: int) -> list[Entry]:
+    """Issues under one signature."""
+    party, ledger = read_party(house.home / "offices" / "CH-ALLIANCE" / "party.cbor"), house.genesis.ledger
+    done = await submit(
+        transport, (await fetch(transport)).charter, issuing.reserve(ledger, party, count, Stamp(now()))
+    )
+    assert isinstance(done.facts, list)
+    [_, first, last] = done.facts
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    entries = [
+        issuing.issue(ledger, party, people.order(), n, first, Stamp(now())).entry for n in range(first, last + 1)
+    ]
+    return signed_together(entries, party.sign)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every signature that a replica checks from here on."""
+    checked: list[bytes] = []
+
+    def check(public: bytes, signature: bytes, message: bytes) -> bool:
+        checked.append(signature)
+        return verify(public, signature, message)
+
+    monkeypatch.setattr(verified, "verify", check)
+    return checked
+
+
+async def test_rules_are_activated_once_the_last_node_has_been_updated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Traffic goes on all the while. Too early is refused; a build taken back stops, and goes on once it is updated."""
     house = Mesh(tmp_path / "home", rules=OLD)
     people = await house.start(known={"tokyo": OLD, "mumbai": OLD})
@@ -34,9 +70,18 @@ async def test_rules_are_activated_once_the_last_node_has_been_updated(tmp_path:
             await updated(house, "mumbai", NEW)
             with pytest.raises(EataError, match="RULES_NOT_ANNOUNCED"):
                 await activate(house, transport)
+            together = await batch_of(house, people, transport, 8)
+            early = [answer async for _, answer in submit_many(transport, house.genesis.charter, together)]
+            assert [isinstance(one, EataError) and one.code for one in early] == ["ENTRY_MALFORMED"] * 8
             await (await build(people, 20)).run(people, 4)
             await updated(house, "tokyo", NEW)
             await activate(house, transport)
+            checked = counting(monkeypatch)
+            now_good = [answer async for _, answer in submit_many(transport, house.genesis.charter, together)]
+            assert all(isinstance(one, Committed) for one in now_good)
+            await house.settled()
+            shared = BatchSignature.from_bytes(together[0].signatures[0].value).signature
+            assert checked.count(shared) == 6, "each replica checks what eight entries share once"
             await (await build(people, 20)).run(people, 4)
         await house.settled()
         assert {proxy.node.replica.rules for proxy in house.proxies.values()} == {NEW}

@@ -88,7 +88,9 @@ def lies(world: World, entries: list[Entry]) -> Iterator[tuple[str, bytes]]:
         replace(good, signature=issues(world, 1)[0].signatures[0].value).to_bytes(),
     )
     stranger = SigningKey(bytes(32))
-    root = opened(entries[0], good.to_bytes())[1]
+    whole = opened(entries[0], good.to_bytes())
+    assert whole is not None
+    root = whole[1]
     yield "a stranger's signature", replace(good, signature=stranger.sign(root)).to_bytes()
     elsewhere = to_sign(bytes(32), good.size, root[-32:])
     yield "signed for another ledger", replace(good, signature=world.issuer.sign.sign(elsewhere)).to_bytes()
@@ -163,5 +165,7 @@ def test_a_node_checks_the_shared_signature_once(world: World, monkeypatch: pyte
     remembering = verified.Verified()
     for entry in together(world, 7):
         value = sent(entry).signatures[0].value
-        assert remembering(world.issuer.sign.public, *opened(entry, value))
+        whole = opened(entry, value)
+        assert whole is not None
+        assert remembering(world.issuer.sign.public, *whole)
     assert len(checked) == 1

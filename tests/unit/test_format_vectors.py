@@ -51,7 +51,8 @@ def _batch(data: bytes) -> BatchSignature:
     """One of five entries, proved without the other four."""
     case = next(case for case in FORMATS if case["parse"] == "batch")
     header = Header.from_bytes(bytes.fromhex(case["header"]))
-    if not verify(bytes.fromhex(case["key"]), *opened(Entry(header, (), ()), data)):
+    whole = opened(Entry(header, (), ()), data)
+    if whole is None or not verify(bytes.fromhex(case["key"]), *whole):
         raise Malformed("the signature does not verify")
     return BatchSignature.from_bytes(data)
 

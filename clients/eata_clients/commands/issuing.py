@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from eata_proto.v1 import gateway_pb2
 
 _app = typer.Typer(help="An issuer's carnets, through its gateway.", no_args_is_help=True)
-_Gateway = Annotated[str, typer.Option(envvar="EATA_GATEWAY", help="The gateway's host:port.")]
-_Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="Folder with tls.key, tls.pem, ca.pem.")]
+Gateway = Annotated[str, typer.Option(envvar="EATA_GATEWAY", help="The gateway's host:port.")]
+Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="Folder with tls.key, tls.pem, ca.pem.")]
 
 
 def register(app: typer.Typer) -> None:
     app.command()(issue)
     app.command()(issued)
+    from eata_clients.commands.issuing_many import issue_many
+
+    _app.command("issue-many")(issue_many)
     app.add_typer(_app, name="issuer")
 
 
@@ -59,7 +62,7 @@ def call(
     return asyncio.run(main())
 
 
-def _json(file: Path) -> Any:
+def read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except ValueError:
@@ -68,11 +71,13 @@ def _json(file: Path) -> Any:
         ) from None
 
 
-def _request(source: Any) -> "gateway_pb2.IssueRequest":
+def to_request(source: Any) -> "gateway_pb2.IssueRequest":
     """An order as a request. Raises `Fault`."""
     from eata_proto.v1 import gateway_pb2
     from google.protobuf import json_format
 
+    if not isinstance(source, dict):
+        raise Fault("ORDER_MALFORMED", "An order is a JSON object.", "See nics_gateway/README.md for an order.")
     try:
         return json_format.ParseDict(source, gateway_pb2.IssueRequest())
     except json_format.ParseError as error:
@@ -81,17 +86,27 @@ def _request(source: Any) -> "gateway_pb2.IssueRequest":
 
 
 def _order(file: Path) -> "gateway_pb2.IssueRequest":
-    return _request(_json(file))
+    return to_request(read_json(file))
 
 
 def _issued(reply: "gateway_pb2.IssueReply", as_json: bool) -> None:
-    format_ = reply.format
-    data = {
+    say(as_data(reply), as_json, said(reply))
+
+
+def as_data(reply: "gateway_pb2.IssueReply") -> dict[str, Any]:
+    """The same for a program."""
+    return {
         "carnet_id": reply.carnet_id, "number": reply.number, "pin": reply.pin, "index": reply.index,
-        "format": _format(format_),
+        "format": _format(reply.format),
     }  # fmt: skip
-    keep = "" if format_.deliver_id_pin or not format_.use_case else " Use case 1: do not hand over ID and PIN."
-    say(data, as_json, f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin}.{keep}")
+
+
+def said(reply: "gateway_pb2.IssueReply") -> str:
+    """An issued carnet as a line for a person."""
+    keep = (
+        "" if reply.format.deliver_id_pin or not reply.format.use_case else " Use case 1: do not hand over ID and PIN."
+    )
+    return f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin}.{keep}"
 
 
 def _format(found: "gateway_pb2.Format") -> dict[str, Any]:
@@ -103,7 +118,7 @@ def _format(found: "gateway_pb2.Format") -> dict[str, Any]:
 
 def issue(
     file: Annotated[Path, typer.Argument(help="An order as JSON: the fields of IssueRequest.")],
-    gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False,
+    gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Issue a carnet through the gateway. The answer holds the PIN: deliver it to the holder only."""
     request = _order(file)
@@ -111,54 +126,9 @@ def issue(
     _issued(reply, as_json)
 
 
-@_app.command("issue-many")
-def issue_many(
-    file: Annotated[Path, typer.Argument(help="Orders as a JSON array, each with a request id of its own.")],
-    gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False,
-) -> None:  # fmt: skip
-    """Issue many carnets, 64 under one signature. The answers hold the PINs. The same file again issues nothing twice."""
-    from eata_proto.v1 import gateway_pb2
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from eata_clients.errors import from_answer
-    from eata_clients.streaming import TOGETHER
-
-    source = _json(file)
-    if not isinstance(source, list) or not source:
-        raise Fault("ORDER_MALFORMED", f"{file.name} is not a JSON array of orders.", "See nics_gateway/README.md.")
-    orders = [_request(one) for one in source]
-    rows: list[dict[str, Any]] = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("issuing", total=len(orders))
-        for at in range(0, len(orders), TOGETHER):
-            some = orders[at : at + TOGETHER]
-            request = gateway_pb2.IssueManyRequest(orders=some)
-            reply: gateway_pb2.IssueManyReply = call(gateway, home, "IssueMany", request, patience=300)
-            for order, answer in zip(some, reply.answers, strict=True):
-                row: dict[str, Any] = {"request_id": order.request_id, "number": order.number}
-                if answer.refused:
-                    error = from_answer(answer.refused)
-                    row["error"] = {"code": error.code, "message": error.message, "advice": error.advice}
-                else:
-                    found = answer.reply
-                    row |= {"carnet_id": found.carnet_id, "pin": found.pin, "index": found.index,
-                            "format": _format(found.format)}  # fmt: skip
-                rows.append(row)
-            bar.advance(task, len(some))
-    say(rows, as_json, *(_line(row) for row in rows))
-    raise typer.Exit(1 if any("error" in row for row in rows) else 0)
-
-
-def _line(row: dict[str, Any]) -> str:
-    if "error" in row:
-        return f"{row['number']} not issued. {row['error']['code']}: {row['error']['message']} {row['error']['advice']}"
-    return f"{row['number']} issued, ID {row['carnet_id']}, PIN {row['pin']}."
-
-
 def issued(
     number: Annotated[str, typer.Argument(help="Carnet number or ID.")],
-    gateway: _Gateway, home: _Home,
+    gateway: Gateway, home: Home,
     as_of: Annotated[str, typer.Option(help="ISO date for the reconciliation.")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
@@ -180,7 +150,7 @@ _Number = Annotated[str, typer.Argument(help="Carnet number or ID.")]
 
 
 @_app.command()
-def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], gateway: _Gateway, home: _Home,
+def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], gateway: Gateway, home: Home,
              as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Check an order without writing anything: every problem at once, and which format to issue."""
     reply = call(gateway, home, "Validate", _order(file))
@@ -194,7 +164,7 @@ def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], ga
 
 @_app.command()
 def draft(file: Annotated[Path, typer.Argument(help="An order as JSON.")], draft_id: Annotated[str, typer.Option("--id")],
-          gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+          gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Save an order at the gateway to go on with later."""
     from eata_proto.v1 import gateway_pb2
 
@@ -204,7 +174,7 @@ def draft(file: Annotated[Path, typer.Argument(help="An order as JSON.")], draft
 
 @_app.command()
 def drafts(
-    gateway: _Gateway, home: _Home,
+    gateway: Gateway, home: Home,
     issue: Annotated[str, typer.Option(help="Issue this draft.")] = "",
     delete: Annotated[str, typer.Option(help="Delete this draft.")] = "",
     as_json: Annotated[bool, JSON] = False,
@@ -226,7 +196,7 @@ def drafts(
 
 @_app.command()
 def amend(file: Annotated[Path, typer.Argument(help="The whole order anew, as JSON.")], request_id: _RequestId,
-          gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+          gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Change a carnet within 30 days of issue and before any transaction; the holder signs again. No sets in it."""
     from eata_proto.v1 import gateway_pb2
 
@@ -240,7 +210,7 @@ def _changed(reply: Any, as_json: bool, text: str) -> None:
 
 @_app.command()
 def sets(number: _Number, add: Annotated[list[str], typer.Option(help="KIND=N; again for more.")], request_id: _RequestId,
-         gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+         gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Add voucher sets."""
     from eata_proto.v1 import gateway_pb2
 
@@ -257,7 +227,7 @@ def sets(number: _Number, add: Annotated[list[str], typer.Option(help="KIND=N; a
 def _change(method: str, said: str, about: str) -> None:
     """One command for each act that names nothing but the carnet."""
 
-    def act(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+    def act(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
             as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
         from eata_proto.v1 import gateway_pb2
 
@@ -276,7 +246,7 @@ _change("Erase", "Erased: what was sealed is gone.", "Drop what was sealed, 33 m
 
 
 @_app.command("rotate-pin")
-def rotate_pin(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+def rotate_pin(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
                as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Make a new PIN for a lost one. The answer holds it: deliver it to the holder only."""
     from eata_proto.v1 import gateway_pb2
@@ -289,7 +259,7 @@ def rotate_pin(number: _Number, request_id: _RequestId, gateway: _Gateway, home:
 
 @_app.command()
 def attach(number: _Number, file: Annotated[Path, typer.Argument(help="A PDF or JPEG, at most 5 MB.")],
-           request_id: _RequestId, gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+           request_id: _RequestId, gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """Attach a document before Customs has touched the carnet."""
     from eata_proto.v1 import gateway_pb2
 
@@ -302,7 +272,7 @@ def attach(number: _Number, file: Annotated[Path, typer.Argument(help="A PDF or 
 
 
 @_app.command()
-def discharge(number: _Number, request_id: _RequestId, gateway: _Gateway, home: _Home,
+def discharge(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
               as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
     """End a carnet; tells what was never used, and blocks it if anything was."""
     from eata_proto.v1 import gateway_pb2
@@ -316,7 +286,7 @@ def discharge(number: _Number, request_id: _RequestId, gateway: _Gateway, home: 
 
 
 @_app.command()
-def transactions(number: _Number, gateway: _Gateway, home: _Home, as_json: Annotated[bool, JSON] = False) -> None:
+def transactions(number: _Number, gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False) -> None:
     """The digital transaction records: validations in full, the rest in summary."""
     from eata_proto.v1 import gateway_pb2
 
@@ -338,8 +308,8 @@ def transactions(number: _Number, gateway: _Gateway, home: _Home, as_json: Annot
 
 @_app.command()
 def follow(
-    gateway: _Gateway,
-    home: _Home,
+    gateway: Gateway,
+    home: Home,
     since: Annotated[
         int, typer.Option("--from", min=0, help="First ledger index wanted: one past the last you kept.")
     ] = 0,

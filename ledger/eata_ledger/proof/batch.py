@@ -41,13 +41,16 @@ def allowed(entry: Entry, rules: int) -> bool:
     )
 
 
-def opened(entry: Entry, value: bytes) -> tuple[bytes, bytes]:
-    """(Ed25519 signature, what it is over) of one of an entry's signatures. Raises `Malformed`."""
+def opened(entry: Entry, value: bytes) -> tuple[bytes, bytes] | None:
+    """(Ed25519 signature, what it is over) of one of an entry's signatures; None for a path that leads to no root.
+
+    Raises `Malformed` for what is no such value; the wire has refused that before.
+    """
     if len(value) == SIGNATURE:
         return value, entry.header.signed
     batch = BatchSignature.from_bytes(value)
     root = merkle.root_from_inclusion(entry.hash, batch.index, batch.size, batch.path)
-    return batch.signature, b"" if root is None else to_sign(entry.header.ledger, batch.size, root)
+    return None if root is None else (batch.signature, to_sign(entry.header.ledger, batch.size, root))
 
 
 def signed_together(entries: Sequence[Entry], key: SigningKey) -> list[Entry]:

@@ -49,7 +49,8 @@ class Act:
     def require_signature(self, public: bytes) -> None:
         """Raises `Skipped` unless `public` signed this header."""
         value = self.entry.signature_of(key_id(public))
-        if value is None or not self.verify(public, *batch.opened(self.entry, value)):
+        opened = None if value is None else batch.opened(self.entry, value)
+        if opened is None or not self.verify(public, *opened):
             raise Skipped(Outcome.SIGNATURE_INVALID)
 
     def require_parts(self, *wanted: tuple[Label, int, bytes | None]) -> None:
