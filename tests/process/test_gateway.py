@@ -368,6 +368,9 @@ def test_a_caller_who_went_away_finds_what_he_began(office: Office) -> None:
     many = gateway_pb2.IssueManyRequest(
         orders=[order(request_id=f"gone-{n}", number=number(200 + n)) for n in range(16)]
     )
+    (office.cluster.home / "offices" / "CH-ALLIANCE" / "pool.cbor").unlink(
+        missing_ok=True
+    )  # so a pool of 50 begins here
     with office.stub() as stub, pytest.raises(grpc.RpcError) as caught:
         stub.IssueMany(many, timeout=0.3)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
