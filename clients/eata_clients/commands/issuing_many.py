@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eata_clients.commands.issuing import Gateway, Home, as_data, call, read_json, said, to_request
+from eata_clients.commands.at_gateway import Gateway, Home, as_data, call, read_json, said, to_request
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
