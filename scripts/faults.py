@@ -62,7 +62,8 @@ class Run:
 
     # -- the run
 
-    async def run(self, minutes: float, progress: Callable[[float, str], None]) -> None:
+    async def run(self, minutes: float, progress: Callable[[float, str], None]) -> list[ledger_pb2.StatusReply]:
+        """What all six say at its end, whole again."""
         faults = Faults(self.cluster, self.relays, self.small, self.seeded, lambda: len(self.acknowledged))
         self.resumed, self.left_out, self.ended = faults.resumed, faults.left_out, faults.ended
         kinds, bag = [kind for kind in faults.kinds() if self.only in ("", kind.__name__)], list[Struck]()
@@ -85,7 +86,7 @@ class Run:
                 await asyncio.sleep(self.seeded.uniform(0.5, 3))
             async with asyncio.timeout(_ANSWERED):  # what was sent before the end must be answered after it
                 await traffic
-            await asyncio.to_thread(self._settled)  # and what was struck before the end must be whole after it
+            return await asyncio.to_thread(self._settled)  # and what was struck before the end must be whole after it
         finally:
             traffic.cancel()
             supervisor.cancel()
@@ -112,9 +113,8 @@ class Run:
                 raise TimeoutError(f"after {HEALED:.0f} s: {[(s.name, s.state, s.position) for s in statuses]}")
             time.sleep(0.2)
 
-    def judge(self) -> dict[str, Any]:
+    def judge(self, statuses: list[ledger_pb2.StatusReply]) -> dict[str, Any]:
         """Stops everything and looks into all six stores."""
-        statuses = self._settled()
         self.cluster.stop_all()
         lost = doubled = reordered = 0
         for name, status in zip(self.cluster.names, statuses, strict=True):
@@ -175,8 +175,9 @@ def main() -> int:
         run.pause = CLIENTS / given.a_second if given.a_second else 0.0
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("faults", total=given.minutes * 60)
-            asyncio.run(run.run(given.minutes, lambda at, text: bar.update(task, completed=at, description=text)))
-        found = run.judge()
+            work = run.run(given.minutes, lambda at, text: bar.update(task, completed=at, description=text))
+            statuses = asyncio.run(work)
+        found = run.judge(statuses)
     enough = found["acknowledged"] >= A_MINUTE * given.minutes
     whole = not (found["lost"] or found["doubled"] or found["reordered"]) and found["roots"] == 1
     if given.json:

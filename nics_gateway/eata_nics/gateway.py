@@ -207,22 +207,22 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             )  # fmt: skip
 
     async def RotatePin(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802
-        async with _Coded(self, context), self._one_at_a_time:
-            carnet, pin, done = await self._care.rotate_pin(_id(request.request_id), request.number)
+        async with _Coded(self, context):
+            work = self._care.rotate_pin(_id(request.request_id), request.number)
+            carnet, pin, done = await self._alone(work)
             return gateway_pb2.PinReply(
                 carnet_id=carnet.carnet_id, pin=pin.shown, index=done.index, statement=done.statement
             )
 
     async def Attach(self, request: gateway_pb2.AttachRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
-        async with _Coded(self, context), self._one_at_a_time:
-            carnet, done = await self._care.attach(
-                _id(request.request_id), request.number, request.name, request.content
-            )
+        async with _Coded(self, context):
+            work = self._care.attach(_id(request.request_id), request.number, request.name, request.content)
+            carnet, done = await self._alone(work)
             return changed(carnet.carnet_id, done)
 
     async def Erase(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802
-        async with _Coded(self, context), self._one_at_a_time:
-            carnet, done = await self._care.shred(_id(request.request_id), request.number)
+        async with _Coded(self, context):
+            carnet, done = await self._alone(self._care.shred(_id(request.request_id), request.number))
             return changed(carnet.carnet_id, done)
 
     async def _act(self, request: _Changing, body_of: Callable[[int], bodies.Body]) -> tuple[int, Committed]:
@@ -235,8 +235,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         return carnet.carnet_id, await self._change(request.request_id, [int(body.TYPE), body.to_value()], make)
 
     async def _change(self, request_id: str, fingerprint: list[Value], make: Callable[[bytes], Entry]) -> Committed:
-        async with self._one_at_a_time:
-            return await self._issuer.change(_id(request_id), fingerprint, make)
+        return await self._alone(self._issuer.change(_id(request_id), fingerprint, make))
 
     # -- reading
 
