@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,51 +20,64 @@ class Relay:
     delay: float = 0.0
     cut: bool = False
 
-    async def serve(self) -> asyncio.Server:
-        host, _, port = self.address.rpartition(":")
-        return await asyncio.start_server(self._joined, host, int(port))
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """On the running loop. What was accepted is closed when its task ends, also where that never began."""
+        loop = asyncio.get_running_loop()
 
-    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        host, _, port = self.target.rpartition(":")
-        try:
-            there_reader, there_writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            writer.close()
-            return
-        try:
-            await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
-        except asyncio.CancelledError:  # what is still held back goes nowhere
-            writer.transport.abort()
-            there_writer.transport.abort()
+        def accept() -> None:
+            with contextlib.suppress(OSError):  # who called has gone again
+                here, _ = door.accept()
+                loop.create_task(self._joined(here)).add_done_callback(lambda _: here.close())
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Bytes in order, each as late as the delay was when it came."""
+        with socket.create_server(_place(self.address)) as door:
+            door.setblocking(False)
+            loop.add_reader(door, accept)
+            try:
+                yield
+            finally:
+                loop.remove_reader(door)
+
+    async def _joined(self, here: socket.socket) -> None:
+        with socket.socket() as there:
+            for one in (here, there):
+                one.setblocking(False)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                await asyncio.get_running_loop().sock_connect(there, _place(self.target))
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._pass(here, there))
+                    both.create_task(self._pass(there, here))
+            except* OSError:  # one end broke off: the other is closed too
+                pass
+
+    async def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        """Bytes in order, each as late as the delay was when it came; the end of them last."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(256)
-        sender = asyncio.create_task(self._send(waiting, writer))
-        try:
-            with contextlib.suppress(OSError):
-                while data := await reader.read(1 << 16):
-                    await waiting.put((loop.time() + self.delay, data))
-            await waiting.put((0.0, b""))
-            await sender
-        finally:
-            sender.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send(waiting, other))
+            data = b"-"
+            while data:
+                data = await loop.sock_recv(one, 1 << 16)
+                await waiting.put((loop.time() + self.delay, data))
 
-    async def _send(self, waiting: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
+    async def _send(self, waiting: "asyncio.Queue[tuple[float, bytes]]", other: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):
-            while True:
-                due, data = await waiting.get()
-                if not data:
-                    break
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
-                while self.cut:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
-                writer.write(data)
-                await writer.drain()
-        writer.close()
+        data = b"-"
+        while data:
+            due, data = await waiting.get()
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            while self.cut:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            await loop.sock_sendall(other, data)
+        other.shutdown(socket.SHUT_WR)
+
+
+def _place(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 @contextmanager
@@ -74,11 +88,11 @@ def relayed(targets: Sequence[str], addresses: Sequence[str] = ()) -> Iterator[l
     loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        servers = [await relay.serve() for relay in relays]
-        ready.set()
-        await ended.wait()
-        for server in servers:
-            server.close()
+        with contextlib.ExitStack() as doors:
+            for relay in relays:
+                doors.enter_context(relay.listening())
+            ready.set()
+            await ended.wait()
         passing = asyncio.all_tasks() - {asyncio.current_task()}
         for task in passing:
             task.cancel()
