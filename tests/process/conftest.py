@@ -9,6 +9,7 @@ import pytest_asyncio
 from eata_node.cluster import Cluster
 
 from tests.mesh import Mesh, People, seeded_processes
+from tests.office import Office
 from tests.process.scene import scene
 
 __all__ = ["mesh", "scene"]
@@ -52,3 +53,12 @@ async def mesh(tmp_path: Path, registered: Path) -> AsyncIterator[tuple[Mesh, Pe
     people = await mesh.start()
     yield mesh, people
     await mesh.stop()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory, registered: Path) -> Iterator[Office]:
+    """A gateway before six proxies of its own, which the tests of one file share."""
+    with seeded_processes(tmp_path_factory.mktemp("gateway") / "home", like=registered) as cluster:
+        office = Office(cluster)
+        yield office
+        office.stop()
