@@ -14,6 +14,9 @@ def derive(key: bytes, info: list[Value], length: int = 32, salt: bytes | None =
     return HKDF(SHA256(), length, salt, encode(info)).derive(key)
 
 
-def mac(key: bytes, message: list[Value]) -> bytes:
-    """HMAC-SHA256 of an array that begins with its label."""
-    return hmac.digest(key, encode(message), hashlib.sha256)
+def mac(key: bytes, message: list[Value], times: int = 1) -> bytes:
+    """HMAC-SHA256 of an array that begins with its label; again with the result as its key, `times` in all."""
+    encoded = encode(message)
+    for _ in range(times):
+        key = hmac.digest(key, encoded, hashlib.sha256)
+    return key
