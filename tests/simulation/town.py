@@ -46,6 +46,11 @@ class House:
     process: Process = field(default_factory=lambda: Process("", alive=False))
     node: Node | None = None
 
+    @property
+    def whole(self) -> bool:
+        """It runs, and its replica serves what it has."""
+        return self.process.alive and self.node is not None and self.node.replica.serving
+
 
 class Town:
     """`quorum`: on the model of a quorum log; else on the shipped core with a disk of its own."""

@@ -14,6 +14,7 @@ from tests.simulation.wire import Rates
 from tests.world import NODES
 
 _YEAR = 365 * 86_400_000
+_LEFT = 2  # replicas that are whole before another's store goes
 
 
 @dataclass
@@ -84,14 +85,21 @@ class Troubles:
         await self._away(house, house.platter.cut_power)
 
     async def lose_store(self) -> None:
-        house = self._somebody()
+        house = await self._expendable()
         await self._away(house, house.platter.wipe)
+
+    async def _expendable(self) -> House:
+        """One whose store may go: two others are whole. What six disks lose before one is rebuilt is lost indeed."""
+        house = self._somebody()
+        while sum(other.whole for other in self.town.houses.values() if other is not house) < _LEFT:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        return house
 
     async def write_fails(self) -> None:
         self._somebody().platter.fail_next = self.seeded.choice(("lost", "kept"))
 
     async def rot(self) -> None:
-        self._somebody().platter.rot()
+        (await self._expendable()).platter.rot()
 
     async def twin(self) -> None:
         """A second process with one identity, from an older image of its disk: the first one ends."""
