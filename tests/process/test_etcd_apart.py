@@ -61,6 +61,27 @@ async def test_a_cut_off_leader_holds_up_neither_appends_nor_who_watches_it(rig:
     assert await members.leader() != leader
 
 
+async def test_a_member_that_falls_silent_holds_up_neither_appends_nor_who_watches_it(
+    rig: EtcdRig, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """P6: a leader that hangs keeps its connections; others are asked before any call's own time is over."""
+    for name in ("_APPEND_SECONDS", "_READ_SECONDS", "_STALLED"):
+        monkeypatch.setattr(etcd, name, 600.0)
+    engine, shown = rig.client(0), asyncio.Queue[int]()
+    lane = Lane(rig.world, engine, 0)
+    await engine.room()
+    door = engine.doors.order[0]
+    with relayed([door.endpoint]) as [relay]:
+        async with rig.identity(0).channel(relay.address) as silent:
+            door.calls = door.watching = silent
+            watching = asyncio.create_task(watch(engine, shown))
+            async with asyncio.timeout(30):
+                assert await lane.append() == await shown.get() == 1
+                relay.cut = True
+                assert await lane.append() == await shown.get() == 2
+            watching.cancel()
+
+
 async def test_a_watch_that_shows_nothing_while_the_log_goes_on_is_left(
     rig: EtcdRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip

@@ -5,9 +5,8 @@ No way to a commit is shorter than the one to the leader; the others, nearest fi
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
@@ -20,7 +19,6 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )  # fmt: skip
-R = TypeVar("R")
 
 
 @dataclass(eq=False)
@@ -46,15 +44,6 @@ class Doors:
     def __init__(self, endpoints: Sequence[str], identity: Identity) -> None:
         self.order = [Door(e, identity.channel(e, _OPTIONS), identity.channel(e, _OPTIONS)) for e in endpoints]
         self.measured = self.led = False
-
-    async def ask(self, call: Callable[[grpc.aio.Channel], Awaitable[R]]) -> R:
-        """Of the first member. Raises its `AioRpcError`; whoever asks again then asks the next."""
-        door = self.order[0]
-        try:
-            return await call(door.calls)
-        except grpc.aio.AioRpcError:
-            self.failed(door)
-            raise
 
     def failed(self, door: Door) -> None:
         """It goes to the end."""
