@@ -31,16 +31,17 @@ Struck = Callable[[], Awaitable[None]]
 
 
 class Faults:
-    """Chooses from `seeded` alone; `acknowledged` tells whether writes go on."""
+    """Chooses from `seeded` alone; `acknowledged` tells whether writes go on, `waiting` whether any are wanted."""
 
     def __init__(
-        self, cluster: Cluster, relays: list[Relay], small: str, seeded: random.Random, acknowledged: Callable[[], int]
-    ) -> None:
-        self.cluster, self.relays, self.seeded, self._acknowledged = cluster, relays, seeded, acknowledged
+        self, cluster: Cluster, relays: list[Relay], small: str, seeded: random.Random,
+        acknowledged: Callable[[], int], waiting: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.cluster, self.relays, self.seeded = cluster, relays, seeded
+        self._acknowledged, self._waiting = acknowledged, waiting
         self._small = small  # the proxy whose disk can be filled, empty where no disk could be made
         self.resumed: list[float] = []
         self.ended = Counter[str]()  # what ended by itself, with its exit code
-        self.sending = 0  # the number of the batch under way; 0 while the next is prepared and nothing can be answered
 
     def kinds(self) -> list[Struck]:
         """What can be done here: some need etcd, a small disk, or strace."""
@@ -97,15 +98,12 @@ class Faults:
 
     async def kill_engine(self) -> None:
         """The core, or the etcd member that leads."""
-        batch = self.sending
         if self.cluster.voters is None:
             await self._restart("core")
             return
         leader = await self.cluster.voters.leader()
         self.cluster.voters.kill(leader)
-        silent = await self._longest_silence()
-        if batch and batch == self.sending:  # none was being prepared meanwhile
-            self.resumed.append(silent)
+        self.resumed.append(await self._longest_silence())
         self.cluster.voters.start(leader)
 
     async def pause_engine(self) -> None:
@@ -139,14 +137,17 @@ class Faults:
             await asyncio.to_thread(self.cluster.start, name)
 
     async def _longest_silence(self) -> float:
-        """Seconds without an answer, the longest of the next few, and until there is one again."""
+        """Seconds for which somebody waited and nobody was answered, the longest of the next few seconds' and its end."""
         begun = last = time.monotonic()
         known, longest = self._acknowledged(), 0.0
-        while (now := time.monotonic()) < begun + _LISTENED or (self._acknowledged() == known and now < begun + 30):
+        while last < begun + _LISTENED and time.monotonic() < begun + 30:
             await asyncio.sleep(0.02)
-            if self._acknowledged() != known:
-                known, longest, last = self._acknowledged(), max(longest, time.monotonic() - last), time.monotonic()
-        return max(longest, time.monotonic() - last)
+            now = time.monotonic()
+            if self._waiting():
+                longest = max(longest, now - last)
+            if not self._waiting() or self._acknowledged() != known:
+                known, last = self._acknowledged(), now
+        return longest
 
     # -- network
 

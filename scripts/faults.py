@@ -9,7 +9,6 @@ A run with too little traffic fails: it would prove nothing. EATA_SEED=… plays
 import argparse
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -54,6 +53,7 @@ class Run:
     seeded: random.Random
     only: str = ""
     pause: float = 0.0  # seconds that a client rests an entry
+    load: Load | None = None  # the batch under way
     acknowledged: dict[bytes, int] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     resumed: list[float] = field(default_factory=list)
@@ -64,12 +64,15 @@ class Run:
 
     async def run(self, minutes: float, progress: Callable[[float, str], None]) -> list[ledger_pb2.StatusReply]:
         """What all six say at its end, whole again."""
-        faults = Faults(self.cluster, self.relays, self.small, self.seeded, lambda: len(self.acknowledged))
+        faults = Faults(
+            self.cluster, self.relays, self.small, self.seeded, lambda: len(self.acknowledged),
+            lambda: 0 if self.load is None else self.load.waiting,
+        )  # fmt: skip
         self.resumed, self.left_out, self.ended = faults.resumed, faults.left_out, faults.ended
         kinds, bag = [kind for kind in faults.kinds() if self.only in ("", kind.__name__)], list[Struck]()
         end = time.monotonic() + minutes * 60
         people = People(self.cluster.home)
-        traffic = asyncio.create_task(self._traffic(people, end, faults))
+        traffic = asyncio.create_task(self._traffic(people, end))
         supervisor = asyncio.create_task(faults.supervise())
         try:
             while time.monotonic() < end and not traffic.done():
@@ -91,16 +94,12 @@ class Run:
             traffic.cancel()
             supervisor.cancel()
 
-    async def _traffic(self, people: People, end: float, faults: Faults) -> None:
+    async def _traffic(self, people: People, end: float) -> None:
         """Commits in batches for as long as the run lasts; each batch on a carnet of its own."""
-        for number in itertools.count(1):
-            if time.monotonic() >= end:
-                return
-            load = await _patiently(lambda: build(people, BATCH))
-            load.acknowledged = self.acknowledged
-            faults.sending = number
-            await load.run(people, CLIENTS, streams=True, pause=self.pause)
-            faults.sending = 0
+        while time.monotonic() < end:
+            self.load = await _patiently(lambda: build(people, BATCH))
+            self.load.acknowledged = self.acknowledged
+            await self.load.run(people, CLIENTS, streams=True, pause=self.pause)
 
     def _settled(self) -> list[ledger_pb2.StatusReply]:
         """What all six say at one position, none of them halted any more."""

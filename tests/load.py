@@ -43,6 +43,7 @@ class Load:
     entries: list[Entry]
     acknowledged: dict[bytes, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    waiting: int = 0  # clients that have sent something and are not answered
 
     async def send(self, transport: Transport, entry: Entry) -> None:
         """Until it is answered: the same bytes again, from whichever node is there (P7)."""
@@ -84,10 +85,12 @@ class Load:
             async with people.transport(prefer=[names[number % len(names)]]) as transport:
                 while queue:
                     sent = [queue.pop() for _ in range(min(_A_STREAM if streams and number % 2 else 1, len(queue)))]
+                    self.waiting += 1
                     if len(sent) == 1:
                         await self.send(transport, *sent)
                     else:
                         await self.stream(transport, sent)
+                    self.waiting -= 1
                     await asyncio.sleep(pause * len(sent))
 
         await asyncio.gather(*(client(n) for n in range(concurrency)))
