@@ -28,6 +28,7 @@ class Door:
     endpoint: str
     calls: grpc.aio.Channel
     watching: grpc.aio.Channel
+    round_trip: float = 0.0  # seconds there and back, as last measured
 
     async def status(self) -> rpc_pb2.StatusResponse:
         """What the member says of itself. Raises `AioRpcError`."""
@@ -73,5 +74,6 @@ async def _measured(door: Door) -> tuple[Door, tuple[int, int, float], rpc_pb2.S
         status = await door.status()
     except grpc.aio.AioRpcError:
         return door, (2, 0, float("inf")), None
+    door.round_trip = time.monotonic() - started
     role = 2 if not status.leader else int(status.leader != status.header.member_id)
-    return door, (role, -status.raftTerm if role == 0 else 0, time.monotonic() - started), status
+    return door, (role, -status.raftTerm if role == 0 else 0, door.round_trip), status

@@ -22,7 +22,7 @@ from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
 from eata_node.tls import Identity
 
-_SILENT = 0.5  # seconds without an answer, then another member is asked as well
+_SILENT = 0.5  # seconds without an answer, beyond two round trips, then another member is asked as well
 _APPEND_SECONDS, _READ_SECONDS, _HEAD_SECONDS = 1.5, 1.0, 2.0
 _PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before the next is asked, where nobody is there
 _REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
@@ -252,7 +252,8 @@ class EtcdEngine:
             while True:
                 door, since = self.doors.order[0], time.monotonic()
                 asked.add(asyncio.create_task(_answer(call(rpc_pb2_grpc.KVStub(door.calls)))))
-                done, asked = await asyncio.wait(asked, timeout=_SILENT, return_when=asyncio.FIRST_COMPLETED)
+                patience = _SILENT + 2 * door.round_trip
+                done, asked = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for answer in [one.result() for one in done]:
                     if not isinstance(answer, grpc.aio.AioRpcError):
                         return answer
