@@ -5,20 +5,26 @@ No way to a commit is shorter than the one to the leader; the others, nearest fi
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import grpc
 import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.tls import CHANNEL_OPTIONS, Identity
 
 _STATUS_SECONDS = 2.0
+_SILENT = 0.5  # seconds without an answer, beyond two round trips, then another member is asked as well
+_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before the next is asked, where nobody is there
+_REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
 _OPTIONS = (
     *CHANNEL_OPTIONS, ("grpc.keepalive_time_ms", 2000), ("grpc.keepalive_timeout_ms", 1500),
     ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )  # fmt: skip
+R = TypeVar("R")
 
 
 @dataclass(eq=False)
@@ -39,12 +45,41 @@ class Door:
 class Doors:
     """`order` is as configured until the members have been measured; then who leads, and the others by round trip.
 
-    `led`: who stands first has said that it leads.
+    `led`: who stands first has said that it leads. `on_silent`: a member has not answered since then (monotonic seconds).
     """
 
     def __init__(self, endpoints: Sequence[str], identity: Identity) -> None:
         self.order = [Door(e, identity.channel(e, _OPTIONS), identity.channel(e, _OPTIONS)) for e in endpoints]
         self.measured = self.led = False
+        self.on_silent: Callable[[Door, float], None] = lambda door, since: None
+
+    async def first(self, call: Callable[["rpc_pb2_grpc.KVAsyncStub"], Awaitable[R]]) -> R:
+        """The first answer, however long that takes; a refusal of the request itself is raised.
+
+        A member may pass a call on to a leader that is gone and never say so, until it notices: another is asked too.
+        """
+        asked: set[asyncio.Task[R | grpc.aio.AioRpcError]] = set()
+        attempt = 0
+        try:
+            while True:
+                door, since = self.order[0], time.monotonic()
+                asked.add(asyncio.create_task(_answer(call(rpc_pb2_grpc.KVStub(door.calls)))))
+                patience = _SILENT + 2 * door.round_trip
+                done, asked = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                for answer in [one.result() for one in done]:
+                    if not isinstance(answer, grpc.aio.AioRpcError):
+                        return answer
+                    if answer.code() in _REFUSED:
+                        raise answer
+                self.failed(door)
+                if not done:
+                    self.on_silent(door, since)
+                if not asked:
+                    await asyncio.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
+                attempt += 1
+        finally:
+            for one in asked:
+                one.cancel()
 
     def failed(self, door: Door) -> None:
         """It goes to the end."""
@@ -62,6 +97,14 @@ class Doors:
     async def close(self) -> None:
         channels = [channel for door in self.order for channel in (door.calls, door.watching)]
         await asyncio.gather(*(channel.close() for channel in channels))
+
+
+async def _answer(call: Awaitable[R]) -> R | grpc.aio.AioRpcError:
+    """What became of a call; its error is returned, for whoever waits for several."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        return error
 
 
 async def _measured(door: Door) -> tuple[Door, tuple[int, int, float], rpc_pb2.StatusResponse | None]:

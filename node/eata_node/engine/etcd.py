@@ -7,8 +7,8 @@ that was answered by nobody is settled by sending the same bytes again. What any
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -22,16 +22,12 @@ from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
 from eata_node.tls import Identity
 
-_SILENT = 0.5  # seconds without an answer, beyond two round trips, then another member is asked as well
 _APPEND_SECONDS, _READ_SECONDS, _HEAD_SECONDS = 1.5, 1.0, 2.0
-_PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before the next is asked, where nobody is there
-_REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
 _STALLED = 5.0  # seconds that a watch may show nothing while the log is ahead of it
 _WHOLE = b"\0"  # from the first key to the last
 _BATCH_BYTES = 2 << 20
 _ROOMY = 0.9
 _WITH_LEADER = (("hasleader", "true"),)  # a member that has lost its leader ends the watch, rather than show nothing
-R = TypeVar("R")
 log = structlog.get_logger()
 
 
@@ -42,6 +38,7 @@ class EtcdEngine:
         self._quota = quota
         self._genesis, self._prefix = genesis, b"eata/" + genesis.ledger[:8].hex().encode() + b"/"
         self.doors = Doors(endpoints, identity)
+        self.doors.on_silent = self._doubt
         self._opened: tuple[int, int, bytes] | None = None  # (revision of the era's opening, era, the opening)
         self._leader = ""
         self._watched: Door | None = None
@@ -61,13 +58,13 @@ class EtcdEngine:
         check_opening(self._genesis, opening)
         put = rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=self._era_key, value=opening))
         request = rpc_pb2.TxnRequest(compare=[_version_is(self._era_key, 0)], success=[put])
-        await self._first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
+        await self.doors.first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
 
     async def _era(self) -> tuple[int, int, bytes]:
         """(revision of the opening, era, the opening). Raises `Malformed` where another ledger's root opened it."""
         if self._opened is None:
             request = rpc_pb2.RangeRequest(key=self._era_key)
-            reply = await self._first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
+            reply = await self.doors.first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
             if not reply.kvs:
                 raise EngineDown("no era has been opened")
             opening = check_opening(self._genesis, reply.kvs[0].value)
@@ -89,7 +86,7 @@ class EtcdEngine:
             success=[rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key, value=group))],
             failure=[rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=key))],
         )
-        reply = await self._first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
+        reply = await self.doors.first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
         if reply.succeeded:
             return Appended(True, reply.header.revision - base, n, group)
         found = reply.responses[0].response_range.kvs
@@ -103,7 +100,7 @@ class EtcdEngine:
     async def lanes(self, node: bytes) -> dict[int, tuple[int, bytes]]:
         low = self._prefix + b"lane/" + node.hex().encode() + b"/"
         request = rpc_pb2.RangeRequest(key=low, range_end=low[:-1] + b"0")
-        reply = await self._first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
+        reply = await self.doors.first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
         return {int(kv.key[-3:]): (kv.version, kv.value) for kv in reply.kvs}
 
     # -- room
@@ -156,7 +153,7 @@ class EtcdEngine:
         newest = rpc_pb2.RangeRequest(key=self._era_key, keys_only=True)
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
-                reply = await self._first(lambda kv: kv.Range(newest, timeout=_READ_SECONDS))
+                reply = await self.doors.first(lambda kv: kv.Range(newest, timeout=_READ_SECONDS))
         except TimeoutError:
             raise EngineDown(f"no member answered in {_HEAD_SECONDS:.0f} s") from None
         return reply.header.revision
@@ -241,46 +238,10 @@ class EtcdEngine:
             placed.append(Placed(revision - base, found[0].kv.value if ours else b""))
         return placed
 
-    async def _first(self, call: Callable[["rpc_pb2_grpc.KVAsyncStub"], Awaitable[R]]) -> R:
-        """The first answer, however long that takes; a refusal of the request itself is raised.
-
-        A member may pass a call on to a leader that is gone and never say so, until it notices: another is asked too.
-        """
-        asked: set[asyncio.Task[R | grpc.aio.AioRpcError]] = set()
-        attempt = 0
-        try:
-            while True:
-                door, since = self.doors.order[0], time.monotonic()
-                asked.add(asyncio.create_task(_answer(call(rpc_pb2_grpc.KVStub(door.calls)))))
-                patience = _SILENT + 2 * door.round_trip
-                done, asked = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                for answer in [one.result() for one in done]:
-                    if not isinstance(answer, grpc.aio.AioRpcError):
-                        return answer
-                    if answer.code() in _REFUSED:
-                        raise answer
-                self.doors.failed(door)
-                if not done:
-                    self._doubt(door, since)
-                if not asked:
-                    await asyncio.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
-                attempt += 1
-        finally:
-            for one in asked:
-                one.cancel()
-
     def _doubt(self, door: Door, since: float) -> None:
         """A member that has neither answered nor shown anything since then is no longer watched."""
         if door is self._watched and 0 < self._waiting <= since:
             self._enough.set()
-
-
-async def _answer(call: Awaitable[R]) -> R | grpc.aio.AioRpcError:
-    """What became of a call; its error is returned, for whoever waits for several."""
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        return error
 
 
 def _version_is(key: bytes, version: int) -> rpc_pb2.Compare:
