@@ -250,10 +250,12 @@ class Node:
             self.superseded.set()
 
     async def _catch_up(self) -> None:
+        """Until the log's era is entered and its head applied; positions of another era say nothing."""
         while True:
             try:
                 head = await self.engine.head()
-                if head.state == "LIVE" and await self.replica.reach(head.position, 1.0):
+                entered = head.state == "LIVE" and head.era <= self.replica.state.era
+                if entered and await self.replica.reach(head.position, 1.0):
                     self.replica.building = False
                     return
             except EngineDown:
