@@ -12,7 +12,10 @@ from typing import Any
 
 from eata_clients.submitting import submit
 from eata_node.cluster import Cluster, running
+from eata_node.config import ClusterFile, read_genesis
+from eata_node.engine.interface import Head
 from eata_node.resubmitting import resubmit
+from eata_node.server import Proxy, Setup
 from eata_node.store import ORPHANED
 
 from tests.load import Load, build, committed
@@ -161,3 +164,41 @@ def test_a_backup_of_a_running_node_proves_itself_and_takes_a_nodes_place(
     settle(cluster)
     assert len({cluster.status(name).root for name in cluster.names}) == 1
     assert len(load.acknowledged) == 900
+
+
+async def test_a_replica_writes_nothing_before_it_has_entered_the_new_era(
+    cluster: Cluster, home: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    """Its position in the old era is no position in the new one: a group of the old era would be void, and end it."""
+    settle(cluster)
+    cluster.stop_all()
+    shutil.rmtree(home / "core" / "log")
+    for name in set(cluster.names) - {"mumbai"}:
+        shutil.rmtree(home / "nodes" / name / "store")
+    await asyncio.to_thread(open_era, home, tmp_path)
+    cluster.start("core")
+    proxy = Proxy(Setup("mumbai", home / "nodes" / "mumbai", read_genesis(home), ClusterFile.read(home)))
+    node, let_in, asked = proxy.node, asyncio.Event(), asyncio.Semaphore(0)
+    enter, head = node.bootstrap.enter, node.engine.head
+
+    async def held(data: bytes) -> None:
+        await let_in.wait()
+        await enter(data)
+
+    async def told() -> Head:
+        answer = await head()
+        asked.release()
+        return answer
+
+    node.bootstrap.enter, node.engine.head = held, told  # type: ignore[method-assign]
+    await proxy.start()
+    async with asyncio.timeout(30):
+        for _ in range(6):
+            await asked.acquire()
+        assert (node.replica.state.era, node.proposer.incarnation) == (1, 0)
+        let_in.set()
+        while node.submitting is None:
+            assert not node.superseded.is_set()
+            await node.replica.reach(node.replica.position + 1, 0.1)
+    assert (node.replica.state.era, node.proposer.incarnation) == (2, 1)
+    await proxy.stop()
