@@ -103,7 +103,9 @@ class Faults:
             return
         leader = await self.cluster.voters.leader()
         self.cluster.voters.kill(leader)
-        self.resumed.append(await self._longest_silence())
+        silent = await self._longest_silence()
+        if silent:
+            self.resumed.append(silent)
         self.cluster.voters.start(leader)
 
     async def pause_engine(self) -> None:
@@ -137,7 +139,7 @@ class Faults:
             await asyncio.to_thread(self.cluster.start, name)
 
     async def _longest_silence(self) -> float:
-        """Seconds for which somebody waited and nobody was answered, the longest of the next few seconds' and its end."""
+        """Seconds for which somebody waited and nobody was answered, the longest of the next few; 0 where nobody waited."""
         begun = last = time.monotonic()
         known, longest = self._acknowledged(), 0.0
         while last < begun + _LISTENED and time.monotonic() < begun + 30:

@@ -34,6 +34,15 @@ def eata(home: Path, *arguments: str, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
+def only_mumbai_survives(cluster: Cluster) -> None:
+    """Everything is stopped; the core's log and the five other stores are gone."""
+    cluster.stop_all()
+    shutil.rmtree(cluster.home / "core" / "log")
+    for name in cluster.names:
+        if name != "mumbai":
+            shutil.rmtree(cluster.home / "nodes" / name / "store")
+
+
 def open_era(home: Path, tmp_path: Path, *options: str) -> Any:
     opening = tmp_path / "opening"
     proposed = eata(home, "era", "propose", "--out", str(opening), *options)
@@ -50,11 +59,7 @@ def test_the_whole_system_comes_back_from_one_surviving_replica(cluster: Cluster
     load = committed(people, 120)
     settle(cluster)
     before = cluster.status("mumbai")
-    cluster.stop_all()
-    shutil.rmtree(home / "core" / "log")
-    for name in cluster.names:
-        if name != "mumbai":
-            shutil.rmtree(home / "nodes" / name / "store")
+    only_mumbai_survives(cluster)
     proposed = open_era(home, tmp_path)
     assert (proposed["node"], proposed["entries"], proposed["era"]) == ("mumbai", before.size, 2)
     assert proposed["root"] == before.root.hex()
@@ -171,10 +176,7 @@ async def test_a_replica_writes_nothing_before_it_has_entered_the_new_era(
 ) -> None:  # fmt: skip
     """Its position in the old era is no position in the new one: a group of the old era would be void, and end it."""
     settle(cluster)
-    cluster.stop_all()
-    shutil.rmtree(home / "core" / "log")
-    for name in set(cluster.names) - {"mumbai"}:
-        shutil.rmtree(home / "nodes" / name / "store")
+    only_mumbai_survives(cluster)
     await asyncio.to_thread(open_era, home, tmp_path)
     cluster.start("core")
     proxy = Proxy(Setup("mumbai", home / "nodes" / "mumbai", read_genesis(home), ClusterFile.read(home)))
@@ -192,13 +194,15 @@ async def test_a_replica_writes_nothing_before_it_has_entered_the_new_era(
 
     node.bootstrap.enter, node.engine.head = held, told  # type: ignore[method-assign]
     await proxy.start()
-    async with asyncio.timeout(30):
-        for _ in range(6):
-            await asked.acquire()
-        assert (node.replica.state.era, node.proposer.incarnation) == (1, 0)
-        let_in.set()
-        while node.submitting is None:
-            assert not node.superseded.is_set()
-            await node.replica.reach(node.replica.position + 1, 0.1)
-    assert (node.replica.state.era, node.proposer.incarnation) == (2, 1)
-    await proxy.stop()
+    try:
+        async with asyncio.timeout(30):
+            for _ in range(6):
+                await asked.acquire()
+            assert (node.replica.state.era, node.proposer.incarnation) == (1, 0)
+            let_in.set()
+            while node.submitting is None:
+                assert not node.superseded.is_set()
+                await node.replica.reach(node.replica.position + 1, 0.1)
+        assert (node.replica.state.era, node.proposer.incarnation) == (2, 1)
+    finally:
+        await proxy.stop()
