@@ -8,35 +8,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from eata_node.config import free_ports
-
 
 @dataclass
 class Relay:
-    """One address in front of another. `delay` in seconds each way; `cut`: nothing passes, nothing is closed."""
+    """A listening socket in front of an address. `delay` in seconds each way; `cut`: nothing passes, nothing is closed."""
 
+    door: socket.socket
     target: str
-    address: str
     delay: float = 0.0
     cut: bool = False
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    @property
+    def address(self) -> str:
+        host, port = self.door.getsockname()
+        return f"{host}:{port}"
+
+    def listen(self) -> None:
         """On the running loop. What was accepted is closed when its task ends, also where that never began."""
         loop = asyncio.get_running_loop()
 
         def accept() -> None:
             with contextlib.suppress(OSError):  # who called has gone again
-                here, _ = door.accept()
+                here, _ = self.door.accept()
                 loop.create_task(self._joined(here)).add_done_callback(lambda _: here.close())
 
-        with socket.create_server(_place(self.address)) as door:
-            door.setblocking(False)
-            loop.add_reader(door, accept)
-            try:
-                yield
-            finally:
-                loop.remove_reader(door)
+        self.door.setblocking(False)
+        loop.add_reader(self.door, accept)
 
     async def _joined(self, here: socket.socket) -> None:
         with socket.socket() as there:
@@ -82,17 +79,18 @@ def _place(address: str) -> tuple[str, int]:
 
 @contextmanager
 def relayed(targets: Sequence[str], addresses: Sequence[str] = ()) -> Iterator[list[Relay]]:
-    """One relay in front of each target, at these addresses or any free ones, in a thread of their own."""
-    places = addresses or [f"127.0.0.1:{port}" for port in free_ports(len(targets))]
-    relays = [Relay(target, place) for target, place in zip(targets, places, strict=True)]
-    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    """One relay in front of each target, at these addresses or any free ones, in a thread of their own.
+
+    Raises OSError where an address is taken.
+    """
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        with contextlib.ExitStack() as doors:
-            for relay in relays:
-                doors.enter_context(relay.listening())
-            ready.set()
-            await ended.wait()
+        for relay in relays:
+            relay.listen()
+        await ended.wait()
+        for relay in relays:
+            loop.remove_reader(relay.door)
         passing = asyncio.all_tasks() - {asyncio.current_task()}
         for task in passing:
             task.cancel()
@@ -102,11 +100,14 @@ def relayed(targets: Sequence[str], addresses: Sequence[str] = ()) -> Iterator[l
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(serve())
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    ready.wait()
-    try:
-        yield relays
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join()
+    with contextlib.ExitStack() as doors:
+        places = [_place(address) for address in addresses or ["127.0.0.1:0"] * len(targets)]
+        sockets = [doors.enter_context(socket.create_server(place)) for place in places]
+        relays = [Relay(door, target) for door, target in zip(sockets, targets, strict=True)]
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield relays
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            thread.join()
