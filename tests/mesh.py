@@ -214,6 +214,7 @@ class Mesh:
         proxy = self.proxies[name]
         async with asyncio.timeout(30):
             while proxy.node.proposer.incarnation == 0 or proxy.node.submitting is None:
+                assert not proxy.node.replica.halted, proxy.node.replica.halted
                 await proxy.node.replica.reach(proxy.node.replica.position + 1, 0.1)
 
     async def settled(self) -> None:

@@ -319,14 +319,17 @@ class Replica:
         self._moved = asyncio.Event()
 
     async def reach(self, position: int, patience: float) -> bool:
-        """True once `position` has been applied; False after `patience` seconds."""
+        """True once `position` has been applied; False after `patience` seconds, and at once where it has halted."""
         try:
             async with asyncio.timeout(patience):
-                while self.position < position and not self.halted:
+                while self.position < position:
+                    if self.halted:
+                        await asyncio.sleep(0)  # who asks again and again still lets others work
+                        return False
                     await self._moved.wait()
         except TimeoutError:
             return False
-        return self.position >= position
+        return True
 
     def tail(self, position: int) -> Iterator[tuple[int, bytes]]:
         """This replica's own groups from a position on, to refill a core."""
