@@ -236,7 +236,9 @@ class Node:
         if self.replica.halted:
             return
         try:
-            await self.proposer.open()
+            await self.proposer.open(self._catch_up)
+            if self.replica.halted:
+                return
             self.submitting = Submitting(
                 self.replica, self.proposer, self.engine, self.readers, self.receipts, self.metrics, self.limits,
                 self.full, self._exchange,
@@ -250,8 +252,8 @@ class Node:
             self.superseded.set()
 
     async def _catch_up(self) -> None:
-        """Until the log's era is entered and its head applied; positions of another era say nothing."""
-        while True:
+        """Until the log's era is entered and its head applied, or the node halts; positions of another era say nothing."""
+        while not self.replica.halted:
             try:
                 head = await self.engine.head()
                 entered = head.state == "LIVE" and head.era <= self.replica.state.era

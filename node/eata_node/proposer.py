@@ -7,6 +7,7 @@ that the log voids is proposed once more with the same entries; after that the c
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +24,7 @@ from eata_node.results import GroupVoid, Result
 _GROUP_ENTRIES = 256
 _ENOUGH, _STILL, _SECONDS = 64, 8, 0.05  # entries, turns of the loop, time: a lane waits for no more
 _GROUP_BYTES = MAX_GROUP - 64 * 1024
+_OPENINGS = 3
 _QUEUE_ENTRIES, _QUEUE_BYTES = 8192, 64 << 20
 BEAT_IDLE, BEAT_GROWN, BEAT_SIGNED = 10.0, 1.0, 0.4
 log = structlog.get_logger()
@@ -83,9 +85,23 @@ class Proposer:
         """This node's keys are not in the node set (yet)."""
         return self._key.id not in self._replica.nodes
 
-    async def open(self) -> None:
-        """Reads this node's lanes and starts a new incarnation; older processes are refused from here."""
+    async def open(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Starts a new incarnation; older processes are refused from here. Raises `SupersededError`.
+
+        What a process sent before it was killed may take its place until this opening has one: then once more.
+        """
+        for _ in range(_OPENINGS - 1):
+            with suppress(SupersededError):
+                await self._open(catch_up)
+                return
+        await self._open(catch_up)
+
+    async def _open(self, catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Over all that the lanes hold: they are read first, then applied."""
         found = await self._engine.lanes(self._key.id)
+        await catch_up()
+        if self._replica.halted:
+            return
         self._lanes = [_Lane(number, 0, NO_HASH) for number in range(LANES)]
         for number, (n, group) in found.items():
             if number < LANES:
@@ -95,7 +111,7 @@ class Proposer:
         position = await self._append(lane, GroupKind.OPEN, [])
         while not await self._replica.reach(position, 10):
             if self._replica.halted:
-                raise SupersededError("this node has halted")
+                return
             log.warning("waiting for the own opening", position=position)
         node = self._replica.nodes[self._key.id]
         if node.incarnation != self.incarnation or node.lanes[0].hash != lane.hash:
