@@ -252,12 +252,11 @@ class Node:
             self.superseded.set()
 
     async def _catch_up(self) -> None:
-        """Until the log's era is entered and its head applied, or the node halts; positions of another era say nothing."""
+        """Until the log's era is entered and its head applied, or the node halts."""
         while not self.replica.halted:
             try:
                 head = await self.engine.head()
-                entered = head.state == "LIVE" and head.era <= self.replica.state.era
-                if entered and await self.replica.reach(head.position, 1.0):
+                if head.state == "LIVE" and await self.replica.abreast(head, 1.0):
                     self.replica.building = False
                     return
             except EngineDown:

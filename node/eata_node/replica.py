@@ -28,7 +28,7 @@ from eata_node.clockwatch import ClockWatch
 from eata_node.config import Slot
 from eata_node.cosigning import Cosigning
 from eata_node.engine.era import check_opening
-from eata_node.engine.interface import Placed
+from eata_node.engine.interface import Head, Placed
 from eata_node.landmarks import Vouched
 from eata_node.metrics import Metrics
 from eata_node.results import GroupVoid, Result, Waiters
@@ -330,6 +330,10 @@ class Replica:
         except TimeoutError:
             return False
         return True
+
+    async def abreast(self, head: Head, patience: float) -> bool:
+        """True once the log's head has been applied, in the log's own era; positions of another say nothing."""
+        return head.era <= self.state.era and await self.reach(head.position, patience)
 
     def tail(self, position: int) -> Iterator[tuple[int, bytes]]:
         """This replica's own groups from a position on, to refill a core."""

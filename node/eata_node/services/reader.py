@@ -114,7 +114,7 @@ class Readers:
             head = await self._engine.head()
         except EngineDown:
             return False
-        await self._replica.reach(head.position, _PATIENCE)
+        await self._replica.abreast(head, _PATIENCE)
         return self._replica.position > before
 
     def officer(self, request: ledger_pb2.SignedRequest, signers: Signers) -> Officer:

@@ -165,7 +165,7 @@ class Submitting:
             raise trouble(Trouble.NOT_READY) from None
         if head.state != "LIVE":
             raise trouble(Trouble.NOT_READY, "The log is recovering.")
-        if not await self._replica.reach(head.position, _BARRIER_SECONDS):
+        if not await self._replica.abreast(head, _BARRIER_SECONDS):
             raise trouble(Trouble.LAGGING)
 
     async def _order(self, message: ledger_pb2.Entry) -> Result | ApiError:
