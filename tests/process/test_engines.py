@@ -113,7 +113,7 @@ class EtcdRig(Rig):
         await self.client(0).open_era(self.opening)
 
     def client(self, node: int) -> EtcdEngine:
-        made = EtcdEngine(self.members.endpoints, self.identity(node), self.world.genesis, QUOTA)
+        made = EtcdEngine(self.members.endpoints, self.identity(node), self.world.genesis, self.members.quota)
         self.clients.append(made)
         return made
 
@@ -320,3 +320,34 @@ async def test_what_another_writer_leaves_in_etcd_is_a_void_position_for_all(rig
         await rpc_pb2_grpc.KVStub(channel).Put(rpc_pb2.PutRequest(key=b"stray", value=b"x"), timeout=2)
     assert await lane.append() == 3
     assert [placed.group == b"" for placed in await read(rig.client(1), 0, 3)] == [False, False, True, False]
+
+
+async def filled(engine: EtcdEngine) -> grpc.StatusCode:
+    """What a member says once it takes nothing more."""
+    stub = rpc_pb2_grpc.KVStub(engine.doors.order[0].calls)
+    try:
+        while True:
+            await stub.Put(rpc_pb2.PutRequest(key=b"eata/waste", value=bytes(100 << 10)), timeout=5)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+
+
+async def test_a_log_that_was_full_to_the_brim_takes_groups_again(world: World, tmp_path: Path) -> None:
+    """etcd refuses every write once its quota is reached, until it is told that there is room again."""
+    made = EtcdRig(world, tmp_path, first_era(world.genesis, (world.root,)))
+    made.members = Members(tmp_path, assign(3), world.ledger, 4 << 20)
+    await made.start()
+    try:
+        engine, other = made.client(0), made.client(1)
+        await engine.room()
+        assert await filled(engine) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        lane = Lane(world, other, 0)
+        waiting = asyncio.create_task(lane.append())
+        await engine.compact((await engine.head()).position)
+        async with asyncio.timeout(30):
+            while not waiting.done():  # what compaction freed is counted as free only at the next commit
+                await engine.make_room()
+                await asyncio.wait({waiting}, timeout=0.5)
+        assert waiting.result() > 0
+    finally:
+        await made.stop()

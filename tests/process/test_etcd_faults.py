@@ -137,6 +137,7 @@ def narrow(tmp_path: Path, etcd: None) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.mark.timeout(800)
 def test_ten_times_the_quota_is_written_and_the_log_never_stops_for_good(
     narrow: Cluster, pin_keys: CodeKeys, seeded: random.Random
 ) -> None:

@@ -125,18 +125,35 @@ class EtcdEngine:
         return Room(max(sizes), self._quota)
 
     async def make_room(self) -> None:
-        """Defragments one member after the other, where that frees something, and lets writes in again."""
+        """Defragments one member after the other, where that frees something, and lets writes in again where none is full.
+
+        A member that has reached its quota refuses every write, and with it all do, until its alarm is lifted.
+        """
+        full = False
         for door in reversed(self.doors.order):  # who leads comes last: it answers nothing meanwhile
-            stub = rpc_pb2_grpc.MaintenanceStub(door.calls)
             try:
                 status = await door.status()
-                if status.dbSizeInUse < status.dbSize // 2:
+                if status.dbSizeInUse < (status.dbSize if status.errors else status.dbSize // 2):
+                    stub = rpc_pb2_grpc.MaintenanceStub(door.calls)
                     await stub.Defragment(rpc_pb2.DefragmentRequest(), timeout=60)
-                if status.errors and (await door.status()).dbSize < _ROOMY * self._quota:
-                    free = rpc_pb2.AlarmRequest(action=rpc_pb2.AlarmRequest.DEACTIVATE, alarm=rpc_pb2.NOSPACE)
-                    await stub.Alarm(free, timeout=_READ_SECONDS)
+                    status = await door.status()
+                full |= status.dbSize >= _ROOMY * self._quota
             except grpc.aio.AioRpcError as error:
                 log.warning("a member was not defragmented", endpoint=door.endpoint, code=error.code().name)
+        if not full:
+            await self._lift_alarms()
+
+    async def _lift_alarms(self) -> None:
+        """Each member's that was full: an alarm goes by its member's number, none by that of none."""
+        stub, kind = rpc_pb2_grpc.MaintenanceStub(self.doors.order[0].calls), rpc_pb2.AlarmRequest
+        try:
+            for one in (await stub.Alarm(kind(action=kind.GET), timeout=_READ_SECONDS)).alarms:
+                if one.alarm == rpc_pb2.NOSPACE:
+                    lift = kind(action=kind.DEACTIVATE, memberID=one.memberID, alarm=one.alarm)
+                    await stub.Alarm(lift, timeout=_READ_SECONDS)
+                    log.info("alarm lifted", member=f"{one.memberID:x}")
+        except grpc.aio.AioRpcError as error:
+            log.warning("no alarm was lifted", code=error.code().name)
 
     # -- following
 
