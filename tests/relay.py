@@ -77,33 +77,34 @@ def _place(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+async def _serve(relays: Sequence[Relay], ended: asyncio.Event) -> None:
+    for relay in relays:
+        relay.listen()
+    await ended.wait()
+    for relay in relays:
+        asyncio.get_running_loop().remove_reader(relay.door)
+    passing = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in passing:
+        task.cancel()
+    await asyncio.gather(*passing, return_exceptions=True)
+
+
 @contextmanager
 def relayed(targets: Sequence[str], addresses: Sequence[str] = ()) -> Iterator[list[Relay]]:
     """One relay in front of each target, at these addresses or any free ones, in a thread of their own.
 
     Raises OSError where an address is taken.
     """
-    loop, ended = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        for relay in relays:
-            relay.listen()
-        await ended.wait()
-        for relay in relays:
-            loop.remove_reader(relay.door)
-        passing = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in passing:
-            task.cancel()
-        await asyncio.gather(*passing, return_exceptions=True)
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve())
-
     with contextlib.ExitStack() as doors:
         places = [_place(address) for address in addresses or ["127.0.0.1:0"] * len(targets)]
         sockets = [doors.enter_context(socket.create_server(place)) for place in places]
         relays = [Relay(door, target) for door, target in zip(sockets, targets, strict=True)]
+        loop, ended = asyncio.new_event_loop(), asyncio.Event()
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(_serve(relays, ended))
+
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:

@@ -129,15 +129,15 @@ class EtcdEngine:
 
         A member that has reached its quota refuses every write, and with it all do, until its alarm is lifted.
         """
-        full = False
+        full, brim = False, _ROOMY * self._quota
         for door in reversed(self.doors.order):  # who leads comes last: it answers nothing meanwhile
             try:
                 status = await door.status()
-                if status.dbSizeInUse < (status.dbSize if status.errors else status.dbSize // 2):
+                if status.dbSizeInUse < status.dbSize // 2 or status.dbSizeInUse < brim <= status.dbSize:
                     stub = rpc_pb2_grpc.MaintenanceStub(door.calls)
                     await stub.Defragment(rpc_pb2.DefragmentRequest(), timeout=60)
                     status = await door.status()
-                full |= status.dbSize >= _ROOMY * self._quota
+                full |= status.dbSize >= brim
             except grpc.aio.AioRpcError as error:
                 log.warning("a member was not defragmented", endpoint=door.endpoint, code=error.code().name)
         if not full:
