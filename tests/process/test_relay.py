@@ -19,3 +19,10 @@ def test_what_a_relay_accepted_is_closed_with_it_even_where_nobody_served_it_yet
         for caller in callers:
             caller.close()
     gc.collect()  # what is left to it is an error of this test
+
+
+def test_a_relay_says_that_its_address_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        address = f"127.0.0.1:{there.getsockname()[1]}"
+        with pytest.raises(OSError, match="in use"), relayed([address], [address]):
+            pass
