@@ -332,20 +332,30 @@ async def filled(engine: EtcdEngine) -> grpc.StatusCode:
         return error.code()
 
 
+async def alarms(engine: EtcdEngine) -> int:
+    """How many members have said that they are full."""
+    stub = rpc_pb2_grpc.MaintenanceStub(engine.doors.order[0].calls)
+    return len((await stub.Alarm(rpc_pb2.AlarmRequest(), timeout=5)).alarms)
+
+
 async def test_a_log_that_was_full_to_the_brim_takes_groups_again(world: World, tmp_path: Path) -> None:
     """etcd refuses every write once its quota is reached, until it is told that there is room again."""
     made = EtcdRig(world, tmp_path, first_era(world.genesis, (world.root,)))
     made.members = Members(tmp_path, assign(3), world.ledger, 4 << 20)
-    await made.start()
     try:
+        await made.start()
         engine, other = made.client(0), made.client(1)
         await engine.room()
         assert await filled(engine) is grpc.StatusCode.RESOURCE_EXHAUSTED
         lane = Lane(world, other, 0)
         waiting = asyncio.create_task(lane.append())
+        async with asyncio.timeout(30):
+            while await alarms(engine) < len(made.members.members):  # from here on no member writes at all
+                await asyncio.wait({waiting}, timeout=0.1)
+        assert (await engine.room()).full() == 1
         await engine.compact((await engine.head()).position)
         async with asyncio.timeout(30):
-            while not waiting.done():  # what compaction freed is counted as free only at the next commit
+            while not waiting.done():
                 await engine.make_room()
                 await asyncio.wait({waiting}, timeout=0.5)
         assert waiting.result() > 0

@@ -17,6 +17,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.proof.genesis import Genesis
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
+from eata_node.engine import etcd_room
 from eata_node.engine.doors import Door, Doors
 from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
@@ -26,7 +27,6 @@ _APPEND_SECONDS, _READ_SECONDS, _HEAD_SECONDS = 1.5, 1.0, 2.0
 _STALLED = 5.0  # seconds that a watch may show nothing while the log is ahead of it
 _WHOLE = b"\0"  # from the first key to the last
 _BATCH_BYTES = 2 << 20
-_ROOMY = 0.9
 _WITH_LEADER = (("hasleader", "true"),)  # a member that has lost its leader ends the watch, rather than show nothing
 log = structlog.get_logger()
 
@@ -116,8 +116,8 @@ class EtcdEngine:
                 raise EngineDown(error.code().name) from None
 
     async def room(self) -> Room:
-        """The fullest member that answers, as etcd itself counts: the size of its file."""
-        sizes = [status.dbSize for status in await self.doors.measure()]
+        """The fullest member that answers, as etcd itself counts: the size of its file; full while an alarm says so."""
+        sizes = [self._quota if etcd_room.alarmed(one) else one.dbSize for one in await self.doors.measure()]
         if self.doors.led and self._watched is not self.doors.order[0]:
             self._enough.set()
         if not sizes:
@@ -125,35 +125,7 @@ class EtcdEngine:
         return Room(max(sizes), self._quota)
 
     async def make_room(self) -> None:
-        """Defragments one member after the other, where that frees something, and lets writes in again where none is full.
-
-        A member that has reached its quota refuses every write, and with it all do, until its alarm is lifted.
-        """
-        full, brim = False, _ROOMY * self._quota
-        for door in reversed(self.doors.order):  # who leads comes last: it answers nothing meanwhile
-            try:
-                status = await door.status()
-                if status.dbSizeInUse < status.dbSize // 2 or status.dbSizeInUse < brim <= status.dbSize:
-                    stub = rpc_pb2_grpc.MaintenanceStub(door.calls)
-                    await stub.Defragment(rpc_pb2.DefragmentRequest(), timeout=60)
-                    status = await door.status()
-                full |= status.dbSize >= brim
-            except grpc.aio.AioRpcError as error:
-                log.warning("a member was not defragmented", endpoint=door.endpoint, code=error.code().name)
-        if not full:
-            await self._lift_alarms()
-
-    async def _lift_alarms(self) -> None:
-        """Each member's that was full: an alarm goes by its member's number, none by that of none."""
-        stub, kind = rpc_pb2_grpc.MaintenanceStub(self.doors.order[0].calls), rpc_pb2.AlarmRequest
-        try:
-            for one in (await stub.Alarm(kind(action=kind.GET), timeout=_READ_SECONDS)).alarms:
-                if one.alarm == rpc_pb2.NOSPACE:
-                    lift = kind(action=kind.DEACTIVATE, memberID=one.memberID, alarm=one.alarm)
-                    await stub.Alarm(lift, timeout=_READ_SECONDS)
-                    log.info("alarm lifted", member=f"{one.memberID:x}")
-        except grpc.aio.AioRpcError as error:
-            log.warning("no alarm was lifted", code=error.code().name)
+        await etcd_room.make_room(self.doors, self._quota)
 
     # -- following
 
