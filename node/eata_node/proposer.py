@@ -7,7 +7,6 @@ that the log voids is proposed once more with the same entries; after that the c
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -88,34 +87,37 @@ class Proposer:
     async def open(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Starts a new incarnation; older processes are refused from here. Raises `SupersededError`.
 
-        What a process sent before it was killed may take its place until this opening has one: then once more.
+        A group that a killed process had sent may still take this opening's place in the lane; then it opens above
+        that one, three times at most. Once it has its place, whoever opened above it is a newer process.
         """
-        for _ in range(_OPENINGS - 1):
-            with suppress(SupersededError):
-                await self._open(catch_up)
+        for more in reversed(range(_OPENINGS)):
+            found = await self._engine.lanes(self._key.id)  # before catching up: all that they hold is applied then
+            await catch_up()
+            if self._replica.halted:
                 return
-        await self._open(catch_up)
-
-    async def _open(self, catch_up: Callable[[], Awaitable[None]]) -> None:
-        """Over all that the lanes hold: they are read first, then applied."""
-        found = await self._engine.lanes(self._key.id)
-        await catch_up()
-        if self._replica.halted:
-            return
-        self._lanes = [_Lane(number, 0, NO_HASH) for number in range(LANES)]
-        for number, (n, group) in found.items():
-            if number < LANES:
-                self._lanes[number] = _Lane(number, n, group_from_bytes(group).group.hash)
-        self.incarnation = self._replica.nodes[self._key.id].incarnation + 1
-        lane = self._lanes[0]
-        position = await self._append(lane, GroupKind.OPEN, [])
+            try:
+                position = await self._place_opening(found)
+                break
+            except SupersededError as error:
+                if not more:
+                    raise
+                log.warning("opening once more", why=str(error))
         while not await self._replica.reach(position, 10):
             if self._replica.halted:
                 return
             log.warning("waiting for the own opening", position=position)
         node = self._replica.nodes[self._key.id]
-        if node.incarnation != self.incarnation or node.lanes[0].hash != lane.hash:
+        if node.incarnation != self.incarnation or node.lanes[0].hash != self._lanes[0].hash:
             raise SupersededError("another process opened this node")
+
+    async def _place_opening(self, found: dict[int, tuple[int, bytes]]) -> int:
+        """Above what the lanes were found to hold; its position."""
+        self._lanes = [_Lane(number, 0, NO_HASH) for number in range(LANES)]
+        for number, (n, group) in found.items():
+            if number < LANES:
+                self._lanes[number] = _Lane(number, n, group_from_bytes(group).group.hash)
+        self.incarnation = self._replica.nodes[self._key.id].incarnation + 1
+        return await self._append(self._lanes[0], GroupKind.OPEN, [])
 
     async def run(self) -> None:
         """Lanes and beats until cancelled."""

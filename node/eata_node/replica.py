@@ -333,7 +333,7 @@ class Replica:
 
     async def abreast(self, head: Head, patience: float) -> bool:
         """True once the log's head has been applied, in the log's own era; positions of another say nothing."""
-        return head.era <= self.state.era and await self.reach(head.position, patience)
+        return head.era == self.state.era and await self.reach(head.position, patience)
 
     def tail(self, position: int) -> Iterator[tuple[int, bytes]]:
         """This replica's own groups from a position on, to refill a core."""

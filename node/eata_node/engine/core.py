@@ -203,6 +203,9 @@ class Core(node_pb2_grpc.LogEngineServicer):
             for (node, lane), head in self._store.tip.lanes.items()
             if node == request.node
         ]
+        head = self._store.head
+        while self._store.live and self._durable < head:  # nothing is shown that a power cut may still take
+            await self._moved.wait()
         return node_pb2.LanesReply(lanes=found)
 
     async def Compact(  # noqa: N802
