@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -128,7 +129,10 @@ class Run:
             "acknowledged": len(self.acknowledged), "lost": lost, "doubled": doubled, "reordered": reordered,
             "roots": len({(status.size, status.root) for status in statuses}), "faults": dict(self.done), "left_out": self.left_out,
             "ended": dict(self.ended),
-            "resumed_s": {"count": len(self.resumed), "worst": round(max(self.resumed, default=0), 2)},
+            "resumed_s": {
+                "count": len(self.resumed), "p50": round(statistics.median(self.resumed or [0]), 2),
+                "worst": round(max(self.resumed, default=0), 2),
+            },
         }  # fmt: skip
 
 
@@ -187,7 +191,10 @@ def main() -> int:
         for why in run.left_out:
             print(f"left out: {why}")
         if run.resumed:
-            print(f"after an engine's leader was killed writes went on within {found['resumed_s']['worst']} s")
+            count, half, worst = found["resumed_s"].values()
+            print(
+                f"after {count} deaths of an engine's leader writes went on: half within {half} s, all within {worst} s"
+            )
     if not enough:
         print(f"too little traffic: {A_MINUTE * given.minutes:.0f} commits are the least that count", file=sys.stderr)
     if whole and enough:
