@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from eata_node.cluster import REGIONS
-from eata_node.tls import Identity
 from rich.console import Console
 
 from benchmarks import peers
@@ -57,8 +56,7 @@ async def _field(folder: Path, commits: int, all_of_them: bool, console: Console
         if all_of_them:
             members = found.ledgers[1].cluster.voters
             assert members is not None, "it runs on etcd"
-            identity = Identity.read(found.ledgers[1].cluster.home / "nodes" / "frankfurt")
-            found.peers.append(await stack.enter_async_context(peers.etcd_put(members, identity)))
+            found.peers.append(await stack.enter_async_context(peers.etcd_put(members)))
             for name, other in (("PostgreSQL insert", peers.postgres), ("NATS JetStream R3", peers.jetstream)):
                 try:
                     found.peers.append(await stack.enter_async_context(other(folder / name.split()[0].lower())))

@@ -20,7 +20,7 @@ import grpc
 import grpc.aio
 from eata_node.config import free_ports
 from eata_node.engine.members import FLAGS, Members
-from eata_node.tls import Authority, Identity
+from eata_node.tls import Authority
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from benchmarks.echo import METHOD
@@ -71,10 +71,10 @@ def _echo(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 @asynccontextmanager
-async def etcd_put(members: Members, identity: Identity) -> AsyncIterator[Peer]:
+async def etcd_put(members: Members) -> AsyncIterator[Peer]:
     """A raw put through the leader of running members: Raft and fsync, nothing else."""
     leads = await members.leader()
-    member = next(one for one in members.members if one.name == leads)
+    member, identity = next(one for one in members.members if one.name == leads), members.operator
     credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
     async with grpc.aio.secure_channel(member.client, credentials, options=_OPTIONS) as channel:
         put = rpc_pb2_grpc.KVStub(channel).Put

@@ -28,6 +28,7 @@ from eata_node.config import (
     write_durable,
     write_locked,
 )
+from eata_node.engine.access import ENGINE, KEEPER, ROOT, admitted, protect, user_of
 from eata_node.engine.era import first_era
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.interface import EngineDown, Head
@@ -135,6 +136,8 @@ class Cluster:
         folder = self.home / "core" if name == "core" else self.home / "nodes" / name
         if not (folder / "tls.key").exists():  # a lost folder is made anew; what it held comes from the others
             Authority(self.home / "tls").admit(f"node:{name}", folder)
+        if name != "core" and self.file.engine == "etcd":
+            self._admit(name)
         arguments = ["core"] if name == "core" else ["proxy", name]
         with (folder / "log.jsonl").open("ab") as output:
             process = subprocess.Popen(
@@ -179,15 +182,30 @@ class Cluster:
         """Its own voters, or those at the endpoints; position 0 is put where no era has been opened."""
         if self.voters is not None:
             self.voters.start_all()
-        identity = Identity.read(self.home / "nodes" / self.names[0])
+        for name in self.names[: len(self.file.endpoints)]:  # beside the voters
+            admitted(self.home, ROOT, self.home / "nodes" / name / KEEPER)
+        self.open_engine(self.names)
+
+    def _admit(self, name: str) -> bytes:
+        """etcd knows the node by its group key; the id of it. Raises `CannotOpen`, `FileNotFoundError`."""
+        folder = self.home / "nodes" / name
+        node = NodeKeys.read(folder).group.id
+        admitted(self.home, user_of(node), folder / ENGINE)
+        return node
+
+    def open_engine(self, names: Sequence[str]) -> None:
+        """An etcd in which the era is open and these nodes may write their lanes. Raises `TimeoutError`."""
+        nodes = [self._admit(name) for name in names]
 
         async def opened() -> None:
             if self.voters is not None:
                 await self.voters.leader()
-            engine = EtcdEngine(self.file.endpoints, identity, self.genesis, self.file.quota)
+            root = admitted(self.home, ROOT, self.home / "etcd" / ROOT)
+            engine = EtcdEngine(self.file.endpoints, root, self.genesis, self.file.quota)
             try:
                 async with asyncio.timeout(30):
                     await engine.open_era((self.home / "era.cbor").read_bytes())
+                    await protect(engine.doors, self.genesis.ledger, nodes)
             finally:
                 await engine.close()
 
@@ -256,7 +274,10 @@ def engine_head(home: Path, cluster: ClusterFile, genesis: Genesis, timeout: flo
     """What the engine says of itself, whichever it is. Raises grpc.RpcError."""
     if cluster.engine != "etcd":
         return core_head(home, cluster, timeout)
-    identity = Identity.read(home / "nodes" / cluster.nodes[0].name)
+    user = home / "nodes" / cluster.nodes[0].name / ENGINE
+    if not user.exists():  # it was never started
+        raise Unanswered
+    identity = Identity.read(user)
 
     async def ask() -> Head:
         engine = EtcdEngine(cluster.endpoints, identity, genesis, cluster.quota)

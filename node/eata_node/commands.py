@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Home = Annotated[Path | None, typer.Option("--home", envvar="EATA_HOME", help="The cluster's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Voters = Annotated[int, typer.Option(min=1, max=5, help="How many etcd voters to run here: 3 or 5.")]
+Endpoints = Annotated[
+    str, typer.Option(help="Your own etcd's client addresses, HOST:PORT with commas; it runs elsewhere.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +62,7 @@ def init(
     name: Annotated[str, typer.Option(help="The ledger's name.")] = "development",
     first_id: Annotated[int, typer.Option(help="The first carnet ID.")] = 1,
     engine: Annotated[str, typer.Option(help="embedded (one machine), or etcd.")] = "embedded",
-    voters: Annotated[int, typer.Option(min=1, max=5, help="How many etcd voters on this machine: 3 or 5.")] = 3,
+    voters: Voters = 3,
     root: Annotated[str, typer.Option(help="How many root keys of how many must sign: 1-of-1, 3-of-5.")] = "1-of-1",
     as_json: Json = False,
 ) -> None:
@@ -120,10 +124,12 @@ def write_network(home: Path) -> Path:
 
 def up(
     home: Home = None,
-    engine: Annotated[str, typer.Option(help="embedded or etcd, before anything was ordered; the one it has if left out.")] = "",
-    voters: Annotated[int, typer.Option(min=1, max=5, help="How many etcd voters to run here: 3 or 5.")] = 3,
-    endpoints: Annotated[str, typer.Option(help="Your own etcd's client addresses, HOST:PORT with commas; it runs elsewhere.")] = "",
-) -> None:  # fmt: skip
+    engine: Annotated[
+        str, typer.Option(help="embedded or etcd, before anything was ordered; the one it has if left out.")
+    ] = "",
+    voters: Voters = 3,
+    endpoints: Endpoints = "",
+) -> None:
     """Run the cluster, its engine and six proxies, until Ctrl-C."""
     from rich.console import Console
 
@@ -141,7 +147,7 @@ def up(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: told.set())
     if engine or endpoints:
-        _choose(folder, engine or "etcd", voters, endpoints)
+        _choose(folder, wanted_engine(engine or "etcd", voters, endpoints))
     cluster = Cluster(folder)
     (folder / "up.pid").write_text(str(os.getpid()))
     try:
@@ -162,21 +168,26 @@ def up(
         os.close(lock)
 
 
-def _choose(folder: Path, engine: str, voters: int, endpoints: str) -> None:
+def wanted_engine(engine: str, voters: int, endpoints: str) -> tuple[str, int, list[str]]:
+    """(engine, its voters on this machine, where they are if they are not ours)."""
+    found = [one.strip() for one in endpoints.split(",") if one.strip()]
+    if found and engine != "etcd":
+        fail("VALUE", "Endpoints are an etcd's.", "Leave --engine out, or say etcd.")
+    return engine, _voters(engine, voters), found
+
+
+def _choose(folder: Path, wanted: tuple[str, int, list[str]]) -> None:
     """Another engine than so far, which only a log of nothing can have; a used one moves by a new era."""
     from eata_node.cluster import choose_engine
     from eata_node.config import ClusterFile
 
-    wanted = (engine, _voters(engine, voters), [one.strip() for one in endpoints.split(",") if one.strip()])
-    if wanted[2] and engine != "etcd":
-        fail("VALUE", "Endpoints are an etcd's.", "Leave --engine out, or say etcd.")
     before = ClusterFile.read(folder)
-    same = before.engine == engine and (not wanted[2] or before.endpoints == wanted[2])
+    same = before.engine == wanted[0] and (not wanted[2] or before.endpoints == wanted[2])
     if not same and any((folder / "nodes" / node.name / "store").exists() for node in before.nodes):
         fail(
             "ENGINE_IN_USE",
             f"This log lives on the {before.engine} engine.",
-            "Another engine is a new era: `eata era --help`.",
+            "Another engine is a new era: `eata era open --engine`.",
         )
     if not same:
         choose_engine(folder, *wanted)

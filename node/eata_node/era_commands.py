@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.encoding import Malformed
 
-from eata_node.commands import Home, Json, bar, fail, home_of, say
+from eata_node.commands import Endpoints, Home, Json, Voters, bar, fail, home_of, say, wanted_engine
 
 if TYPE_CHECKING:
     from eata_node.engine.era import Opening
@@ -102,13 +102,24 @@ def _read(file: Path) -> "Opening":
 
 
 @_app.command("open")
-def open_(file: _File, home: Home = None, as_json: Json = False) -> None:
+def open_(
+    file: _File,
+    home: Home = None,
+    engine: Annotated[
+        str, typer.Option(help="embedded or etcd; of the kind and in the place of the lost one if left out.")
+    ] = "",
+    voters: Voters = 3,
+    endpoints: Endpoints = "",
+    as_json: Json = False,
+) -> None:
     """Put an empty engine in the place of the lost one. What a replica knows beyond the new era becomes an orphan."""
     from eata_node import recovery
+    from eata_node.cluster import choose_engine
     from eata_node.config import read_genesis
     from eata_node.engine.era import check_opening
 
     folder, opening = _stopped(home), _read(file)
+    wanted = wanted_engine(engine or "etcd", voters, endpoints) if engine or endpoints else None
     genesis = read_genesis(folder)
     before = check_opening(genesis, (folder / "era.cbor").read_bytes())
     if opening.era.ledger != genesis.ledger or opening.era.previous_era != before.era:
@@ -118,6 +129,8 @@ def open_(file: _File, home: Home = None, as_json: Json = False) -> None:
     if whole is not None and not opening.authorised(recovery.charter_here(folder, genesis, whole.node)):
         fail("SIGNATURE_MISSING", "Too few keepers of the root have signed.", "Sign it first with `eata era sign`.")
     recovery.install(folder, genesis, opening)
+    if wanted is not None:
+        choose_engine(folder, *wanted)
     say({"era": opening.era.era, "entries": opening.era.size}, as_json,
         f"Era {opening.era.era} is open over {opening.era.size} entries. Next: eata up")  # fmt: skip
 

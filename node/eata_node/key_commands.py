@@ -164,6 +164,11 @@ def start(node: _Node, home: Home = None) -> None:
     running = cluster.file.core.pid if node == "core" else cluster.file.node(node).pid
     if running and _alive(running):
         fail("RUNNING", f"{node} is running already.", "Stop it first with `eata stop`.")
+    if node != "core" and (folder / "etcd" / "tls").exists():  # here is who admits it to the engine
+        try:
+            cluster.open_engine([node])
+        except TimeoutError:
+            typer.echo("The engine does not answer; a node that is new to it writes once this is said again.", err=True)
     cluster.start(node)
     try:
         if node != "core":

@@ -17,6 +17,7 @@ from eata_ledger.proof.leaf import Leaf
 from eata_node.config import ClusterFile, write_durable
 from eata_node.engine.era import Opening, check_opening, next_era
 from eata_node.engine.log_store import LogDisk, LogStore
+from eata_node.engine.members import JOINS
 from eata_node.rocks import DamagedError, Rocks
 from eata_node.scrub import scrub
 from eata_node.store import FAMILIES, ORPHANED, Store
@@ -110,7 +111,9 @@ def install(home: Path, genesis: Genesis, opening: Opening) -> None:
     """The old engine becomes evidence, an empty one takes its place; the nodes enter the era when they start."""
     cluster, before = ClusterFile.read(home), opening.era.previous_era
     for member in cluster.etcd:
-        _move(home / "etcd" / member.name / "data", home / "etcd" / member.name / f"era-{before}")
+        folder = home / "etcd" / member.name
+        _move(folder / "data", folder / f"era-{before}")
+        (folder / JOINS).unlink(missing_ok=True)  # there is nobody left to join
     core = home / "core"
     for name in ("log", "head.mark"):
         _move(core / name, core / f"era-{before}" / name)

@@ -27,6 +27,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from eata_node.config import ClusterFile, NodeKeys
+from eata_node.engine.access import ENGINE, KEEPER
 from eata_node.engine.client import EmbeddedEngine, Tail
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.interface import Engine
@@ -57,10 +58,12 @@ class Setup:
     rules: int = VERSION
 
     def engine(self, identity: Identity, tail: Tail) -> Engine:
-        """A client of the cluster's engine."""
-        if self.cluster.engine == "etcd":
-            return EtcdEngine(self.cluster.endpoints, identity, self.genesis, self.cluster.quota)
-        return EmbeddedEngine(identity.channel(self.cluster.core.members), tail)
+        """A client of the cluster's engine; on etcd under a certificate of its own, beside a voter also as its root."""
+        if self.cluster.engine != "etcd":
+            return EmbeddedEngine(identity.channel(self.cluster.core.members), tail)
+        user, root = self.folder / ENGINE, self.folder / KEEPER
+        keeper = Identity.read(root) if root.exists() else None
+        return EtcdEngine(self.cluster.endpoints, Identity.read(user), self.genesis, self.cluster.quota, keeper)
 
 
 class Proxy:

@@ -1,10 +1,12 @@
 """One contract, two engines: what a replica may rely on, tried on the embedded core and on three real etcd members."""
 
 import asyncio
+import http.client
 import random
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest_asyncio
 from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
 from eata_ledger.wire import group_to_bytes
 from eata_node.config import free_ports
+from eata_node.engine.access import admitted, lanes_of, prefix_of, protect, user_of
 from eata_node.engine.client import EmbeddedEngine
 from eata_node.engine.core import CoreServer
 from eata_node.engine.era import first_era
@@ -56,12 +59,9 @@ class Rig(ABC):
     async def stop(self) -> None:
         """Nothing is left running."""
 
+    @abstractmethod
     def identity(self, node: int) -> Identity:
-        name = self.world.seeds[node].name
-        folder = self.home / "nodes" / name
-        if not (folder / "tls.key").exists():
-            Authority(self.home / "tls").admit(f"node:{name}", folder)
-        return Identity.read(folder)
+        """A node's certificate for the engine."""
 
 
 @dataclass
@@ -83,6 +83,13 @@ class EmbeddedRig(Rig):
     async def _up(self) -> None:
         self.core = CoreServer(self.home / "core", self.world.genesis, self.address)
         await self.core.start()
+
+    def identity(self, node: int) -> Identity:
+        name = self.world.seeds[node].name
+        folder = self.home / "nodes" / name
+        if not (folder / "tls.key").exists():
+            Authority(self.home / "tls").admit(f"node:{name}", folder)
+        return Identity.read(folder)
 
     def client(self, node: int) -> Engine:
         channel = self.identity(node).channel(self.address)
@@ -110,10 +117,20 @@ class EtcdRig(Rig):
             self.members = Members(self.home, assign(3), self.world.ledger, QUOTA)
         self.members.start_all()
         await self.members.leader()
-        await self.client(0).open_era(self.opening)
+        engine = self.joined(self.members.operator)
+        await engine.open_era(self.opening)
+        await protect(engine.doors, self.world.ledger, [seeds.record.id for seeds in self.world.seeds])
+
+    def identity(self, node: int) -> Identity:
+        seeds = self.world.seeds[node]
+        return admitted(self.home, user_of(seeds.record.id), self.home / "nodes" / seeds.name)
 
     def client(self, node: int) -> EtcdEngine:
-        made = EtcdEngine(self.members.endpoints, self.identity(node), self.world.genesis, self.members.quota)
+        """The first two stand beside voters and keep room."""
+        return self.joined(self.identity(node), self.members.operator if node < 2 else None)
+
+    def joined(self, identity: Identity, keeper: Identity | None = None) -> EtcdEngine:
+        made = EtcdEngine(self.members.endpoints, identity, self.world.genesis, self.members.quota, keeper)
         self.clients.append(made)
         return made
 
@@ -298,10 +315,10 @@ async def test_what_is_compacted_is_gone_and_everything_else_goes_on(rig: Rig) -
 
 
 async def test_a_stranger_appends_nothing(rig: Rig) -> None:
-    """Without a certificate of this cluster's authority nobody is heard."""
+    """Without a certificate of the engine's own authority nobody is heard: the ledger's organisations have another's."""
     if not isinstance(rig, EtcdRig):
         pytest.skip("the embedded core's door is tried in test_divergence.py")
-    Authority(rig.home / "elsewhere").admit("node:frankfurt", rig.home / "thief")
+    Authority(rig.home / "tls").admit("root", rig.home / "thief")
     thief = Identity.read(rig.home / "thief")
     own = rig.identity(0)
     mixed = Identity(thief.key, thief.certificate, own.authority)
@@ -310,13 +327,73 @@ async def test_a_stranger_appends_nothing(rig: Rig) -> None:
             await rpc_pb2_grpc.KVStub(channel).Range(rpc_pb2.RangeRequest(key=b"x"), timeout=2)
 
 
+async def test_a_node_writes_its_own_lanes_and_nothing_else(rig: Rig) -> None:
+    """What a stolen node can do to the log: no other's lane, no era, no stray key, no member, no role is its to change."""
+    if not isinstance(rig, EtcdRig):
+        pytest.skip("the embedded core takes groups alone, and reads whose they are")
+    lane, other = Lane(rig.world, rig.client(0), 0), Lane(rig.world, rig.client(1), 1)
+    assert [await lane.append(), await other.append()] == [1, 2]
+    with pytest.raises(grpc.aio.AioRpcError, match="permission denied"):
+        await lane.engine.append(other.id, 0, 2, b"not its own")
+    async with rig.identity(0).channel(rig.members.endpoints[0]) as channel:
+        put, calls = rpc_pb2_grpc.KVStub(channel).Put, list[Any]()
+        for key in (prefix_of(rig.world.ledger) + b"era", lanes_of(rig.world.ledger, other.id)[0] + b"000", b"stray"):
+            calls.append(put(rpc_pb2.PutRequest(key=key, value=b"x"), timeout=2))
+        calls.append(rpc_pb2_grpc.AuthStub(channel).RoleAdd(rpc_pb2.AuthRoleAddRequest(name="more"), timeout=2))
+        calls.append(rpc_pb2_grpc.MaintenanceStub(channel).Defragment(rpc_pb2.DefragmentRequest(), timeout=2))
+        calls.append(rpc_pb2_grpc.ClusterStub(channel).MemberRemove(rpc_pb2.MemberRemoveRequest(ID=1), timeout=2))
+        for call in calls:
+            with pytest.raises(grpc.aio.AioRpcError, match="permission denied"):
+                await call
+    assert [await lane.append(), await other.append()] == [3, 4]
+
+
+async def test_a_node_is_no_member(rig: Rig) -> None:
+    """A vote or a log entry of consensus comes from a member's certificate only."""
+    if not isinstance(rig, EtcdRig):
+        pytest.skip("the embedded core has no members")
+    rig.identity(0)
+    member = rig.members.members[0]
+    folders = rig.home / "etcd" / member.name, rig.home / "nodes" / rig.world.seeds[0].name
+    answers = [await asyncio.to_thread(members_told, member.peer, folder) for folder in folders]
+    assert answers == [True, False]
+
+
+def members_told(address: str, folder: Path) -> bool:
+    """Whether a member's door for the others answers who comes with this certificate."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    host, _, port = address.partition(":")
+    with closing(http.client.HTTPSConnection(host, int(port), timeout=5, context=context)) as connection:
+        try:
+            connection.request("GET", "/members")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+async def test_roles_are_given_while_groups_pass_and_given_again(rig: Rig) -> None:
+    """A node that joins changes etcd's roles under every other's calls; no append is refused for it."""
+    if not isinstance(rig, EtcdRig):
+        pytest.skip("the embedded core has no roles")
+    lanes = [Lane(rig.world, rig.client(node), node) for node in range(4)]
+    root, nodes = rig.joined(rig.members.operator), [seeds.record.id for seeds in rig.world.seeds]
+    joining = asyncio.create_task(protect(root.doors, rig.world.ledger, nodes * 4))
+    places = []
+    while not joining.done():
+        places += await asyncio.gather(*(lane.append() for lane in lanes))
+    await joining
+    assert len(places) > 20, "too little traffic"
+    assert sorted(places) == list(range(1, len(places) + 1))
+
+
 async def test_what_another_writer_leaves_in_etcd_is_a_void_position_for_all(rig: Rig) -> None:
     """An operator's stray key moves every replica's count alike: the position is there, and holds no group."""
     if not isinstance(rig, EtcdRig):
         pytest.skip("nobody else can write to the embedded core")
     lane = Lane(rig.world, rig.client(0), 0)
     await lane.append()
-    async with rig.identity(0).channel(rig.members.endpoints[0]) as channel:
+    async with rig.members.operator.channel(rig.members.endpoints[0]) as channel:
         await rpc_pb2_grpc.KVStub(channel).Put(rpc_pb2.PutRequest(key=b"stray", value=b"x"), timeout=2)
     assert await lane.append() == 3
     assert [placed.group == b"" for placed in await read(rig.client(1), 0, 3)] == [False, False, True, False]
@@ -344,7 +421,7 @@ async def test_a_log_that_was_full_to_the_brim_takes_groups_again(world: World, 
     made.members = Members(tmp_path, assign(3), world.ledger, 4 << 20)
     try:
         await made.start()
-        engine, other = made.client(0), made.client(1)
+        engine, other = made.joined(made.members.operator, made.members.operator), made.client(0)
         await engine.room()
         assert await filled(engine) is grpc.StatusCode.RESOURCE_EXHAUSTED
         lane = Lane(world, other, 0)

@@ -16,8 +16,9 @@ from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.interface import Head
 from eata_node.resubmitting import resubmit
 from eata_node.server import Proxy, Setup
-from eata_node.store import ORPHANED
+from eata_node.store import ORPHANED, Store
 
+from scripts import debian
 from tests.load import Load, build, committed
 from tests.mesh import People
 from tests.process.test_faults import settle
@@ -43,13 +44,15 @@ def only_mumbai_survives(cluster: Cluster) -> None:
             shutil.rmtree(cluster.home / "nodes" / name / "store")
 
 
-def open_era(home: Path, tmp_path: Path, *options: str) -> Any:
-    opening = tmp_path / "opening"
-    proposed = eata(home, "era", "propose", "--out", str(opening), *options)
+def open_era(home: Path, folder: Path, open_with: tuple[str, ...] = ()) -> Any:
+    """What was proposed; the next era is open, signed by the root."""
+    folder.mkdir(exist_ok=True)
+    opening = folder / "opening"
+    proposed = eata(home, "era", "propose", "--out", str(opening))
     refused = eata(home, "era", "open", str(opening), code=1)
     assert refused["error"]["code"] == "SIGNATURE_MISSING"
     eata(home, "era", "sign", str(opening), "--key", str(home / "offices" / "icc" / "root.key"))
-    eata(home, "era", "open", str(opening))
+    eata(home, "era", "open", str(opening), *open_with)
     return proposed
 
 
@@ -83,6 +86,44 @@ def test_the_whole_system_comes_back_from_one_surviving_replica(cluster: Cluster
         again.start("tokyo")
         settle(again)
         assert len({again.status(name).root for name in again.names}) == 1, "an era's newcomer gets it all as well"
+
+
+def test_a_lost_core_is_followed_by_etcd_and_that_by_another_etcd(cluster: Cluster, home: Path, tmp_path: Path) -> None:
+    """The engine may change with the era; members that had once been replaced begin anew like any other."""
+    debian.etcd()
+    people = People(home)
+    load = committed(people, 40)
+    settle(cluster)
+    only_mumbai_survives(cluster)
+    assert open_era(home, tmp_path / "2", open_with=("--engine", "etcd", "--voters", "3"))["era"] == 2
+    with running(home) as on_etcd:
+        settle(on_etcd)
+        assert on_etcd.head().engine == "etcd"
+        load.acknowledged |= committed(people, 40).acknowledged
+        members = on_etcd.voters
+        assert members is not None
+        for name in list(members.processes):
+            members.kill(name)
+            asyncio.run(members.replace(name))
+        load.acknowledged |= committed(people, 20).acknowledged
+        settle(on_etcd)
+        only_mumbai_survives(on_etcd)
+    for member in members.members:
+        assert list((home / "etcd" / member.name / "data").iterdir())
+        shutil.rmtree(home / "etcd" / member.name / "data")
+    assert open_era(home, tmp_path / "3")["era"] == 3
+    with running(home) as again:
+        settle(again)
+        committed(people, 20)
+        settle(again)
+        assert {again.status(name).era for name in again.names} == {3}
+        assert len({again.status(name).root for name in again.names}) == 1
+        again.stop_all()
+        store = Store.open(home / "nodes" / "tokyo")
+        assert {index: store.whole_entry(index)[1].hash for index in load.acknowledged.values()} == {
+            index: digest for digest, index in load.acknowledged.items()
+        }
+        store.close()
 
 
 def test_what_the_new_era_does_not_know_is_listed_and_handed_in_again(

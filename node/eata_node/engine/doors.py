@@ -18,7 +18,11 @@ from eata_node.tls import CHANNEL_OPTIONS, Identity
 _STATUS_SECONDS = 2.0
 _SILENT = 0.5  # seconds without an answer, beyond two round trips, then another member is asked as well
 _PATIENCE = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before the next is asked, where nobody is there
-_REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED)
+_REFUSED = (
+    grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.OUT_OF_RANGE,
+)  # fmt: skip
+_MEANWHILE = "revision of auth store is old"  # roles were changed while a call was under way: it may be made again
 _OPTIONS = (
     *CHANNEL_OPTIONS, ("grpc.keepalive_time_ms", 2000), ("grpc.keepalive_timeout_ms", 1500),
     ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
@@ -53,7 +57,7 @@ class Doors:
         self.measured = self.led = False
         self.on_silent: Callable[[Door, float], None] = lambda door, since: None
 
-    async def first(self, call: Callable[["rpc_pb2_grpc.KVAsyncStub"], Awaitable[R]]) -> R:
+    async def first(self, call: Callable[[grpc.aio.Channel], Awaitable[R]]) -> R:
         """The first answer, however long that takes; a refusal of the request itself is raised.
 
         A member may pass a call on to a leader that is gone and never say so, until it notices: another is asked too.
@@ -63,13 +67,13 @@ class Doors:
         try:
             while True:
                 door, since = self.order[0], time.monotonic()
-                asked.add(asyncio.create_task(_answer(call(rpc_pb2_grpc.KVStub(door.calls)))))
+                asked.add(asyncio.create_task(_answer(call(door.calls))))
                 patience = _SILENT + 2 * door.round_trip
                 done, asked = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for answer in [one.result() for one in done]:
                     if not isinstance(answer, grpc.aio.AioRpcError):
                         return answer
-                    if answer.code() in _REFUSED:
+                    if answer.code() in _REFUSED and _MEANWHILE not in (answer.details() or ""):
                         raise answer
                 self.failed(door)
                 if not done:

@@ -18,6 +18,7 @@ from eata_ledger.proof.genesis import Genesis
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.engine import etcd_room
+from eata_node.engine.access import lanes_of, prefix_of
 from eata_node.engine.doors import Door, Doors
 from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
@@ -34,9 +35,12 @@ log = structlog.get_logger()
 class EtcdEngine:
     """Keeps the `Engine` contract over an etcd cluster; any member answers, the one that leads is asked."""
 
-    def __init__(self, endpoints: Sequence[str], identity: Identity, genesis: Genesis, quota: int) -> None:
-        self._quota = quota
-        self._genesis, self._prefix = genesis, b"eata/" + genesis.ledger[:8].hex().encode() + b"/"
+    def __init__(
+        self, endpoints: Sequence[str], identity: Identity, genesis: Genesis, quota: int, keeper: Identity | None = None
+    ) -> None:  # fmt: skip
+        """`keeper`: etcd's root, for a node that makes room as well."""
+        self._endpoints, self._quota, self._keeper = endpoints, quota, keeper
+        self._genesis, self._prefix = genesis, prefix_of(genesis.ledger)
         self.doors = Doors(endpoints, identity)
         self.doors.on_silent = self._doubt
         self._opened: tuple[int, int, bytes] | None = None  # (revision of the era's opening, era, the opening)
@@ -54,17 +58,17 @@ class EtcdEngine:
         return self._prefix + b"era"
 
     async def open_era(self, opening: bytes) -> None:
-        """Puts position 0, once; a store that has an opening keeps it."""
+        """Puts position 0, once; a store that has an opening keeps it. Only etcd's root may."""
         check_opening(self._genesis, opening)
         put = rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=self._era_key, value=opening))
         request = rpc_pb2.TxnRequest(compare=[_version_is(self._era_key, 0)], success=[put])
-        await self.doors.first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
+        await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Txn(request, timeout=_APPEND_SECONDS))
 
     async def _era(self) -> tuple[int, int, bytes]:
         """(revision of the opening, era, the opening). Raises `Malformed` where another ledger's root opened it."""
         if self._opened is None:
             request = rpc_pb2.RangeRequest(key=self._era_key)
-            reply = await self.doors.first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
+            reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Range(request, timeout=_READ_SECONDS))
             if not reply.kvs:
                 raise EngineDown("no era has been opened")
             opening = check_opening(self._genesis, reply.kvs[0].value)
@@ -76,7 +80,7 @@ class EtcdEngine:
     # -- appending
 
     def _lane_key(self, node: bytes, lane: int) -> bytes:
-        return self._prefix + b"lane/" + node.hex().encode() + b"/%03d" % lane
+        return lanes_of(self._genesis.ledger, node)[0] + b"%03d" % lane
 
     async def append(self, node: bytes, lane: int, n: int, group: bytes) -> Appended:
         base, _, _ = await self._era()
@@ -86,7 +90,7 @@ class EtcdEngine:
             success=[rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=key, value=group))],
             failure=[rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=key))],
         )
-        reply = await self.doors.first(lambda kv: kv.Txn(request, timeout=_APPEND_SECONDS))
+        reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Txn(request, timeout=_APPEND_SECONDS))
         if reply.succeeded:
             return Appended(True, reply.header.revision - base, n, group)
         found = reply.responses[0].response_range.kvs
@@ -98,9 +102,9 @@ class EtcdEngine:
         return Appended(False, -1, there.version, there.value)
 
     async def lanes(self, node: bytes) -> dict[int, tuple[int, bytes]]:
-        low = self._prefix + b"lane/" + node.hex().encode() + b"/"
-        request = rpc_pb2.RangeRequest(key=low, range_end=low[:-1] + b"0")
-        reply = await self.doors.first(lambda kv: kv.Range(request, timeout=_READ_SECONDS))
+        low, high = lanes_of(self._genesis.ledger, node)
+        request = rpc_pb2.RangeRequest(key=low, range_end=high)
+        reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Range(request, timeout=_READ_SECONDS))
         return {int(kv.key[-3:]): (kv.version, kv.value) for kv in reply.kvs}
 
     # -- room
@@ -125,7 +129,14 @@ class EtcdEngine:
         return Room(max(sizes), self._quota)
 
     async def make_room(self) -> None:
-        await etcd_room.make_room(self.doors, self._quota)
+        if self._keeper is None:
+            return
+        doors = Doors(self._endpoints, self._keeper)
+        try:
+            await doors.measure()
+            await etcd_room.make_room(doors, self._quota)
+        finally:
+            await doors.close()
 
     # -- following
 
@@ -142,7 +153,7 @@ class EtcdEngine:
         newest = rpc_pb2.RangeRequest(key=self._era_key, keys_only=True)
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
-                reply = await self.doors.first(lambda kv: kv.Range(newest, timeout=_READ_SECONDS))
+                reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Range(newest, timeout=_READ_SECONDS))
         except TimeoutError:
             raise EngineDown(f"no member answered in {_HEAD_SECONDS:.0f} s") from None
         return reply.header.revision
@@ -189,6 +200,8 @@ class EtcdEngine:
                 reply = await self._read(call)
                 if reply is None or reply is grpc.aio.EOF:
                     return
+                if reply.canceled and not reply.compact_revision:
+                    raise EngineDown(f"the watch was refused: {reply.cancel_reason}")
                 if reply.canceled:
                     raise MustBootstrap(f"the log no longer has position {position}: {reply.cancel_reason}")
                 events += reply.events

@@ -16,11 +16,13 @@ import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.config import EtcdMember, free_ports
-from eata_node.tls import Authority, Identity
+from eata_node.engine.access import ROOT, VOTER, admitted
+from eata_node.tls import Identity
 
 # Tested with 3.4. Later versions drop the “experimental-” prefix; 3.5 and 3.6 were not tried.
 FLAGS = {
-    "client-cert-auth": "true", "peer-client-cert-auth": "true", "auto-tls": "false", "strict-reconfig-check": "true",
+    "client-cert-auth": "true", "peer-client-cert-auth": "true", "peer-cert-allowed-cn": VOTER, "auto-tls": "false",
+    "strict-reconfig-check": "true", "enable-grpc-gateway": "false",
     "experimental-initial-corrupt-check": "true", "experimental-corrupt-check-time": "10m", "enable-v2": "false",
     "heartbeat-interval": "100", "election-timeout": "1000", "max-request-bytes": str(2 << 20),
     "snapshot-count": "10000", "logger": "zap", "log-level": "warn",
@@ -44,7 +46,7 @@ def find_binary() -> Path:
     return Path(found)
 
 
-_JOINS = "joins"  # a mark in the folder of a member that was replaced
+JOINS = "joins"  # a mark in the folder of a member that was replaced
 
 
 class Members:
@@ -54,10 +56,9 @@ class Members:
         self.home, self.members, self.ledger, self.quota = home, members, ledger, quota
         self.binary = find_binary()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        authority = Authority(home / "tls")
         for member in members:
-            if not (self._folder(member.name) / "tls.key").exists():
-                authority.admit(f"node:{member.name}", self._folder(member.name), host=member.name)
+            admitted(home, VOTER, self._folder(member.name), host=member.name)
+        self.operator = admitted(home, ROOT, home / "etcd" / ROOT)
 
     def _folder(self, name: str) -> Path:
         return self.home / "etcd" / name
@@ -76,7 +77,7 @@ class Members:
         await _patiently(lambda: self._readmit(member))
         shutil.rmtree(self._folder(name) / "data", ignore_errors=True)
         (
-            self._folder(name) / _JOINS
+            self._folder(name) / JOINS
         ).touch()  # read at every start, also of one that ends before it has written anything
         self.start(name)
 
@@ -84,7 +85,7 @@ class Members:
         """Drops a member and adds it anew; may be tried again after any of its steps, answered or not."""
         leads, url = await self.leader(), self._peer_url(member)
         leader = next(m for m in self.members if m.name == leads)
-        async with Identity.read(self._folder(leads)).channel(leader.client) as channel:
+        async with self.operator.channel(leader.client) as channel:
             stub = rpc_pb2_grpc.ClusterStub(channel)
             found = await stub.MemberList(rpc_pb2.MemberListRequest(), timeout=5)
             known = next((one for one in found.members if url in one.peerURLs), None)
@@ -115,7 +116,7 @@ class Members:
             "listen-client-urls": f"https://{member.client}", "advertise-client-urls": f"https://{member.client}",
             "listen-peer-urls": f"https://{member.peer}", "initial-advertise-peer-urls": self._peer_url(member),
             "initial-cluster": cluster, "initial-cluster-token": self.ledger[:8].hex(),
-            "initial-cluster-state": "existing" if (folder / _JOINS).exists() else "new",
+            "initial-cluster-state": "existing" if (folder / JOINS).exists() else "new",
         }  # fmt: skip
         with (folder / "log.jsonl").open("ab") as output:
             self.processes[name] = subprocess.Popen(
@@ -153,11 +154,10 @@ class Members:
 
     async def leader(self, patience: float = 30.0) -> str:
         """The name of the member that leads, once one does and it is up."""
-        identity = Identity.read(self._folder(self.members[0].name))
         async with asyncio.timeout(patience):
             while True:
                 for member in self.members:
-                    name = await _leads(member, identity)
+                    name = await _leads(member, self.operator)
                     if name in self.processes:
                         return name
                 await asyncio.sleep(0.05)
