@@ -36,7 +36,7 @@ from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.members import Members, assign
 from eata_node.tls import CHANNEL_OPTIONS, Authority, Identity, public_key_of
 
-_READY = 60.0  # seconds for a proxy to follow
+_READY, _OPENED = 60.0, 60.0  # seconds for a proxy to follow; for etcd to elect and to take an opening
 REGIONS = ("frankfurt", "virginia", "sao-paulo", "johannesburg", "mumbai", "tokyo")
 
 
@@ -198,12 +198,10 @@ class Cluster:
         nodes = [self._admit(name) for name in names]
 
         async def opened() -> None:
-            if self.voters is not None:
-                await self.voters.leader()
             root = admitted(self.home, ROOT, self.home / "etcd" / ROOT)
             engine = EtcdEngine(self.file.endpoints, root, self.genesis, self.file.quota)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(_OPENED):
                     await engine.open_era((self.home / "era.cbor").read_bytes())
                     await protect(engine.doors, self.genesis.ledger, nodes)
             finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from eata_clients.transport import Transport
 from eata_node.cluster import Cluster, proxy_status
 from eata_node.config import ClusterFile
 
+from scripts import debian
 from tests.load import build
-from tests.mesh import People
+from tests.mesh import People, seeded_processes
 from tests.process.test_recovery import EATA, eata
 
 NEW, COMMITS, LEAST = "sydney", 900, 200
@@ -80,6 +82,38 @@ def test_nodes_come_and_go_while_commits_pass(cluster: Cluster, tmp_path: Path) 
                 return {node.name for node in (await fetch(transport)).charter.nodes}
 
         assert asyncio.run(charter()) == {NEW, *cluster.names}
+
+
+def test_a_node_that_is_new_or_has_new_keys_writes_its_own_lanes_on_etcd(tmp_path: Path) -> None:
+    """`eata start` gives it its role in the engine, while the others go on; it commits under the old keys and the new."""
+    debian.etcd()
+    with seeded_processes(tmp_path / "home", voters=3) as cluster:
+        home, people, record = cluster.home, People(cluster.home), tmp_path / "record"
+
+        async def commit() -> None:
+            load = await build(people, 4)
+            async with Transport(Network.read(home / "network.json"), prefer=[NEW]) as transport:
+                for entry in load.entries:
+                    await load.send(transport, entry)
+
+        eata(home, "node-add", NEW, "--out", str(record))
+        named(home, record, tmp_path)
+        with started(home, NEW):
+            asyncio.run(commit())
+            first = proxy_status(home, ClusterFile.read(home).node(NEW))
+        record = tmp_path / "record again"
+        eata(home, "node-keys", NEW, "--out", str(record))
+        named(home, record, tmp_path)
+        with started(home, NEW):  # under the old keys, until it has met the root's decision
+            member, deadline = ClusterFile.read(home).node(NEW), time.monotonic() + 60
+            while proxy_status(home, member).state != "HALTED":
+                assert time.monotonic() < deadline
+        eata(home, "node-keys", NEW, "--install")
+        with started(home, NEW):
+            asyncio.run(commit())
+            asyncio.run(equal(home, [NEW, *cluster.names]))
+            again = proxy_status(home, ClusterFile.read(home).node(NEW))
+        assert (first.incarnation, again.incarnation) == (1, 1), "each key counts its own"
 
 
 async def equal(home: Path, names: list[str]) -> None:
