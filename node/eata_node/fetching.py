@@ -3,7 +3,7 @@
 from eata_ledger import order
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Shred
+from eata_ledger.proof.bodies import ActivateRules, Shred
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.replaying import replayed
@@ -20,7 +20,7 @@ class Fetching:
         self._replica = replica
 
     def take_entries(self, entries: list[tuple[int, Entry, bytes]], size: int) -> None:
-        """(position, entry, leaf) in order, none beyond `size`; each must give its leaf. Raises `Malformed`."""
+        """(position, entry, leaf) in order, none beyond `size`; each must give its leaf. Raises `Malformed`, `Divergence`."""
         replica = self._replica
         before, at = replica.fetching, replica.fetched
         try:
@@ -43,10 +43,12 @@ class Fetching:
             raise Malformed(f"entry {index} comes next")
         applied = replayed(replica.store, replica.genesis, entry, leaf, replica.verified)
         replica.store.put_facts(applied.effects)
-        accepted = applied.outcome is Outcome.ACCEPTED
+        accepted, body = applied.outcome is Outcome.ACCEPTED, entry.header.body
+        if accepted and isinstance(body, ActivateRules):
+            replica.require_known(body.rules)
         replica.store.put_entry(index, position, entry, leaf, applied.facts, accepted)
-        if accepted and isinstance(entry.header.body, Shred):
-            replica.store.shred(entry.header.body.carnet_id)
+        if accepted and isinstance(body, Shred):
+            replica.store.shred(body.carnet_id)
 
     def stand_at(self, vouched: Vouched) -> None:
         """Everything below the landmark is here: from now on the log is followed. Raises `Divergence`."""

@@ -124,7 +124,7 @@ class Replica:
                 elif group.position == 0:
                     self._open_era(group)
                 else:
-                    self._require_known(self.rules)
+                    self.require_known(self.rules)
                     results += self._group(group)
                     if group.position % landmarks.EVERY == 0:
                         self._mark(group)
@@ -282,7 +282,7 @@ class Replica:
         accepted = applied.outcome is Outcome.ACCEPTED
         self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts, accepted)
         if accepted and isinstance(entry.header.body, ActivateRules):
-            self._require_known(entry.header.body.rules)
+            self.require_known(entry.header.body.rules)
         if accepted and isinstance(entry.header.body, Shred):
             self._erased += self.store.shred(entry.header.body.carnet_id)
             self._shredded = True
@@ -290,8 +290,8 @@ class Replica:
         self.metrics.outcomes.labels(applied.outcome.name).inc()
         return Result(moment.index, applied.outcome, applied.facts)
 
-    def _require_known(self, rules: int) -> None:
-        """Neither a group under rules that this build does not know, nor the rest of the one that brings them."""
+    def require_known(self, rules: int) -> None:
+        """Nothing under rules that this build does not know, and not the rest of what brings them. Raises `Divergence`."""
         if rules > self.knows:
             raise Divergence(f"rules {rules} are in force, this build knows {self.knows}: update it")
 

@@ -1,5 +1,6 @@
 """Six nodes of mixed versions: later rules come into force for all at one position, and a build without them stops there."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from eata_node import verified
 
 from tests.load import build
 from tests.mesh import Mesh, People
+from tests.process.test_bootstrap import compacted, lost
 
 OLD, NEW = 3, 4
 
@@ -89,6 +91,27 @@ async def test_rules_are_activated_once_the_last_node_has_been_updated(
         await taken_back(house, people, "tokyo")
         await updated(house, "tokyo", NEW)
         await house.settled()
+        assert len({proxy.node.replica.root for proxy in house.proxies.values()}) == 1
+    finally:
+        await house.stop()
+
+
+async def test_an_older_build_that_fetches_from_its_peers_stops_at_rules_it_does_not_know(tmp_path: Path) -> None:
+    """The log no longer has what brought them: its peers' entries say so, and it asks to be updated in place of waiting."""
+    house = Mesh(tmp_path / "home", rules=OLD)
+    people = await house.start()
+    try:
+        async with people.transport() as transport:
+            await activate(house, transport)
+        await (await build(people, 60)).run(people, 4)
+        await compacted(house)
+        await lost(house, "tokyo")
+        proxy = await house.start_proxy("tokyo", OLD)
+        async with asyncio.timeout(30):
+            while not proxy.node.replica.halted:
+                await proxy.node.replica.reach(proxy.node.replica.position + 1, 0.1)
+        assert "update it" in proxy.node.replica.halted
+        await updated(house, "tokyo", NEW)
         assert len({proxy.node.replica.root for proxy in house.proxies.values()}) == 1
     finally:
         await house.stop()
