@@ -111,6 +111,7 @@ async def test_an_older_build_that_fetches_from_its_peers_stops_at_rules_it_does
             while not proxy.node.replica.halted:
                 await proxy.node.replica.reach(proxy.node.replica.position + 1, 0.1)
         assert "update it" in proxy.node.replica.halted
+        assert proxy.node.replica.state.size == 0, "it stands nowhere yet"
         await updated(house, "tokyo", NEW)
         assert len({proxy.node.replica.root for proxy in house.proxies.values()}) == 1
     finally:
