@@ -22,7 +22,8 @@ _REFUSED = (
     grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.OUT_OF_RANGE,
 )  # fmt: skip
-_MEANWHILE = "revision of auth store is old"  # roles were changed while a call was under way: it may be made again
+# Roles were changed while a call was under way; a member that has just joined does not know of any: both pass.
+_MEANWHILE = ("revision of auth store is old", "user name is empty")
 _OPTIONS = (
     *CHANNEL_OPTIONS, ("grpc.keepalive_time_ms", 2000), ("grpc.keepalive_timeout_ms", 1500),
     ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
@@ -73,7 +74,7 @@ class Doors:
                 for answer in [one.result() for one in done]:
                     if not isinstance(answer, grpc.aio.AioRpcError):
                         return answer
-                    if answer.code() in _REFUSED and _MEANWHILE not in (answer.details() or ""):
+                    if _refuses(answer):
                         raise answer
                 self.failed(door)
                 if not done:
@@ -101,6 +102,11 @@ class Doors:
     async def close(self) -> None:
         channels = [channel for door in self.order for channel in (door.calls, door.watching)]
         await asyncio.gather(*(channel.close() for channel in channels))
+
+
+def _refuses(error: grpc.aio.AioRpcError) -> bool:
+    """Whether no member would answer this request otherwise."""
+    return error.code() in _REFUSED and not any(text in (error.details() or "") for text in _MEANWHILE)
 
 
 async def _answer(call: Awaitable[R]) -> R | grpc.aio.AioRpcError:
