@@ -235,7 +235,8 @@ class Faults:
         await asyncio.to_thread(self.cluster.kill, name)
         files = (self.cluster.home / "nodes" / name / "store").iterdir()
         whole = sorted(path for path in files if path.stat().st_size and path.name not in ("LOCK", "LOG"))
-        damage(self.seeded.choice(whole))
+        if whole:  # it may be one that has just been set aside
+            damage(self.seeded.choice(whole))
         await asyncio.to_thread(self.cluster.start, name)
 
     def _cut(self, path: Path) -> None:

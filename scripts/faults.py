@@ -3,7 +3,8 @@
 ./scripts/faults --minutes 60                    on three etcd members
 ./scripts/faults --minutes 5 --engine embedded   on the core of one machine
 
-A run with too little traffic fails: it would prove nothing. EATA_SEED=… plays a run's choices again.
+A run with too little traffic fails: it would prove nothing. Each kind is struck once at least, however short the run.
+EATA_SEED=… plays a run's choices again.
 """
 
 import argparse
@@ -42,6 +43,10 @@ SMALL = "tokyo"  # lives on a disk of its own that can be filled
 _STRUCK = 600.0  # seconds within which one fault is over and mended
 _ANSWERED = 300.0  # seconds after the end within which the last commits must have been answered
 BATCH, CLIENTS, A_MINUTE = 600, 12, 300  # commits built at once; clients; the least traffic that counts
+_RESUMED, _DEATHS = (
+    3.0,
+    5,
+)  # seconds after a leader's death in which half of them are over; deaths from which that is judged
 
 
 @dataclass
@@ -71,12 +76,11 @@ class Run:
         )  # fmt: skip
         self.resumed, self.left_out, self.ended = faults.resumed, faults.left_out, faults.ended
         kinds, bag = [kind for kind in faults.kinds() if self.only in ("", kind.__name__)], list[Struck]()
-        end = time.monotonic() + minutes * 60
-        people = People(self.cluster.home)
-        traffic = asyncio.create_task(self._traffic(people, end))
+        end, over = time.monotonic() + minutes * 60, asyncio.Event()
+        traffic = asyncio.create_task(self._traffic(People(self.cluster.home), over))
         supervisor = asyncio.create_task(faults.supervise())
         try:
-            while time.monotonic() < end and not traffic.done():
+            while (time.monotonic() < end or len(self.done) < len(kinds)) and not traffic.done():
                 if supervisor.done():
                     supervisor.result()
                 if not bag:  # each once, in any order, before any comes again
@@ -88,6 +92,7 @@ class Run:
                 left = max(end - time.monotonic(), 0)
                 progress(minutes * 60 - left, f"{len(self.acknowledged)} acknowledged, {self.done.total()} faults")
                 await asyncio.sleep(self.seeded.uniform(0.5, 3))
+            over.set()
             async with asyncio.timeout(_ANSWERED):  # what was sent before the end must be answered after it
                 await traffic
             return await asyncio.to_thread(self._settled)  # and what was struck before the end must be whole after it
@@ -95,9 +100,9 @@ class Run:
             traffic.cancel()
             supervisor.cancel()
 
-    async def _traffic(self, people: People, end: float) -> None:
-        """Commits in batches for as long as the run lasts; each batch on a carnet of its own."""
-        while time.monotonic() < end:
+    async def _traffic(self, people: People, over: asyncio.Event) -> None:
+        """Commits in batches until the run is over; each batch on a carnet of its own."""
+        while not over.is_set():
             self.load = await _patiently(lambda: build(people, BATCH))
             self.load.acknowledged = self.acknowledged
             await self.load.run(people, CLIENTS, streams=True, pause=self.pause)
@@ -183,6 +188,8 @@ def main() -> int:
         found = run.judge(statuses)
     enough = found["acknowledged"] >= A_MINUTE * given.minutes
     whole = not (found["lost"] or found["doubled"] or found["reordered"]) and found["roots"] == 1
+    count, half, worst = found["resumed_s"].values()
+    soon = count < _DEATHS or half <= _RESUMED
     if given.json:
         print(json.dumps(found, indent=2))
     else:
@@ -191,15 +198,16 @@ def main() -> int:
         for why in run.left_out:
             print(f"left out: {why}")
         if run.resumed:
-            count, half, worst = found["resumed_s"].values()
             print(
                 f"after {count} deaths of an engine's leader writes went on: half within {half} s, all within {worst} s"
             )
     if not enough:
         print(f"too little traffic: {A_MINUTE * given.minutes:.0f} commits are the least that count", file=sys.stderr)
+    if not soon:
+        print(f"writes went on too late: half of the deaths took over {_RESUMED:.0f} s", file=sys.stderr)
     if whole and enough:
         shutil.rmtree(folder)
-    return 0 if whole and enough else 1
+    return 0 if whole and enough and soon else 1
 
 
 if __name__ == "__main__":

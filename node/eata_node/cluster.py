@@ -28,7 +28,7 @@ from eata_node.config import (
     write_durable,
     write_locked,
 )
-from eata_node.engine.access import ENGINE, KEEPER, ROOT, admitted, protect, user_of
+from eata_node.engine.access import ENGINE, KEEPER, ROOT, VOTER, admitted, authority_of, protect, user_of
 from eata_node.engine.era import first_era
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.interface import EngineDown, Head
@@ -89,6 +89,10 @@ def choose_engine(home: Path, engine: str, voters: int, endpoints: Sequence[str]
     cluster = ClusterFile.read(home)
     cluster.engine, cluster.etcd = engine, [] if endpoints else assign(voters)
     cluster.endpoints = list(endpoints) or [member.client for member in cluster.etcd]
+    if endpoints:
+        Authority(authority_of(home))
+    for n, endpoint in enumerate(endpoints, 1):  # for whoever runs them to take into use
+        admitted(home, VOTER, home / "etcd" / f"voter-{n}", host=endpoint.rpartition(":")[0])
     cluster.write(home)
 
 
@@ -180,11 +184,12 @@ class Cluster:
 
     def _open_etcd(self) -> None:
         """Its own voters, or those at the endpoints; position 0 is put where no era has been opened."""
+        Authority(authority_of(self.home))
         if self.voters is not None:
             self.voters.start_all()
         for name in self.names[: len(self.file.endpoints)]:  # beside the voters
             admitted(self.home, ROOT, self.home / "nodes" / name / KEEPER)
-        self.open_engine(self.names)
+        self.open_engine(self.names, _OPENED)
 
     def _admit(self, name: str) -> bytes:
         """etcd knows the node by its group key; the id of it. Raises `CannotOpen`, `FileNotFoundError`."""
@@ -193,17 +198,19 @@ class Cluster:
         admitted(self.home, user_of(node), folder / ENGINE)
         return node
 
-    def open_engine(self, names: Sequence[str]) -> None:
-        """An etcd in which the era is open and these nodes may write their lanes. Raises `TimeoutError`."""
+    def open_engine(self, names: Sequence[str], patience: float) -> None:
+        """An etcd in which the era is open and these nodes may write their lanes. Raises `TimeoutError`, `AioRpcError`."""
         nodes = [self._admit(name) for name in names]
 
         async def opened() -> None:
             root = admitted(self.home, ROOT, self.home / "etcd" / ROOT)
             engine = EtcdEngine(self.file.endpoints, root, self.genesis, self.file.quota)
             try:
-                async with asyncio.timeout(_OPENED):
+                async with asyncio.timeout(patience):
                     await engine.open_era((self.home / "era.cbor").read_bytes())
                     await protect(engine.doors, self.genesis.ledger, nodes)
+            except TimeoutError:
+                raise TimeoutError(f"etcd did not answer in {patience:.0f} s") from None
             finally:
                 await engine.close()
 

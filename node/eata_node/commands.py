@@ -63,11 +63,12 @@ def init(
     first_id: Annotated[int, typer.Option(help="The first carnet ID.")] = 1,
     engine: Annotated[str, typer.Option(help="embedded (one machine), or etcd.")] = "embedded",
     voters: Voters = 3,
+    endpoints: Endpoints = "",
     root: Annotated[str, typer.Option(help="How many root keys of how many must sign: 1-of-1, 3-of-5.")] = "1-of-1",
     as_json: Json = False,
 ) -> None:
     """Make a cluster: keys, certificates, genesis, era 1. Carry the root keys away before it is used in earnest."""
-    from eata_node.cluster import create
+    from eata_node.cluster import choose_engine, create
 
     folder = home_of(home)
     if (folder / "genesis.cbor").exists():
@@ -77,7 +78,9 @@ def init(
     threshold, _, keys = root.partition("-of-")
     if not (threshold.isdecimal() and keys.isdecimal() and 1 <= int(threshold) <= min(int(keys), 4) and int(keys) <= 8):
         fail("VALUE", "A root is such as 1-of-1 or 3-of-5: at most 4 of at most 8 keys.", "Correct it.")
-    genesis = create(folder, name, first_id, root=(int(threshold), int(keys)), voters=_voters(engine, voters))
+    wanted = wanted_engine("etcd" if endpoints else engine, voters, endpoints)
+    genesis = create(folder, name, first_id, root=(int(threshold), int(keys)))
+    choose_engine(folder, *wanted)
     write_network(folder)
     data = {"home": str(folder), "ledger": genesis.ledger.hex(), "nodes": [n.name for n in genesis.nodes]}
     say(data, as_json, f"Cluster made in {folder}, ledger {genesis.ledger.hex()[:16]}…. Next: eata up")
@@ -87,6 +90,8 @@ def _voters(engine: str, wanted: int) -> int:
     """How many etcd members to make; none for the embedded engine."""
     if engine not in ("embedded", "etcd"):
         fail("VALUE", "Engines are embedded and etcd.", "Correct it.")
+    if wanted % 2 == 0:
+        fail("VALUE", f"{wanted} voters survive no more than {wanted - 1} do.", "Give 3 or 5; 1 to try it.")
     return wanted if engine == "etcd" else 0
 
 
@@ -131,9 +136,12 @@ def up(
     endpoints: Endpoints = "",
 ) -> None:
     """Run the cluster, its engine and six proxies, until Ctrl-C."""
+    import grpc.aio
+    from eata_ledger.seal.aead import CannotOpen
     from rich.console import Console
 
     from eata_node.cluster import Cluster, Ended
+    from eata_node.engine.access import authority_of
     from eata_node.rocks import hold
 
     folder, console = home_of(home), Console(stderr=True)
@@ -160,6 +168,18 @@ def up(
             _notice(cluster)
     except Ended as ended:
         fail("MEMBER_ENDED", f"{ended}.", "Its log.jsonl says why: often a wrong passphrase or a port in use.")
+    except CannotOpen as locked:
+        fail(
+            "PASSPHRASE_WRONG",
+            f"A node's keys do not open: {locked}.",
+            "Name a file with the right one in EATA_PASSPHRASE_FILE.",
+        )
+    except grpc.aio.AioRpcError as refused:
+        fail(
+            "ENGINE_REFUSED",
+            f"etcd refuses: {refused.details()}.",
+            f"Its members must trust {authority_of(folder) / 'ca.pem'}.",
+        )
     except TimeoutError as slow:
         fail("NOT_READY", f"{slow}.", "Look at `eata status` and its log.jsonl, then start again.")
     finally:

@@ -128,9 +128,9 @@ def open_(
         whole = recovery.longest(folder, lambda _, done, of: progress(done, of))
     if whole is not None and not opening.authorised(recovery.charter_here(folder, genesis, whole.node)):
         fail("SIGNATURE_MISSING", "Too few keepers of the root have signed.", "Sign it first with `eata era sign`.")
-    recovery.install(folder, genesis, opening)
     if wanted is not None:
         choose_engine(folder, *wanted)
+    recovery.install(folder, genesis, opening)
     say({"era": opening.era.era, "entries": opening.era.size}, as_json,
         f"Era {opening.era.era} is open over {opening.era.size} entries. Next: eata up")  # fmt: skip
 

@@ -4,13 +4,16 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from eata_node.cluster import Cluster
+
 from eata_node.commands import Home, Json, fail, home_of, say
 
-_NEXT = "next-keys"
+_NEXT, _ENGINE_SECONDS = "next-keys", 10.0
 _NAMES = ("group.key", "statement.key", "exchange.key", "cosign.key", "tls.key", "tls.pem")
 _Node = Annotated[str, typer.Argument(help="A node's name.")]
 
@@ -148,9 +151,22 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def _let_write(cluster: "Cluster", node: str) -> None:
+    """A node that is new to etcd, or has new keys, gets its role there; it tries again every few seconds until it has."""
+    from grpc.aio import AioRpcError
+
+    try:
+        cluster.open_engine([node], _ENGINE_SECONDS)
+    except (TimeoutError, AioRpcError):
+        typer.echo(
+            f"etcd did not take {node}'s role: if it is new there, stop and start it once etcd answers.", err=True
+        )
+
+
 def start(node: _Node, home: Home = None) -> None:
     """Run one proxy, or `core`, until Ctrl-C: one that has ended under `eata up`, or on a machine of its own."""
     from eata_node.cluster import Cluster
+    from eata_node.engine.access import authority_of
 
     folder = home_of(home)
     if not (folder / "genesis.cbor").exists():
@@ -164,13 +180,10 @@ def start(node: _Node, home: Home = None) -> None:
     running = cluster.file.core.pid if node == "core" else cluster.file.node(node).pid
     if running and _alive(running):
         fail("RUNNING", f"{node} is running already.", "Stop it first with `eata stop`.")
-    if node != "core" and (folder / "etcd" / "tls").exists():  # here is who admits it to the engine
-        try:
-            cluster.open_engine([node])
-        except TimeoutError:
-            typer.echo("The engine does not answer; a node that is new to it writes once this is said again.", err=True)
     cluster.start(node)
     try:
+        if node != "core" and cluster.file.engine == "etcd" and authority_of(folder).exists():
+            _let_write(cluster, node)
         if node != "core":
             cluster.wait(node)
         typer.echo(f"{node} is up.")

@@ -18,6 +18,7 @@ class Metrics:
         Info("eata_build", "Version of this proxy", registry=r).info({"version": __version__})
         self.position = Gauge("eata_log_position", "Newest log position applied", registry=r)
         self.head = Gauge("eata_log_head_position", "Newest log position seen at the engine", registry=r)
+        self.engine_up = Gauge("eata_engine_up", "1 while the log engine takes groups", registry=r)
         self.size = Gauge("eata_tree_size_entries", "Leaves in the Merkle tree", registry=r)
         self.halted = Gauge("eata_halted", "1 while this replica serves only status and evidence", registry=r)
         self.excluded = Gauge("eata_excluded_peers", "Peers whose signed root contradicts ours", registry=r)

@@ -273,10 +273,13 @@ class Node:
             await asyncio.to_thread(self.store.sync)
             self.proposer.synced = position
             try:
-                self.head = max(self.head, (await self.engine.head()).position)
+                head = await self.engine.head()
             except EngineDown:
+                self.metrics.engine_up.set(0)
                 continue
+            self.head = max(self.head, head.position)
             self.metrics.head.set(self.head)
+            self.metrics.engine_up.set(head.state == "LIVE")
 
     async def _trim(self) -> None:
         """Nodes take turns: what all have, and four have signed, the log may forget."""

@@ -109,9 +109,8 @@ def charter_here(home: Path, genesis: Genesis, node: str) -> Charter:
 
 def install(home: Path, genesis: Genesis, opening: Opening) -> None:
     """The old engine becomes evidence, an empty one takes its place; the nodes enter the era when they start."""
-    cluster, before = ClusterFile.read(home), opening.era.previous_era
-    for member in cluster.etcd:
-        folder = home / "etcd" / member.name
+    before = opening.era.previous_era
+    for folder in (home / "etcd").glob("*"):
         _move(folder / "data", folder / f"era-{before}")
         (folder / JOINS).unlink(missing_ok=True)  # there is nobody left to join
     core = home / "core"

@@ -5,6 +5,7 @@ bound or they run past their prefix.
 """
 
 import fcntl
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ class DamagedError(OSError):
     """RocksDB refused to open or read: the disk does not hold what was written."""
 
 
+_BLOCK, _HEADER = 32 << 10, 7  # bytes of RocksDB's log format: checksum (4), length (2), kind (1), then the record
+_RECYCLED = range(5, 9)
+END = b"\xff" * 9  # behind every key; each family keeps there which write it saw last
 # What a disk or a system refuses for a while; anything else says that the files are not what was written.
 _PASSING = (
     "/LOCK", "No space", "Read-only", "Permission denied", "Input/output error", "Too many open files", "Cannot allocate",
@@ -41,6 +45,33 @@ def _told(what: str) -> Iterator[None]:
         raise _reason(what, error) from error
 
 
+def _refuse_endless(store: Path) -> None:
+    """RocksDB reads on for ever at a record of a kind that only recycled logs have, which are never made here.
+
+    One flipped bit of any record's header is enough. Other damage it tells by itself. Raises `DamagedError`.
+    """
+    for path in (*store.glob("MANIFEST-*"), *store.glob("*.log")):
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size and any(kind in _RECYCLED for kind in _kinds(file.fileno())):
+                raise DamagedError(f"{path.name} holds a record that is none of its own")
+
+
+def _kinds(descriptor: int) -> Iterator[int]:
+    """Of each record, as far as they follow each other."""
+    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
+        at = 0
+        while at + _HEADER <= len(data):
+            left = _BLOCK - at % _BLOCK
+            if left < _HEADER:
+                at += left
+                continue
+            length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+            if not kind or _HEADER + length > left:
+                return
+            yield kind
+            at += _HEADER + length
+
+
 def hold(folder: Path) -> int:
     """Locks a folder for this process; the lock ends with it. Raises `BlockingIOError` if another has it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +88,7 @@ class Rocks:
     """One open store. Every method raises `DamagedError` where RocksDB reports corruption."""
 
     def __init__(self, path: Path, families: Iterable[str], tune: Any = None) -> None:
+        _refuse_endless(path)
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         options.create_missing_column_families(True)
@@ -74,6 +106,18 @@ class Rocks:
             }
         except Exception as error:
             raise _reason(f"cannot open {path.name}", error) from error
+        self._last = self._of_one_moment()
+
+    def _of_one_moment(self) -> int:
+        """The number of the last write. RocksDB opens a cut MANIFEST without complaint, some families older than others.
+
+        A family that a later version adds has to be marked before it is opened so; an older store has no marks at all.
+        """
+        lasts = {self.get(name, END) for name in self._families}
+        if len(lasts) > 1:
+            self.close()
+            raise DamagedError("its families are not of one moment")
+        return int.from_bytes(lasts.pop() or b"", "big")
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:  # the hot path: no context manager
@@ -119,6 +163,9 @@ class Rocks:
         return Batch(self._handles)
 
     def write(self, batch: "Batch") -> None:
+        self._last += 1
+        for family in self._families:
+            batch.put(family, END, u64(self._last))
         with _told("cannot write"):
             self._db.write(batch.raw)
 

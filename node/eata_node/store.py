@@ -23,7 +23,7 @@ from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 from eata_ledger.state import CharterFact, Shredded, charter_of
 
 from eata_node import views
-from eata_node.rocks import Batch, Rocks, u64
+from eata_node.rocks import END, Batch, Rocks, u64
 
 ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS, VIEWS = (
     "entries", "parts", "facts", "tree", "groups", "meta", "checkpoints", "views",
@@ -181,7 +181,7 @@ class Store:
         return self._get(GROUPS, u64(position))
 
     def groups(self, low: int) -> Iterator[tuple[int, bytes]]:
-        for key, group in self._rocks.scan(GROUPS, u64(low), b"\xff" * 9):
+        for key, group in self._rocks.scan(GROUPS, u64(low), END):
             yield int.from_bytes(key, "big"), group
 
     # -- entries and tree
@@ -302,7 +302,7 @@ class Store:
     def begin_era(self, nodes: set[bytes]) -> None:
         """Forgets what only the log of the era before told: groups, landmarks, checkpoints, nodes' states."""
         for family in (GROUPS, CHECKPOINTS):
-            for key, _ in self._rocks.scan(family, b"", b"\xff" * 9):
+            for key, _ in self._rocks.scan(family, b"", END):
                 self.drop(family, key)
         for key, _ in self._rocks.scan(META, _LANDMARK, _LANDMARK[:-1] + b"0"):
             self.drop(META, key)
@@ -334,7 +334,7 @@ class Store:
 
     def drop_groups(self, before_clock: int, clock_of: Callable[[bytes], int], most: int) -> None:
         """Forgets raw groups from the oldest on while they are older than that, never the era's opening."""
-        for key, group in itertools.islice(self._rocks.scan(GROUPS, u64(1), b"\xff" * 9), most):
+        for key, group in itertools.islice(self._rocks.scan(GROUPS, u64(1), END), most):
             if clock_of(group) >= before_clock:
                 return
             self.drop(GROUPS, key)
@@ -359,7 +359,7 @@ class Store:
 
     def everything(self, family: str) -> Iterator[tuple[bytes, bytes]]:
         """All committed pairs of a column family, checksums verified."""
-        return self._rocks.scan(family, b"", b"\xff" * 64)
+        return self._rocks.scan(family, b"", END)
 
     def copy(self, to: Path) -> None:
         """A whole store at `to`, as of the last commit; hard links where the file system allows."""

@@ -64,6 +64,13 @@ def public_key_of(pem: bytes) -> bytes:
     return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
 
+def _reached_at(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
@@ -104,7 +111,7 @@ class Authority:
         """Writes tls.key, tls.pem and ca.pem for a member; it is reached on loopback, or as `host`."""
         folder.mkdir(parents=True, exist_ok=True)
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        names = [x509.DNSName("localhost"), x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost"), _reached_at(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(common))

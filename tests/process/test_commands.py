@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eata_node.config import read_genesis
+from cryptography import x509
+from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.members import Members, assign
 
 from scripts import debian
@@ -21,7 +22,7 @@ JOURNEYS: list[dict[str, Any]] = json.loads((VECTORS / "journeys.json").read_tex
 
 
 def environment() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "EATA_ETCD": os.environ.get("EATA_ETCD", "")}
 
 
 def eata(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -194,6 +195,33 @@ def test_up_says_at_once_which_member_has_ended(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "MEMBER_ENDED" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_init_prepares_an_etcd_of_ones_own(tmp_path: Path) -> None:
+    """Each member's certificate, for the name or address it is reached at; no even number of voters is made."""
+    home = tmp_path / "home"
+    assert eata("init", "--home", str(home), "--endpoints", "a.example:2379, 192.0.2.7:2379").returncode == 0
+    assert ClusterFile.read(home).endpoints == ["a.example:2379", "192.0.2.7:2379"]
+    names = [
+        x509.load_pem_x509_certificate((home / "etcd" / f"voter-{n}" / "tls.pem").read_bytes())
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        for n in (1, 2)
+    ]  # fmt: skip
+    assert "a.example" in names[0].get_values_for_type(x509.DNSName)
+    assert "192.0.2.7" in map(str, names[1].get_values_for_type(x509.IPAddress))
+    refused = eata("init", "--home", str(tmp_path / "other"), "--engine", "etcd", "--voters", "4")
+    assert refused.returncode == 1
+    assert "VALUE" in refused.stderr
+
+
+def test_up_on_etcd_says_that_a_passphrase_opens_no_key(tmp_path: Path) -> None:
+    debian.etcd()
+    home = tmp_path / "home"
+    assert eata("init", "--home", str(home), "--engine", "etcd").returncode == 0
+    (home / "passphrase").write_text("another one")
+    done = eata("up", "--home", str(home))
+    assert done.returncode == 1
+    assert "PASSPHRASE_WRONG" in done.stderr
 
 
 def test_up_runs_on_an_etcd_of_ones_own_and_leaves_it_running(tmp_path: Path) -> None:

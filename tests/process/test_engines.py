@@ -430,6 +430,9 @@ async def test_a_log_that_was_full_to_the_brim_takes_groups_again(world: World, 
             while await alarms(engine) < len(made.members.members):  # from here on no member writes at all
                 await asyncio.wait({waiting}, timeout=0.1)
         assert (await engine.room()).full() == 1
+        async with asyncio.timeout(20):  # `eata up` begins so, in whatever state the log was left
+            await engine.open_era(made.opening)
+            await protect(engine.doors, world.ledger, [seeds.record.id for seeds in world.seeds])
         await engine.compact((await engine.head()).position)
         async with asyncio.timeout(30):
             while not waiting.done():

@@ -40,16 +40,29 @@ def lanes_of(ledger: bytes, node: bytes) -> tuple[bytes, bytes]:
     return low, low[:-1] + b"0"
 
 
+def authority_of(home: Path) -> Path:
+    """The folder of the engine's authority: on one machine, whose operator carries what it admits to the others."""
+    return home / "etcd" / "tls"
+
+
 def admitted(home: Path, user: str, folder: Path, host: str = "localhost") -> Identity:
-    """The user's certificate in `folder`; made by the engine's authority in `home` where another or none is there."""
-    if not (folder / "tls.pem").exists() or _common(folder / "tls.pem") != user:
-        Authority(home / "etcd" / "tls").admit(user, folder, host=host)
+    """The user's certificate in `folder`; made anew where another's or another authority's is there.
+
+    Raises `FileNotFoundError` where there is none and the authority is elsewhere.
+    """
+    authority = authority_of(home)
+    if authority.exists() and not _fits(folder, user, (authority / "ca.pem").read_bytes()):
+        (folder / "tls.pem").unlink(missing_ok=True)
+        Authority(authority).admit(user, folder, host=host)
     return Identity.read(folder)
 
 
-def _common(certificate: Path) -> str:
+def _fits(folder: Path, user: str, authority: bytes) -> bool:
+    certificate, theirs = folder / "tls.pem", folder / "ca.pem"
+    if not (certificate.exists() and theirs.exists() and theirs.read_bytes() == authority):
+        return False
     names = x509.load_pem_x509_certificate(certificate.read_bytes()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""
+    return [name.value for name in names] == [user]
 
 
 async def protect(doors: Doors, ledger: bytes, nodes: Iterable[bytes]) -> None:

@@ -60,6 +60,8 @@ class EtcdEngine:
     async def open_era(self, opening: bytes) -> None:
         """Puts position 0, once; a store that has an opening keeps it. Only etcd's root may."""
         check_opening(self._genesis, opening)
+        if await self._at_zero() is not None:  # asked first: a full etcd takes no put
+            return
         put = rpc_pb2.RequestOp(request_put=rpc_pb2.PutRequest(key=self._era_key, value=opening))
         request = rpc_pb2.TxnRequest(compare=[_version_is(self._era_key, 0)], success=[put])
         await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Txn(request, timeout=_APPEND_SECONDS))
@@ -67,15 +69,20 @@ class EtcdEngine:
     async def _era(self) -> tuple[int, int, bytes]:
         """(revision of the opening, era, the opening). Raises `Malformed` where another ledger's root opened it."""
         if self._opened is None:
-            request = rpc_pb2.RangeRequest(key=self._era_key)
-            reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Range(request, timeout=_READ_SECONDS))
-            if not reply.kvs:
+            found = await self._at_zero()
+            if found is None:
                 raise EngineDown("no era has been opened")
-            opening = check_opening(self._genesis, reply.kvs[0].value)
-            if reply.kvs[0].version != 1:
+            opening = check_opening(self._genesis, found.value)
+            if found.version != 1:
                 raise Malformed("the era's opening has been overwritten")
-            self._opened = reply.kvs[0].create_revision, opening.era, reply.kvs[0].value
+            self._opened = found.create_revision, opening.era, found.value
         return self._opened
+
+    async def _at_zero(self) -> rpc_pb2.KeyValue | None:
+        """The era's opening, None in an empty store."""
+        request = rpc_pb2.RangeRequest(key=self._era_key)
+        reply = await self.doors.first(lambda to: rpc_pb2_grpc.KVStub(to).Range(request, timeout=_READ_SECONDS))
+        return reply.kvs[0] if reply.kvs else None
 
     # -- appending
 

@@ -17,10 +17,9 @@ from rocksdict import DBRecoveryMode
 from eata_node.engine.era import check_opening
 from eata_node.engine.mark import File, Mark, MarkFile
 from eata_node.engine.tip import Tip
-from eata_node.rocks import DamagedError, Rocks, hold, u64
+from eata_node.rocks import END, DamagedError, Rocks, hold, u64
 
 LOG, BASE = "log", "base"
-_END = b"\xff" * 9
 
 
 def _tune(options: Any) -> None:
@@ -74,7 +73,7 @@ class LogStore:
             if kept is not None:
                 self.tip, self._base = (Tip.from_bytes(self._genesis, kept) for _ in range(2))
                 self._look_at_mark()
-            for key, group in self._rocks.scan(LOG, u64(self.head + 1), _END):
+            for key, group in self._rocks.scan(LOG, u64(self.head + 1), END):
                 if key != u64(self.head + 1):
                     raise DamagedError(f"position {self.head + 1} is missing")
                 self._take(group)

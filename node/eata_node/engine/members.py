@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from pathlib import Path
 
 import grpc
@@ -16,8 +17,8 @@ import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.config import EtcdMember, free_ports
-from eata_node.engine.access import ROOT, VOTER, admitted
-from eata_node.tls import Identity
+from eata_node.engine.access import ROOT, VOTER, admitted, authority_of
+from eata_node.tls import Authority, Identity
 
 # Tested with 3.4. Later versions drop the “experimental-” prefix; 3.5 and 3.6 were not tried.
 FLAGS = {
@@ -56,9 +57,11 @@ class Members:
         self.home, self.members, self.ledger, self.quota = home, members, ledger, quota
         self.binary = find_binary()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        for member in members:
-            admitted(home, VOTER, self._folder(member.name), host=member.name)
-        self.operator = admitted(home, ROOT, home / "etcd" / ROOT)
+
+    @cached_property
+    def operator(self) -> Identity:
+        """etcd's root."""
+        return admitted(self.home, ROOT, self.home / "etcd" / ROOT)
 
     def _folder(self, name: str) -> Path:
         return self.home / "etcd" / name
@@ -107,6 +110,8 @@ class Members:
         """Starts or restarts a member on its own data; one that was replaced joins those that are there. Returns the pid."""
         member = next(m for m in self.members if m.name == name)
         folder = self._folder(name)
+        Authority(authority_of(self.home))
+        admitted(self.home, VOTER, folder, host=name)
         cluster = ",".join(f"{m.name}={self._peer_url(m)}" for m in self.members)
         tls = {"trusted-ca-file": folder / "ca.pem", "cert-file": folder / "tls.pem", "key-file": folder / "tls.key"}
         flags = {
