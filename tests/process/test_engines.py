@@ -417,6 +417,7 @@ async def alarms(engine: EtcdEngine) -> int:
 
 async def test_a_log_that_was_full_to_the_brim_takes_groups_again(world: World, tmp_path: Path) -> None:
     """etcd refuses every write once its quota is reached, until it is told that there is room again."""
+    debian.etcd()
     made = EtcdRig(world, tmp_path, first_era(world.genesis, (world.root,)))
     made.members = Members(tmp_path, assign(3), world.ledger, 4 << 20)
     try:
