@@ -7,6 +7,7 @@ inside and record what passes inside TLS.
 import asyncio
 import json
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -100,6 +101,14 @@ def seeded_processes(home: Path, voters: int = 0, quota: int = 0, like: Path | N
         with running(home) as cluster:
             write_network(home)
             yield cluster
+
+
+def metric(cluster: Cluster, name: str, wanted: str) -> float:
+    """What Prometheus would read at a proxy."""
+    port = cluster.file.node(name).metrics
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().split("\n")
+    return next(float(line.partition(" ")[2]) for line in lines if line.startswith(f"{wanted} "))
 
 
 @contextmanager
