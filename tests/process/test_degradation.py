@@ -18,6 +18,8 @@ from eata_clients.registry import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_ledger.carnet.dates import DAY
+from eata_ledger.carnet.vocabulary import Flag
+from eata_ledger.state import Family, Transaction
 from eata_node import processes
 from eata_node.cluster import Cluster
 from eata_node.proposer import wall_clock
@@ -26,7 +28,7 @@ from eata_node.tls import Authority
 
 from scripts.fault_kinds import fill, small_disk
 from tests.load import build, committed
-from tests.mesh import Mesh, People, prepare, seeded
+from tests.mesh import Mesh, People, metric, prepare, seeded
 from tests.process.test_faults import settle
 
 SMALL = "tokyo"
@@ -145,9 +147,11 @@ def test_a_full_disk_halts_its_node_until_there_is_room(small: Cluster) -> None:
     load = committed(people, 300)
     assert len(load.acknowledged) == 300
     assert not follows(small, SMALL)
+    assert alarmed(small, SMALL)
     (folder / "ballast").unlink()
     follows_again(small, SMALL)
     one_root(small)
+    assert not alarmed(small, SMALL)
     assert small.processes[SMALL].pid == pid
 
 
@@ -236,6 +240,26 @@ def test_an_expired_certificate_shuts_out_its_node_alone(cluster: Cluster) -> No
     one_root(cluster)
 
 
+def alarmed(cluster: Cluster, name: str) -> bool:
+    """EataHalted; or EataProxyDown, where it cannot even open its store."""
+    try:
+        return metric(cluster, name, "eata_halted") == 1
+    except OSError:
+        return True
+
+
+def gauge(proxy: Proxy, name: str) -> float:
+    found = proxy.node.metrics.registry.get_sample_value(name)
+    assert found is not None
+    return found
+
+
+def flags_of(proxy: Proxy, index: int) -> Flag:
+    """Of the commit at a ledger index."""
+    rows = [Transaction.from_own(value) for _, value in proxy.node.store.facts(int(Family.TRANSACTION), b"")]
+    return next(row.flags for row in rows if row.index == index)
+
+
 async def restarted(house: Mesh, name: str, ahead: int) -> None:
     """With a clock so many ms ahead."""
     if name in house.proxies:
@@ -252,6 +276,7 @@ async def test_a_clock_in_2099_takes_no_entry_and_moves_nothing(mesh: tuple[Mesh
     async with asyncio.timeout(30):  # until it has heard two others
         while not replica.clock_watch.wrong:
             await replica.reach(replica.position + 1, 0.5)
+    assert abs(gauge(house.proxies[SMALL], "eata_clock_off_seconds") + CENTURY / 1000) < 60
     load = await build(people, 12)
     async with people.transport(prefer=[SMALL]) as transport:
         for entry in load.entries[:4]:  # it says what is wrong with it; the client goes elsewhere
@@ -269,16 +294,22 @@ async def test_a_clock_in_2099_takes_no_entry_and_moves_nothing(mesh: tuple[Mesh
 async def test_after_a_long_silence_the_log_goes_on_in_the_new_day(mesh: tuple[Mesh, People]) -> None:
     """Four hundred days with nobody there: the first commits are flagged, then log time has caught up, on all six alike."""
     house, people = mesh
-    silence = 400 * DAY
+    silence, load = 400 * DAY, await build(people, 2)
     for name in list(house.proxies):
         await house.proxies.pop(name).stop()
-    for name in [node.name for node in house.cluster.nodes]:
+    alone = await house.start_proxy(SMALL, clock=lambda: wall_clock() + silence)
+    await house.ready(SMALL)
+    await load.run(people, 1)
+    assert [Flag.CLOCK_STALLED in flags_of(alone, index) for index in load.acknowledged.values()] == [True] * 2
+    assert gauge(alone, "eata_clock_stalled") == 1
+    for name in [node.name for node in house.cluster.nodes if node.name != SMALL]:
         await house.start_proxy(name, clock=lambda: wall_clock() + silence)
     for name in house.proxies:
         await house.ready(name)
     await house.settled()
     times = {proxy.node.replica.state.log_time for proxy in house.proxies.values()}
     assert min(times) > now() + silence - DAY
+    assert gauge(alone, "eata_clock_stalled") == 0
     async with people.transport() as transport:
         assert len((await fetch(transport)).charter.nodes) == 6
     assert len({proxy.node.replica.root for proxy in house.proxies.values()}) == 1
