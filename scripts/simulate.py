@@ -14,6 +14,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 
 from nacl import bindings
@@ -82,19 +83,20 @@ def _one(report: Report, as_json: bool) -> int:
 
 
 def _many(first: int, count: int, as_json: bool) -> int:
-    seen, struck, bad, seconds = Counter[str](), Counter[str](), list[Report](), 0.0
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    """Ctrl-C ends it with what has been played so far, which is not what was asked for."""
+    seen, struck, bad, seconds, played = Counter[str](), Counter[str](), list[Report](), 0.0, 0
+    with suppress(KeyboardInterrupt), Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("simulating", total=count)
         for report in reports(first, count):
             seen += report.seen
             struck += report.struck
-            seconds += report.seconds
+            seconds, played = seconds + report.seconds, played + 1
             if report.violation:
                 bad.append(report)
                 bar.console.print(f"seed {report.seed}: {report.violation}", markup=False)
             bar.advance(task)
     data = {
-        "seeds": count, "violations": len(bad), "failing_seeds": sorted(report.seed for report in bad),
+        "seeds": played, "violations": len(bad), "failing_seeds": sorted(report.seed for report in bad),
         "simulated_s": round(seconds), "seen": dict(seen), "struck": dict(struck.most_common()),
     }  # fmt: skip
     if as_json:
@@ -104,8 +106,8 @@ def _many(first: int, count: int, as_json: bool) -> int:
             f"{seconds / 3600:.1f} simulated hours, {seen['acknowledged']:,} acknowledged, {seen['steps']:,} steps checked"
         )
         print("struck: " + ", ".join(f"{kind} {n:,}" for kind, n in struck.most_common()))
-        print(f"{count:,} seeds, {len(bad)} violations")
-    return int(bool(bad))
+        print(f"{played:,} seeds, {len(bad)} violations")
+    return int(bool(bad) or played < count)
 
 
 if __name__ == "__main__":

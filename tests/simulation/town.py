@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,11 @@ class Town:
 
     def start_core(self, first: bool = False) -> None:
         self.core.process = process = Process(NAME)
-        store = LogStore(SimLogDisk(self.core.platter, process), self.genesis)
+        try:
+            store = LogStore(SimLogDisk(self.core.platter, process), self.genesis)
+        except OSError:
+            self._ended(process)
+            return
         if first:
             store.refill(0, self.story.opening)
             store.go_live()
@@ -111,15 +114,20 @@ class Town:
             try:
                 await core.run()
             except OSError:
-                self.promises.seen["core ended"] += 1
-                process.alive = False
-                self.watch(self._later(1.0, self.start_core))
+                self._ended(process)
 
         self.watch(run(), process)
 
-    async def _later(self, seconds: float, work: Callable[[], None]) -> None:
-        await asyncio.sleep(seconds)
-        work()
+    def _ended(self, process: Process) -> None:
+        self.promises.seen["core ended"] += 1
+        process.kill()
+
+        async def again() -> None:
+            await asyncio.sleep(1)
+            if self.core.process is process:
+                self.start_core()
+
+        self.watch(again())
 
     def start(self, house: House) -> None:
         """A proxy's process, as its main does: a store that does not open is set aside and built anew."""

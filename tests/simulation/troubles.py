@@ -14,6 +14,7 @@ from tests.simulation.wire import Rates
 from tests.world import NODES
 
 _YEAR = 365 * 86_400_000
+_CORE = 3  # the core's disk fails as often as three others
 _LEFT = 2  # replicas that are whole before another's store goes
 
 
@@ -57,6 +58,7 @@ class Troubles:
             town.quorum.led.set()
         elif not town.core.process.alive:
             town.start_core()
+        town.core.platter.fail_next = ""
         for house in town.houses.values():
             house.skew, house.platter.fail_next = 0, ""
             house.platter.rotten.clear()
@@ -96,7 +98,9 @@ class Troubles:
         return house
 
     async def write_fails(self) -> None:
-        self._somebody().platter.fail_next = self.seeded.choice(("lost", "kept"))
+        """A replica's, or the core's: of its log, or of its head mark, which may be torn."""
+        houses = [*self.town.houses.values(), *([self.town.core] * _CORE if self.town.quorum is None else [])]
+        self.seeded.choice(houses).platter.fail_next = self.seeded.choice(("lost", "kept"))
 
     async def rot(self) -> None:
         (await self._expendable()).platter.rot()

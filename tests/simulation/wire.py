@@ -127,6 +127,8 @@ class Wire:
         await asyncio.wait([task])
         if task.cancelled() or not host.process.alive:
             raise failure(grpc.StatusCode.UNAVAILABLE, "connection closed")
+        if isinstance(task.exception(), OSError):
+            raise failure(grpc.StatusCode.UNKNOWN, "unexpected")
         return bytes(task.result())
 
     async def _handled(self, host: Host, caller: str, path: str, request: Any) -> bytes:
