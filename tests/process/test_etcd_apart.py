@@ -13,7 +13,7 @@ from eata_node.engine.members import Members, assign
 
 from scripts import debian
 from tests.apart import Apart, kept_apart, possible
-from tests.process.test_engines import QUOTA, EtcdRig, Lane
+from tests.engines import QUOTA, EtcdRig, Lane
 from tests.relay import relayed
 from tests.world import World
 
