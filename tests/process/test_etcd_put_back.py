@@ -64,6 +64,7 @@ def test_every_replica_that_knows_more_halts_and_nothing_is_served(cluster: Clus
     asyncio.run(resend())
 
 
+@pytest.mark.slow
 def test_a_longer_other_history_is_told_by_its_bytes(cluster: Cluster, tmp_path: Path) -> None:
     """A replica put back with it goes on past what the others had; to who knew the first history the head says nothing."""
     people, members = People(cluster.home), voters(cluster)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from eata_clients.submitting import submit
 from eata_node.cluster import Cluster, running
 from eata_node.config import ClusterFile, read_genesis
@@ -88,6 +89,7 @@ def test_the_whole_system_comes_back_from_one_surviving_replica(cluster: Cluster
         assert len({again.status(name).root for name in again.names}) == 1, "an era's newcomer gets it all as well"
 
 
+@pytest.mark.slow
 def test_a_lost_core_is_followed_by_etcd_and_that_by_another_etcd(cluster: Cluster, home: Path, tmp_path: Path) -> None:
     """The engine may change with the era; members that had once been replaced begin anew like any other."""
     debian.etcd()
