@@ -27,7 +27,7 @@ from eata_node.server import Proxy, Setup
 from eata_node.tls import Authority
 
 from scripts.fault_kinds import fill, small_disk
-from tests.load import build, committed
+from tests.load import Load, build, committed
 from tests.mesh import Mesh, People, metric, prepare, seeded
 from tests.process.test_faults import settle
 
@@ -215,6 +215,11 @@ def test_an_engine_put_back_from_an_old_copy_is_noticed(cluster: Cluster, tmp_pa
     cluster.start("core")
     for name in cluster.names:
         assert "the engine's" in asyncio.run(halted(cluster, name))
+    not_served(people, load)
+
+
+def not_served(people: People, load: Load) -> None:
+    """Not even what was acknowledged is answered for."""
 
     async def resend() -> None:
         async with people.transport() as transport:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from eata_clients.errors import EataError
-from eata_clients.submitting import submit
 from eata_node.cluster import Cluster
 
 from scripts import debian
 from tests.load import Load, build, committed
 from tests.mesh import People, seeded_processes
-from tests.process.test_degradation import halted
+from tests.process.test_degradation import halted, not_served
 from tests.process.test_etcd_faults import voters
 from tests.process.test_faults import settle
 
@@ -55,13 +53,7 @@ def test_every_replica_that_knows_more_halts_and_nothing_is_served(cluster: Clus
     members.start_all()
     for name in cluster.names:
         assert "the engine's" in asyncio.run(halted(cluster, name))
-
-    async def resend() -> None:
-        async with people.transport() as transport:
-            with pytest.raises(EataError):
-                await submit(transport, load.registry.charter, load.entries[0])
-
-    asyncio.run(resend())
+    not_served(people, load)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from eata_node.tls import Authority, Identity
 ROOT, VOTER = "root", "voter"
 ENGINE, KEEPER = "engine", "keeper"  # the folders, in a node's own, of its user's certificate and of root's
 _READER = "reader"
-_WHOLE = b"\0"  # from the first key to the last
+WHOLE = b"\0"  # from the first key to the last
 _SECONDS = 2.0
 
 
@@ -70,7 +70,7 @@ async def protect(doors: Doors, ledger: bytes, nodes: Iterable[bytes]) -> None:
 
     `doors`: opened as root. Raises `AioRpcError` where etcd refuses; asks until a member answers.
     """
-    await _role(doors, _READER, rpc_pb2.Permission.READ, (_WHOLE, _WHOLE))
+    await _role(doors, _READER, rpc_pb2.Permission.READ, (WHOLE, WHOLE))
     await _user(doors, ROOT, [ROOT])
     for node in nodes:
         await _role(doors, user_of(node), rpc_pb2.Permission.READWRITE, lanes_of(ledger, node))

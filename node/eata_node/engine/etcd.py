@@ -18,7 +18,7 @@ from eata_ledger.proof.genesis import Genesis
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.engine import etcd_room
-from eata_node.engine.access import lanes_of, prefix_of
+from eata_node.engine.access import WHOLE, lanes_of, prefix_of
 from eata_node.engine.doors import Door, Doors
 from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
@@ -26,7 +26,6 @@ from eata_node.tls import Identity
 
 _APPEND_SECONDS, _READ_SECONDS, _HEAD_SECONDS = 1.5, 1.0, 2.0
 _STALLED = 5.0  # seconds that a watch may show nothing while the log is ahead of it
-_WHOLE = b"\0"  # from the first key to the last
 _BATCH_BYTES = 2 << 20
 _WITH_LEADER = (("hasleader", "true"),)  # a member that has lost its leader ends the watch, rather than show nothing
 log = structlog.get_logger()
@@ -197,7 +196,7 @@ class EtcdEngine:
     async def _watch(self, channel: grpc.aio.Channel, base: int, position: int) -> AsyncIterator[list[Placed]]:
         """Positions in order, none left out: every revision from `base + position` on."""
         create = rpc_pb2.WatchCreateRequest(
-            key=_WHOLE, range_end=_WHOLE, start_revision=base + position, fragment=True, progress_notify=True
+            key=WHOLE, range_end=WHOLE, start_revision=base + position, fragment=True, progress_notify=True
         )
         call: Any = rpc_pb2_grpc.WatchStub(channel).Watch(metadata=_WITH_LEADER)
         try:
