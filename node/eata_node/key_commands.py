@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eata_node.commands import Home, Json, fail, home_of, say
+
 if TYPE_CHECKING:
     from eata_node.cluster import Cluster
-
-from eata_node.commands import Home, Json, fail, home_of, say
 
 _NEXT, _ENGINE_SECONDS = "next-keys", 10.0
 _NAMES = ("group.key", "statement.key", "exchange.key", "cosign.key", "tls.key", "tls.pem")
@@ -182,9 +182,9 @@ def start(node: _Node, home: Home = None) -> None:
         fail("RUNNING", f"{node} is running already.", "Stop it first with `eata stop`.")
     cluster.start(node)
     try:
-        if node != "core" and cluster.file.engine == "etcd" and authority_of(folder).exists():
-            _let_write(cluster, node)
         if node != "core":
+            if cluster.file.engine == "etcd" and authority_of(folder).exists():
+                _let_write(cluster, node)
             cluster.wait(node)
         typer.echo(f"{node} is up.")
         while not told.wait(0.5):
