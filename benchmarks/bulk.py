@@ -1,14 +1,8 @@
-"""An issuer's morning on six replicas: carnets issued one by one, 64 a message, 64 under one signature, beside an echo.
-
-They are built beforehand. What one signature may save at most is told too: a bare Ed25519 verification times six, as a
-share of all the CPU time that a carnet issued in a message with 63 others cost.
-"""
+"""An issuer's morning on six replicas: carnets issued one by one and 64 a message, beside an echo. Built beforehand."""
 
 import itertools
 import os
 import statistics
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,9 +12,8 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.issuer import read_party
 from eata_clients.submitting import submit
 from eata_clients.transport import now
-from eata_ledger.proof.batch import signed_together
 from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from rich.console import Console
 
@@ -30,7 +23,6 @@ from benchmarks.measuring import Figure, closed, machine
 from benchmarks.peers import Peer
 
 ISSUE, IN_BATCHES = "issue, six replicas", "issue, six replicas, in batches"
-TOGETHER = "issue, six replicas, in batches under one signature"
 _SINGLE = 64  # carnets of a round that are issued by themselves
 
 
@@ -40,9 +32,7 @@ async def run(folder: Path, rounds: int, console: Console) -> dict[str, Any]:
     async with ledger("issuing", folder / "ledger", 1) as running, peers.echo(running.cluster.home / "core") as echo:
         one, many = running.peer, BATCH * BATCHES
         with console.status("building carnets"):
-            carnets = iter(await _carnets(running, rounds * (_SINGLE + 2 * many)))
-            alone = list(itertools.islice(carnets, rounds * (_SINGLE + many)))
-            left, together = iter(alone), _together(running, list(carnets))
+            left = iter(await _carnets(running, rounds * (_SINGLE + many)))
         region = running.cluster.names[0]
         async with (
             running.people.transport(prefer=[region]) as door,
@@ -55,27 +45,17 @@ async def run(folder: Path, rounds: int, console: Console) -> dict[str, Any]:
             async def batch(_: int) -> None:
                 await send(list(itertools.islice(left, BATCH)))
 
-            async def signed_at_once(_: int) -> None:
-                await send(next(together))
-
             issue = Peer(ISSUE, single, one.pids, one.settings)
             batches = Peer(IN_BATCHES, batch, one.pids, one.settings, BATCH)
-            shared = Peer(TOGETHER, signed_at_once, one.pids, one.settings, BATCH)
             for _ in range(rounds):
-                for peer, at_once, count in (
-                    (echo, 64, 4 * many), (issue, 64, _SINGLE), (batches, BATCHES, BATCHES), (shared, BATCHES, BATCHES),
-                ):  # fmt: skip
+                for peer, at_once, count in ((echo, 64, 4 * many), (issue, 64, _SINGLE), (batches, BATCHES, BATCHES)):
                     figures.append(await closed(peer.name, peer.call, at_once, count, peer.pids, peer.each))
         kept = (len(running.load.acknowledged), running.found())
     rate = {
         peer.name: statistics.median(figure.per_second for figure in figures if figure.what == peer.name)
-        for peer in (echo, issue, batches, shared)
+        for peer in (echo, issue, batches)
     }
-    cost = sum(next(figure for figure in reversed(figures) if figure.what == IN_BATCHES).cpu_ms.values())
-    ratios = {"issued ÷ echo": rate[ISSUE] / rate["echo"], "issued in batches ÷ echo": rate[IN_BATCHES] / rate["echo"],
-              "under one signature ÷ echo": rate[TOGETHER] / rate["echo"],
-              "under one signature ÷ in batches": rate[TOGETHER] / rate[IN_BATCHES],
-              "six verifications ÷ CPU of a carnet issued in a batch": 6 * _verification_ms() / cost}  # fmt: skip
+    ratios = {"issued ÷ echo": rate[ISSUE] / rate["echo"], "issued in batches ÷ echo": rate[IN_BATCHES] / rate["echo"]}
     return {
         "machine": facts, "settings": one.settings, "figures": [vars(figure) for figure in figures],
         "ratios": {name: round(ratio, 4) for name, ratio in ratios.items()},
@@ -97,18 +77,3 @@ async def _carnets(running: Ledger, count: int) -> list[Entry]:
                     ids = range(first, last + 1)
                     return [issuing.issue(ledger_id, party, people.order(), n, first, stamp).entry for n in ids]
     raise AssertionError("a reservation carries its IDs")
-
-
-def _together(running: Ledger, carnets: list[Entry]) -> Iterator[list[Entry]]:
-    """64 at a time, each batch under one signature of its issuer."""
-    party = read_party(running.people.home / "offices" / "CH-ALLIANCE" / "party.cbor")
-    batches = [carnets[at : at + BATCH] for at in range(0, len(carnets), BATCH)]
-    return iter([signed_together(batch, party.sign) for batch in batches])
-
-
-def _verification_ms() -> float:
-    key, message = SigningKey(os.urandom(32)), os.urandom(500)
-    signature, started = key.sign(message), time.process_time()
-    for _ in range(1_000):
-        assert verify(key.public, signature, message)
-    return time.process_time() - started

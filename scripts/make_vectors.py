@@ -7,7 +7,6 @@ import base64
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ from eata_clients.authoring.entries import make
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Purpose, Role
 from eata_ledger.encoding import Value, decode, encode, sha256
-from eata_ledger.proof.batch import BatchSignature, opened, signed_together
-from eata_ledger.proof.batch import to_sign as batch_to_sign
-from eata_ledger.proof.bodies import ActivateRules, Block, Hold, RegisterNode, RotateRoot, StorageReceipt
+from eata_ledger.proof.bodies import ActivateRules, Hold, RegisterNode, RotateRoot, StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.chartering import CharterEntry, CharterSignature
@@ -129,31 +126,6 @@ def desk() -> bytes:
     return certificate.signed_by(key(2))
 
 
-def batch_case() -> dict[str, Any]:
-    """The second of five entries that the issuer, key 70, signed together."""
-    bodies = [Block(883 + n) for n in range(5)]
-    entries = [make(LEDGER, body, Stamp(NOW), (key(70),), (), bytes([n]) * 16) for n, body in enumerate(bodies)]
-    together = signed_together(entries, key(70))
-    good = BatchSignature.from_bytes(together[1].signatures[0].value)
-    alone, stranger = entries[1].signatures[0].value, key(71)
-    [_, whole] = opened(together[1], good.to_bytes()) or (b"", b"")
-
-    def changed(**changes: Any) -> bytes:
-        return replace(good, **changes).to_bytes()
-
-    lies = [
-        *cbor_lies(good.to_bytes()), ("another's value", together[2].signatures[0].value), ("another index", changed(index=2)),
-        ("another size", changed(size=6)), ("a size of one", changed(size=1)), ("a size above 4,096", changed(size=4_097)),
-        ("a hash fewer", changed(path=good.path[:-1])), ("a hash more", changed(path=(*good.path, bytes(32)))),
-        ("hashes swapped", changed(path=good.path[::-1])), ("a hash of 31 bytes", changed(path=(good.path[0][:31], *good.path[1:]))),
-        ("the entry's own signature in the place of the batch's", changed(signature=alone)),
-        ("a stranger's signature", changed(signature=stranger.sign(whole))),
-        ("signed for another ledger", changed(signature=key(70).sign(batch_to_sign(bytes(32), 5, whole[-32:])))),
-    ]  # fmt: skip
-    found = case("batch signature", "batch", good.to_bytes(), lies)
-    return {**found, "header": entries[1].header.encoded.hex(), "key": key(70).public.hex()}
-
-
 def certificate_case() -> dict[str, Any]:
     return case("desk certificate", "certificate", desk(), cbor_lies(desk()))
 
@@ -229,7 +201,7 @@ def charter_entry() -> CharterEntry:
 
 def trust_case() -> dict[str, Any]:
     def trust(**changes: Any) -> bytes:
-        given = {"version": 2, "genesis_bytes": GENESIS.to_bytes(), "era": 1, "checkpoint": signed_note(0, 1, 2, 3),
+        given = {"version": 1, "genesis_bytes": GENESIS.to_bytes(), "era": 1, "checkpoint": signed_note(0, 1, 2, 3),
                  "least": 4, "log_time": NOW, "charter_entries": (charter_entry(),), **changes}  # fmt: skip
         return Trust(**given).to_bytes()
 
@@ -309,7 +281,7 @@ def stanza_case() -> dict[str, Any]:
 
 def main() -> int:
     cases = [
-        *entry_cases(), batch_case(), certificate_case(), group_case(), genesis_case(), note_case(), trust_case(), statement_case(),
+        *entry_cases(), certificate_case(), group_case(), genesis_case(), note_case(), trust_case(), statement_case(),
         card_case(), keystore_case(), receipt_case(), stanza_case(),
     ]  # fmt: skip
     data = {

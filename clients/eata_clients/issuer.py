@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eata_ledger.encoding import Malformed, Value, decode, encode, sha256
-from eata_ledger.proof import batch
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, f
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Carnet
 from eata_ledger.wire import entry_from_proto, entry_to_proto
-from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, lists_pb2, reading_pb2, reading_pb2_grpc
+from eata_proto.v1 import ledger_pb2, lists_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Counterfoil, Stamp
@@ -80,7 +79,7 @@ class IssuerClient:
         return self._told(issued), done
 
     async def issue_many(self, orders: Mapping[str, Order]) -> dict[str, tuple[Issued, Committed] | EataError]:
-        """Several by request id, those that are new under one signature: a refusal of one leaves the others alone."""
+        """Several by request id over one stream: a refusal of one leaves the others alone."""
         found: dict[str, tuple[Issued, Committed] | EataError] = {}
         issued, new = dict[str, Issued](), dict[str, Order]()
         for name, order in orders.items():
@@ -147,22 +146,16 @@ class IssuerClient:
             raise
 
     async def _prepare(self, orders: Mapping[str, Order]) -> dict[str, Issued | EataError]:
-        """Issues of new orders, kept on disk; several share one signature where the rules in force know that."""
-        together = len(orders) > 1 and await self._rules() >= batch.RULES
+        """Issues of new orders, kept on disk."""
         taken = [await self._take_id() for _ in orders]
         made = await asyncio.gather(
             *(self._made(order, *ids) for order, ids in zip(orders.values(), taken, strict=True))
         )
         found = dict(zip(orders, made, strict=True))
-        issued = {name: one for name, one in found.items() if isinstance(one, Issued)}
-        if together and len(issued) > 1:
-            signed = batch.signed_together([one.entry for one in issued.values()], self.party.sign)
-            issued = {
-                name: replace(one, entry=entry) for (name, one), entry in zip(issued.items(), signed, strict=True)
-            }
-        for name, one in issued.items():
-            self.files.keep(name, orders[name], one)
-        return found | issued
+        for name, one in found.items():
+            if isinstance(one, Issued):
+                self.files.keep(name, orders[name], one)
+        return found
 
     async def _made(self, order: Order, carnet_id: int, pool: int) -> Issued | EataError:
         """A PIN's keys take a tenth of a second and 64 MiB."""
@@ -178,12 +171,6 @@ class IssuerClient:
 
         async with self._deriving:
             return await asyncio.to_thread(make)
-
-    async def _rules(self) -> int:
-        """In force now, as a node says: where it lies, the entries are refused, no more."""
-        request = ledger_pb2.StatusRequest()
-        reply = await self.transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Status, request)
-        return reply.rules
 
     async def _take_id(self) -> tuple[int, int]:
         """The next ID of the pool on disk; reserves a new pool when it is empty. Unused IDs are void."""

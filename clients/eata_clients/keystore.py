@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from eata_ledger.encoding import Value, decode, encode
+from eata_ledger.encoding import decode, encode
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.keys import SigningKey
@@ -35,13 +34,6 @@ class Kept(Record):
     content_key: bytes = f(KEY)
     root: bytes | None = f(optional(blob(32)))
     pin_sign: bytes | None = f(optional(KEY))
-
-    @classmethod
-    def from_value(cls, value: Value) -> Self:
-        """Reads the first form too, which kept no signing half of the PIN."""
-        if type(value) is list and len(value) == 7:
-            value = [*value, None]
-        return super().from_value(value)
 
     def __repr__(self) -> str:
         return f"Kept(carnet_id={self.carnet_id}, …)"

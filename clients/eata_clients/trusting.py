@@ -118,7 +118,7 @@ async def fetch_trust(transport: Transport, registry: Registry, least: int = FIN
         for size in sorted({signature_lines(note)[0].size for note in notes}, reverse=True):
             same = [note for note in notes if signature_lines(note)[0].size == size]
             trust = Trust(
-                2, registry.genesis.to_bytes(), transport.session.era, _merged(same), min(least, len(asked)),
+                1, registry.genesis.to_bytes(), transport.session.era, _merged(same), min(least, len(asked)),
                 registry.log_time, tuple(registry.charter_entries),
             )  # fmt: skip
             try:

@@ -31,12 +31,9 @@ def write_locked(path: Path, content: bytes) -> None:
 
 
 def read_locked(path: Path) -> bytes:
-    """What `write_locked` wrote; a file from before keystores were locked is read as it is. Raises `Fault`."""
-    data = path.read_bytes()
-    if not is_locked(data):
-        return data
+    """What `write_locked` wrote. Raises `Fault`."""
     try:
-        return _vault(_source()).unlock(data)
+        return _vault(_source()).unlock(path.read_bytes())
     except CannotOpen:
         raise Fault(
             "WRONG_PASSPHRASE", f"{path.name} does not open with this passphrase.", "Give the one it was locked with."

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.facts import Facts, Reader
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import batch, bodies, keys
+from eata_ledger.proof import bodies, keys
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
 from eata_ledger.rules.act import Act, Moment
 from eata_ledger.state import Logged, RulesFact, rules_of
 
-_SKIPPED_UP_TO = 2  # types that rules 2 opened are refused with a leaf under rules 1
 Verify = Callable[[bytes, bytes, bytes], bool]
 
 
@@ -50,10 +49,8 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
     """
     header, facts = entry.header, Facts(reader)
     rules = rules_of(moment.genesis, facts.get(RulesFact, b""))
-    if rules < bodies.SINCE[header.body.TYPE] > _SKIPPED_UP_TO:
+    if rules < bodies.SINCE.get(header.body.TYPE, 1):
         raise Skipped(Outcome.ENTRY_MALFORMED, "this type opens with later rules")  # as a node without them reads it
-    if not batch.allowed(entry, rules):
-        raise Skipped(Outcome.ENTRY_MALFORMED, "only an issue under rules 4 shares a signature with others")
     logged = known(reader, entry)
     if logged is not None and logged.entry_hash == entry.hash:
         return Known(logged, reused=False)
@@ -70,8 +67,6 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
             raise Refused(Outcome.ENTRY_EXPIRED)
         if act.revoked:
             raise Refused(Outcome.KEY_REVOKED)
-        if rules < bodies.SINCE[header.body.TYPE]:
-            raise Refused(Outcome.TYPE_CLOSED)
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED
     except Refused as refusal:
         outcome, detail = refusal.outcome, refusal.detail

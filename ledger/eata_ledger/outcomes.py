@@ -56,7 +56,6 @@ class Outcome(IntEnum):
     TRAVEL_TRANSACTED = 56
     VALIDITY_WRONG = 57
     TICK_EARLY = 59
-    TYPE_CLOSED = 60
     OFFSET_WRONG = 61
     FINAL_DATE_PAST = 62
     FIELD_NOT_OF_KIND = 63
@@ -216,10 +215,6 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
         "Choose a last day within one year of issue.",
     ),
     Outcome.TICK_EARLY: ("The day's tick is not due or was given.", "Nothing to do."),
-    Outcome.TYPE_CLOSED: (
-        "This type of entry is not open under today's rules.",
-        "Update, or wait for the rules to be activated.",
-    ),
     Outcome.OFFSET_WRONG: ("The clock offset is not one of the office's.", "Set the desk's time zone."),
     Outcome.FINAL_DATE_PAST: ("The final date is already over.", "Choose a date from today on."),
     Outcome.FIELD_NOT_OF_KIND: ("A field does not belong to this kind of transaction.", "Leave it out."),

@@ -7,7 +7,6 @@ from eata_proto.v1 import ledger_pb2
 from google.protobuf.message import DecodeError
 
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.batch import BatchSignature
 from eata_ledger.proof.entry import MAX_ENTRY, SIGNATURE, Entry, Header, Signed, frame_hash
 from eata_ledger.proof.group import Group, GroupHeader
 
@@ -37,11 +36,8 @@ def _signatures(message: ledger_pb2.Entry) -> tuple[Signed, ...]:
     ids = {s.key_id for s in signatures}
     if not 1 <= len(signatures) <= _MAX_SIGNATURES or len(ids) != len(signatures):
         raise Malformed("an entry has one to eight signatures, one a key")
-    for signed in signatures:
-        if len(signed.key_id) != 16:
-            raise Malformed("a signature has a 16-byte key id")
-        if len(signed.value) != SIGNATURE:
-            BatchSignature.from_bytes(signed.value)
+    if any(len(signed.key_id) != 16 or len(signed.value) != SIGNATURE for signed in signatures):
+        raise Malformed("a signature has 64 bytes and a 16-byte key id")
     return signatures
 
 

@@ -15,7 +15,7 @@ from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey
 from eata_ledger.seal.aead import CannotOpen
 from eata_ledger.seal.codes import exchange_public
-from eata_ledger.seal.keystore import Vault, is_locked
+from eata_ledger.seal.keystore import Vault
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -149,9 +149,8 @@ def write_locked(path: Path, content: bytes) -> None:
 
 
 def read_locked(path: Path) -> bytes:
-    """What `write_locked` wrote, or a file from before keys were locked. Raises `CannotOpen`."""
-    data = path.read_bytes()
-    return _vault(_passphrase_file(path)).unlock(data) if is_locked(data) else data
+    """What `write_locked` wrote. Raises `CannotOpen`."""
+    return _vault(_passphrase_file(path)).unlock(path.read_bytes())
 
 
 @lru_cache(maxsize=8)

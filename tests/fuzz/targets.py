@@ -9,7 +9,6 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.journey import Journey
 from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.proof import cosignature
-from eata_ledger.proof.batch import BatchSignature
 from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented
@@ -85,7 +84,6 @@ TARGETS: dict[str, Target] = {
     "trust": _trust,
     "statement": _bytes_back(Statement.from_bytes),
     "storage_receipt": _bytes_back(StorageReceipt.from_bytes),
-    "batch": _bytes_back(BatchSignature.from_bytes),
     "card": lambda data: Card.read(_text(data)).prepared,
     "receipt_qr": lambda data: Statement.from_bytes(read_receipt(_text(data))),
     "code_qr": lambda data: read_code(_text(data), CodeKind.TRANSACTION),
@@ -104,7 +102,7 @@ def _planted(data: bytes) -> None:
 
 PLANTED = {"planted": _planted}
 _PARSERS = {"certificate": "certificate", "group": "group_header", "genesis": "genesis", "note": "note", "trust": "trust",
-            "statement": "statement", "storage receipt": "storage_receipt", "card": "card", "header": "header", "batch": "batch"}  # fmt: skip
+            "statement": "statement", "storage receipt": "storage_receipt", "card": "card", "header": "header"}  # fmt: skip
 
 
 def seeds(target: str) -> list[bytes]:

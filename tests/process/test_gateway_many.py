@@ -1,25 +1,22 @@
-"""Many orders in one call: one signature, each issued once, each told or refused by itself."""
+"""Many orders in one call: each issued once, each told or refused by itself."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from eata_ledger.proof.batch import BatchSignature
-from eata_node.store import Store
 from eata_proto import errors as wire
 from eata_proto.v1 import gateway_pb2
 from google.protobuf import json_format
 
-from tests.office import EATA, Office, number, order, told
+from tests.office import Office, number, order, told
 
 
 @pytest.mark.rule("NICS-02")
 @pytest.mark.rule("NICS-03")
-def test_many_are_issued_under_one_signature_each_by_its_own_request_id(office: Office, tmp_path: Path) -> None:
+def test_many_are_issued_in_one_call_each_by_its_own_request_id(office: Office, tmp_path: Path) -> None:
     """What one is refused for leaves the others alone; the same again, also after a crash, issues nothing twice."""
     orders = [order(request_id=f"many-{n}", number=number(20 + n)) for n in range(5)]
     orders[2].representatives.extend(f"Person {n}" for n in range(51))  # more than a carnet's content can hold
@@ -44,32 +41,6 @@ def test_many_are_issued_under_one_signature_each_by_its_own_request_id(office: 
     assert (coded and coded.code, told(third[0])) == ("REQUEST_ID_REUSED", told(first[0]))
     for bad in ([], [orders[0], orders[0]], [orders[0]] * 65):
         assert office.code("IssueMany", gateway_pb2.IssueManyRequest(orders=bad)) == "ORDER_MALFORMED"
-
-
-@pytest.mark.rule("NICS-03")
-def test_a_batch_stands_in_a_store_with_the_signature_its_entries_share(office: Office, tmp_path: Path) -> None:
-    """From the terminal: one file of orders, one signature, each entry provable alone (rules 4)."""
-    file = tmp_path / "orders.json"
-    orders = [json_format.MessageToDict(order(request_id=f"file-{n}", number=number(30 + n))) for n in range(3)]
-    file.write_text(json.dumps([*orders, {**orders[0], "request_id": "file-3"}]))
-    *issued, refused = office.issue_many(file)
-    assert refused["error"]["code"] == "NUMBER_TAKEN"
-    assert [row["number"] for row in issued] == [number(30), number(31), number(32)]
-    cluster, far = office.cluster, office.cluster.names[-1]
-    cluster.wait(far, cluster.head().head)
-    cluster.stop(far)
-    store = Store.open(cluster.home / "nodes" / far)
-    values = [stored.signatures[0].value for row in issued if (stored := store.entry(row["index"]))]
-    store.close()
-    cluster.start(far)
-    cluster.wait(far)
-    signed = [BatchSignature.from_bytes(value) for value in values]
-    assert [(one.index, one.size) for one in signed] == [(0, 4), (1, 4), (2, 4)]
-    assert len({one.signature for one in signed}) == 1
-    audit = [str(EATA), "audit", "--node", cluster.names[0], "--network", str(cluster.home / "network.json"), "--json",
-             "--home", str(cluster.home / "offices" / "ICC-AUDIT")]  # fmt: skip
-    found = json.loads(subprocess.run(audit, capture_output=True, text=True, timeout=120, check=True).stdout)
-    assert found["roots_equal"], found
 
 
 @pytest.mark.rule("NICS-03")

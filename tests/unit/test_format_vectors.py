@@ -9,12 +9,11 @@ import pytest
 from eata_ledger.carnet.vocabulary import Label, Purpose
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import cosignature, stored
-from eata_ledger.proof.batch import BatchSignature, opened
 from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.entry import Entry, Header
+from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis, origin
 from eata_ledger.proof.group import GroupHeader
 from eata_ledger.proof.keys import verify
@@ -47,16 +46,6 @@ def _trust(data: bytes) -> None:
         raise Malformed("the node set was not followed")
 
 
-def _batch(data: bytes) -> BatchSignature:
-    """One of five entries, proved without the other four."""
-    case = next(case for case in FORMATS if case["parse"] == "batch")
-    header = Header.from_bytes(bytes.fromhex(case["header"]))
-    whole = opened(Entry(header, (), ()), data)
-    if whole is None or not verify(bytes.fromhex(case["key"]), *whole):
-        raise Malformed("the signature does not verify")
-    return BatchSignature.from_bytes(data)
-
-
 def _receipt(data: bytes) -> None:
     receipt, blob = StorageReceipt.from_bytes(data), bytes.fromhex(SOURCE["blob"])
     key = GENESIS.charter.by_kid[receipt.kid].key(Purpose.STATEMENT)
@@ -76,7 +65,7 @@ PARSE: dict[str, Callable[[bytes], object]] = {
     "genesis": Genesis.from_bytes, "note": _note, "trust": _trust, "statement": Statement.from_bytes,
     "card": lambda data: Card.read(data.decode()),
     "keystore": lambda data: Vault(lambda: SOURCE["passphrase"].encode()).unlock(data),
-    "storage receipt": _receipt, "batch": _batch, "stanza": _stanza,
+    "storage receipt": _receipt, "stanza": _stanza,
 }  # fmt: skip
 FORMATS = SOURCE["formats"]
 
@@ -100,5 +89,5 @@ def test_a_lie_is_refused_in_a_sentence(parse: str, why: str, data: str) -> None
 
 
 def test_every_format_has_lies_of_its_own() -> None:
-    assert len(FORMATS) >= 13
+    assert len(FORMATS) >= 12
     assert all(len(case["invalid"]) >= 6 for case in FORMATS)

@@ -12,7 +12,7 @@ from eata_clients.authoring.registering import Party
 from eata_ledger.carnet.dates import DAY, HOUR, months_after
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Role
 from eata_ledger.encoding import sha256
-from eata_ledger.outcomes import Outcome, Skipped
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import stored
 from eata_ledger.proof.bodies import AddStanza, Attach, CancelCarnet, RotatePin, StorageReceipt
 from eata_ledger.proof.entry import Entry, Part
@@ -328,13 +328,3 @@ def test_a_cancelled_carnet_is_erased_at_once(world: World) -> None:
 def issue(world: World) -> int:
     found: issuing.Issued = world.issue()
     return found.carnet_id
-
-
-def test_a_ledger_of_earlier_rules_reads_these_types_as_its_own_nodes_did(pin_keys: CodeKeys) -> None:
-    """Unknown to a node of rules 2: skipped without a leaf, by old and new replicas alike."""
-    old = World(rules=2)
-    held = old.hold(old.issue(), pin_keys)
-    size = len(old.leaves)
-    with pytest.raises(Skipped, match="ENTRY_MALFORMED"):
-        old.submit(keeping.shred(old.ledger, old.issuer, held.carnet_id, old.stamp))
-    assert len(old.leaves) == size

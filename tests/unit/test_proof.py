@@ -32,7 +32,7 @@ def statement(world: World, signers: int, **changes: object) -> Statement:
 def trust(world: World, signers: int = 4, least: int = 4) -> Trust:
     checkpoint = Checkpoint(origin(world.ledger, 1), 5000, bytes(32))
     text = note(checkpoint, [(s.record, checkpoint.sign(s.statement)) for s in world.seeds[:signers]])
-    return Trust(2, world.genesis.to_bytes(), 1, text, least, world.now, ())
+    return Trust(1, world.genesis.to_bytes(), 1, text, least, world.now, ())
 
 
 @pytest.mark.rule("U4")

@@ -1,11 +1,11 @@
 """Reference data with effective dates: regions, offices, readiness with its notice, publications, acceptance."""
 
 import pytest
-from eata_clients.authoring import issuing, registering
+from eata_clients.authoring import registering
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import Stamp
 from eata_ledger.carnet.dates import DAY, day_of, months_after
-from eata_ledger.carnet.vocabulary import Kind, OfficeType, OrderType, OrganisationKind, ReadinessStage, Topic
+from eata_ledger.carnet.vocabulary import Kind, OfficeType, OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
@@ -169,15 +169,3 @@ def test_a_party_and_a_key_are_registered_once(world: World) -> None:
         (0, 2**50), stamp,
     )  # fmt: skip
     assert world.outcome(old) is Outcome.ALREADY_REGISTERED
-
-
-def test_a_ledger_keeps_the_rules_its_genesis_names(pin_keys: CodeKeys) -> None:
-    """Under rules 1 the later types are closed, and an office stays as it was registered."""
-    old = World(rules=1)
-    held = old.hold(old.issue(), pin_keys)
-    assert old.outcome(acts.hold(old, held.carnet_id)) is Outcome.TYPE_CLOSED
-    linked = old.order(order=OrderType.CLONE)
-    clone = issuing.issue(old.ledger, old.issuer, linked, old.pool + 9, old.pool, old.stamp)
-    assert old.outcome(clone.entry) is Outcome.TYPE_CLOSED
-    closed = RegisterOffice("FRLYS", "FR", "EU", "Lyon", (60,), False, TODAY + 1)
-    assert acts.by_party(old, "FR", closed) is Outcome.ALREADY_REGISTERED

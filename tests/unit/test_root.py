@@ -19,6 +19,8 @@ from eata_ledger.replaying import replayed
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import CharterFact, charter_of
 
+from tests import acts
+from tests.later import Mark, later_rules
 from tests.world import TODAY, NodeSeeds, World
 
 WEEK_OF_MS = 7 * 24 * 3_600_000
@@ -112,28 +114,29 @@ def test_a_root_that_could_never_act_is_refused(
 
 def test_later_rules_come_into_force_once_every_node_knows_them(pin_keys: CodeKeys) -> None:
     """Threshold, then a later version, then everybody: and what the version opened is taken from the next entry on."""
-    world = World(rules=2)
-    keys = keepers()
-    with pytest.raises(Skipped, match="ENTRY_MALFORMED"):
-        world.submit(signed(world, RegisterNode(1, fresh_node().record), world.root))
+    world = World()
+    keys, marked = keepers(), Mark(world.issue().carnet_id)
 
     def activate(rules: int, announced: int, *by: SigningKey) -> Outcome:
         world.announced = announced
         return world.outcome(signed(world, ActivateRules(rules), *by))
 
-    assert activate(3, 2, world.root) is Outcome.RULES_NOT_ANNOUNCED
-    assert activate(2, 3, world.root) is Outcome.VERSION_WRONG
-    assert activate(1, 3, world.root) is Outcome.VERSION_WRONG
-    with pytest.raises(Skipped, match="KEY_UNKNOWN"):
-        activate(3, 3, keys[0])
-    assert activate(3, 3, world.root) is Outcome.ACCEPTED
-    assert Leaf.from_bytes(world.leaves[-1]).rules == 2
-    assert world.outcome(signed(world, RegisterNode(1, fresh_node().record), world.root)) is Outcome.ACCEPTED
-    assert Leaf.from_bytes(world.leaves[-1]).rules == 3
-    assert activate(3, 3, world.root) is Outcome.VERSION_WRONG
-    again = Replay(world.genesis)
-    for (entry, _), leaf in zip(world.history, world.leaves, strict=True):
-        again.facts.update(replayed(again, world.genesis, entry, leaf, verify).effects)
+    with later_rules():
+        with pytest.raises(Skipped, match="ENTRY_MALFORMED"):
+            acts.by_issuer(world, marked)
+        assert activate(2, 1, world.root) is Outcome.RULES_NOT_ANNOUNCED
+        assert activate(1, 2, world.root) is Outcome.VERSION_WRONG
+        assert activate(0, 2, world.root) is Outcome.VERSION_WRONG
+        with pytest.raises(Skipped, match="KEY_UNKNOWN"):
+            activate(2, 2, keys[0])
+        assert activate(2, 2, world.root) is Outcome.ACCEPTED
+        assert Leaf.from_bytes(world.leaves[-1]).rules == 1
+        assert acts.by_issuer(world, marked) is Outcome.ACCEPTED
+        assert Leaf.from_bytes(world.leaves[-1]).rules == 2
+        assert activate(2, 2, world.root) is Outcome.VERSION_WRONG
+        again = Replay(world.genesis)
+        for (entry, _), leaf in zip(world.history, world.leaves, strict=True):
+            again.facts.update(replayed(again, world.genesis, entry, leaf, verify).effects)
     assert again.facts == world.facts, "who was not there then finds the same"
 
 

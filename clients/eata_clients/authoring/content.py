@@ -1,7 +1,7 @@
 """What is sealed: who, what, worth, how carried, remarks. Nodes never see these records."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
@@ -116,13 +116,6 @@ class Remarks(Record):
     not_produced: str = f(LINE)
     sample: Items = f(ITEMS)
     item_marks: dict[int, str] = f(table(U32, LINE, 10_000))
-
-    @classmethod
-    def from_value(cls, value: Value) -> Self:
-        """Reads the first form of four fields too."""
-        if type(value) is list and len(value) == 4:
-            value = [*value, None, "", "", "", [], []]
-        return super().from_value(value)
 
 
 def remarks(reference: str = "", remarks: str = "", reason: str = "", **fields: Any) -> Remarks:

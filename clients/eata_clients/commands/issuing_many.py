@@ -1,4 +1,4 @@
-"""`eata issuer issue-many`: a file of orders, 64 under one signature."""
+"""`eata issuer issue-many`: a file of orders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def issue_many(
     file: Annotated[Path, typer.Argument(help="Orders as a JSON array, each with a request id of its own.")],
     gateway: Gateway, home: Home, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
-    """Issue many carnets, 64 under one signature. The answers hold the PINs. The same file again issues nothing twice."""
+    """Issue many carnets. The answers hold the PINs. The same file again issues nothing twice."""
     from eata_proto.v1 import gateway_pb2
     from rich.console import Console
     from rich.progress import Progress

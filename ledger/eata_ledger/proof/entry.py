@@ -112,13 +112,13 @@ class Header:
 
     @cached_property
     def signed(self) -> bytes:
-        """The bytes that a signature of its own is over, and whose hash is the entry's."""
+        """The bytes that every signature is over, and whose hash is the entry's."""
         return pae(PAYLOAD_TYPE, self.encoded)
 
 
 @dataclass(frozen=True)
 class Signed:
-    """One signature with its key id: 64 bytes of its own, or the share of one for many (`batch.py`)."""
+    """One Ed25519 signature, 64 bytes, with its key id."""
 
     key_id: bytes
     value: bytes

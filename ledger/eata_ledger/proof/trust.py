@@ -1,9 +1,8 @@
 """The trust file: what a client needs to check a receipt with no network and no trust in one node."""
 
 from dataclasses import dataclass
-from typing import Self
 
-from eata_ledger.encoding import Malformed, Value
+from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.chartering import CharterEntry, follow_all
 from eata_ledger.proof.checkpoint import read_note
@@ -19,20 +18,13 @@ FINAL = 4
 class Trust(Record):
     """Genesis, the newest checkpoint seen, how many signers a receipt needs, the log time it was made at."""
 
-    version: int = f(integer(1, 2))
+    version: int = f(integer(1, 1))
     genesis_bytes: bytes = f(blob(1, 900_000))
     era: int = f(U32)
     checkpoint: str = f(text(64_000))
     least: int = f(U8)
     log_time: int = f(U64)
     charter_entries: tuple[CharterEntry, ...] = f(array(nested(CharterEntry), 4_096))
-
-    @classmethod
-    def from_value(cls, value: Value) -> Self:
-        """Reads version 1 too, which has no charter entries."""
-        if type(value) is list and len(value) == 6 and value[0] == 1:
-            value = [*value, []]
-        return super().from_value(value)
 
     @property
     def charter(self) -> Charter:
@@ -47,8 +39,6 @@ class Trust(Record):
     def vouched_at(self) -> int:
         """ms UTC when enough nodes last vouched for the checkpoint; the log time it was made at where none can."""
         nodes = self.charter.nodes
-        if self.version == 1:  # from before nodes cosigned with time
-            return self.log_time
         times = sorted(read_cosignatures(self.checkpoint, nodes).values(), reverse=True)
         enough = self.charter.enough
         return times[enough - 1] * 1000 if len(times) >= enough else 0

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import batch
 from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter, Genesis
@@ -49,8 +48,7 @@ class Act:
     def require_signature(self, public: bytes) -> None:
         """Raises `Skipped` unless `public` signed this header."""
         value = self.entry.signature_of(key_id(public))
-        opened = None if value is None else batch.opened(self.entry, value)
-        if opened is None or not self.verify(public, *opened):
+        if value is None or not self.verify(public, value, self.entry.header.signed):
             raise Skipped(Outcome.SIGNATURE_INVALID)
 
     def require_parts(self, *wanted: tuple[Label, int, bytes | None]) -> None:

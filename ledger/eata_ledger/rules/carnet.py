@@ -8,7 +8,6 @@ from eata_ledger.carnet.sets import opening
 from eata_ledger.carnet.vocabulary import (
     CarnetType,
     Label,
-    OrderType,
     OrganisationKind,
     Purpose,
     Role,
@@ -67,8 +66,6 @@ def issue(act: Act, body: bodies.Issue) -> Value:
     if act.facts.get(Number, body.number) is not None:
         raise Refused(Outcome.NUMBER_TAKEN)
     require_territories(act, (body.home, *body.box_p))
-    if act.rules < 2 and (body.order is not OrderType.ORIGINAL or body.links):
-        raise Refused(Outcome.TYPE_CLOSED, "replacements, twins and clones")
     today = _issue_day(act)
     link(act, body, issuer.code, today)
     require_sets(act, body.type, body.home, body.sets, today)

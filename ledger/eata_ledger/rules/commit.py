@@ -186,7 +186,7 @@ def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
         scene.body.kind, scene.territory, scene.state.balances, held.get(scene.territory, ()), scene.day, listed,
         _exit_first(act, scene),
     )  # fmt: skip
-    if act.rules >= 2 and linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY):
+    if linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY):
         found -= {Warning.REEXPORTATION_MISSING}  # a replaced carnet comes home first (ACC-REPL)
     missing = found - set(scene.body.acknowledged)
     if missing:
@@ -215,7 +215,7 @@ def _flags(act: Act, scene: Scene, validated: Validated) -> Flag:
         flags |= Flag.AHEAD
     if act.moment.clock_stalled:
         flags |= Flag.CLOCK_STALLED
-    if scene.carnet.test or (act.rules >= 2 and not _legal(act, scene)):
+    if scene.carnet.test or not _legal(act, scene):
         flags |= Flag.TEST
     if validated is Validated.AUTO and scene.state.validated is Validated.NO:
         flags |= Flag.AUTO_VALIDATION

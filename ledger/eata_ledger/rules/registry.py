@@ -102,8 +102,6 @@ def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
     territory_of(act, body.territory, body.administration)
     fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active, body.effective)
     known = act.facts.get(Office, body.code)
-    if known is not None and act.rules < 2:
-        raise Refused(Outcome.ALREADY_REGISTERED, f"{body.code} exists")
     if known is not None and (known.administration, known.territory) != (body.administration, body.territory):
         raise Refused(Outcome.VERSION_WRONG, "an office keeps its administration and territory")
     put_version(act, fact, body.code, None if known is None else known.effective, body.effective)

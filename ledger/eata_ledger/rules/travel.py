@@ -20,9 +20,9 @@ from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact
 def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
     """A carnet and its state; nothing is prepared on one that is cancelled or discharged."""
     carnet, state = act.carnet(carnet_id), act.state(carnet_id)
-    if act.rules >= 2 and state.status is Status.CANCELLED:
+    if state.status is Status.CANCELLED:
         raise Refused(Outcome.CARNET_CANCELLED)
-    if act.rules >= 2 and state.status is Status.TERMINATED:
+    if state.status is Status.TERMINATED:
         raise Refused(Outcome.CARNET_TERMINATED)
     return carnet, state
 
@@ -37,7 +37,7 @@ def require_holder(act: Act, carnet_id: int) -> None:
 def require_scope(act: Act, carnet_id: int, slots: Sequence[int]) -> None:
     """A representative enrolled for some vouchers acts on those alone."""
     device = act.facts.get(Device, carnet_id, act.entry.header.author)
-    if act.rules < 2 or device is None or device.role is Role.HOLDER or not device.scope:
+    if device is None or device.role is Role.HOLDER or not device.scope:
         return
     if not set(slots) <= set(device.scope):
         raise Refused(Outcome.ROLE_FORBIDDEN, "this device is enrolled for other vouchers")
@@ -63,15 +63,13 @@ def travel(act: Act, body: bodies.Travel) -> Value:
         _take_key(act, body.carnet_id, declaration)
     act.facts.put(TravelFact(body.travel_id, tuple(wanted), False), body.carnet_id, body.travel_id)
     act.facts.put(replace(state, next_slot=state.next_slot + count, sets=sets), body.carnet_id)
-    if act.rules < 3:
-        return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
     return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
 
 
 def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
     """The same slots and codes with other contents, while none is transacted (C-28)."""
     carnet, state = require_open(act, body.carnet_id)
-    if act.rules >= 2 and state.signed is None:
+    if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
     require_scope(act, body.carnet_id, [v.slot for v in vouchers])
@@ -87,8 +85,6 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
         raise Refused(Outcome.NO_SETS_LEFT)
     digests = _write(act, carnet, body.travel_id, body.declarations)
     act.facts.put(replace(state, sets=sets), body.carnet_id)
-    if act.rules < 3:
-        return [int(body.TYPE), body.carnet_id, body.travel_id, [int(d.kind) for d in body.declarations]]
     return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
 
 
@@ -135,8 +131,6 @@ def renew(act: Act, body: bodies.Renew) -> Value:
     slots = tuple(sorted({*fact.slots, new.slot} - {old.slot}))
     act.facts.put(replace(fact, slots=slots), body.carnet_id, old.travel_id)
     act.facts.put(replace(state, next_slot=new.slot + 1, sets=sets), body.carnet_id)
-    if act.rules < 3:
-        return [int(body.TYPE), body.carnet_id, old.slot, new.slot, int(new.kind)]
     return _facts(body, carnet, state, old.travel_id, (new,), digests, old.slot)
 
 

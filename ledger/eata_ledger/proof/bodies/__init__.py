@@ -52,23 +52,15 @@ REGISTRY: tuple[type[Body], ...] = (
     RegisterTerritoryKey, RegisterRegion, RevokeKey, DescribeOffice, Readiness, Publish, Acceptance, VoucherSets,
     RotateRoot, RegisterNode,
 )  # fmt: skip
-_FIRST: tuple[type[Body], ...] = (
-    *REGISTRY[:6], ReserveIds, Issue, EnrolDevice, Sign, Travel, EditTravel, DeleteTravel, Commit, Tick,
-    ActivateRules,
-)  # fmt: skip
-_SECOND: tuple[type[Body], ...] = (
-    *REGISTRY[6:13], Amend, AddSets, Block, Unblock, CancelCarnet, Discharge, Renew, RevokeDevice, Notify, Withdraw, Disagree,
-    Ask, Reject, Hold, Release, Cancel, Answer,
-)  # fmt: skip
-_THIRD: tuple[type[Body], ...] = (
-    *REGISTRY[13:], RotatePin, AddStanza, Shred, Attach, Delegate,
+_OTHERS: tuple[type[Body], ...] = (
+    ReserveIds, Issue, EnrolDevice, Sign, Travel, EditTravel, DeleteTravel, Renew, RevokeDevice, Notify, Withdraw,
+    Disagree, Ask, Delegate, Commit, Reject, Hold, Release, Cancel, Answer, Amend, AddSets, Block, Unblock,
+    CancelCarnet, Discharge, RotatePin, AddStanza, Shred, Attach, Tick, ActivateRules,
 )  # fmt: skip
 
-BODIES: dict[int, type[Body]] = {int(body.TYPE): body for body in (*_FIRST, *_SECOND, *_THIRD)}
-# The rules version that opened a type: its entries are refused before that version is active.
-SINCE: dict[EntryType, int] = {
-    body.TYPE: rules for rules, opened in enumerate((_FIRST, _SECOND, _THIRD), 1) for body in opened
-}
+BODIES: dict[int, type[Body]] = {int(body.TYPE): body for body in (*REGISTRY, *_OTHERS)}
+# The rules that open a type, where later ones do: before they are in force its entries never were.
+SINCE: dict[EntryType, int] = {}
 
 __all__ = [
     "BODIES",

@@ -43,7 +43,6 @@ class EntryType(IntEnum):
     UNBLOCK = 43
     CANCEL_CARNET = 44
     DISCHARGE = 45
-    REPLACE = 46
     ASK = 47
     DELEGATE = 48
     REVOKE_KEY = 50
@@ -55,7 +54,6 @@ class EntryType(IntEnum):
     ACTIVATE_RULES = 60
     OPEN_ERA = 61
     ROTATE_ROOT = 62
-    BULK = 63
     READINESS = 64
     PUBLISH = 65
     ACCEPTANCE = 66
