@@ -7,6 +7,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from eata_clients.authoring.entries import make
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Purpose, Role
 from eata_ledger.encoding import Value, decode, encode, sha256
+from eata_ledger.proof import merkle
 from eata_ledger.proof.bodies import ActivateRules, Hold, RegisterNode, RotateRoot, StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import DeskCertificate
@@ -22,8 +24,10 @@ from eata_ledger.proof.chartering import CharterEntry, CharterSignature
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.cosignature import CosigningKey
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord, origin
-from eata_ledger.proof.group import NO_HASH, Cosignature, GroupHeader, GroupKind
+from eata_ledger.proof.group import NO_HASH, Cosignature, GroupHeader, GroupKind, OpenEra
 from eata_ledger.proof.keys import Algorithm, SigningKey
+from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.opening import Opening
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.proof.stored import to_sign as stored
 from eata_ledger.proof.travelled import Prepared, TravelFacts
@@ -157,8 +161,8 @@ def genesis_case() -> dict[str, Any]:
     return case("genesis", "genesis", good, lies)
 
 
-def signed_note(*nodes: int) -> str:
-    return note(CHECKPOINT, [(NODES[n], CHECKPOINT.sign(key(20 + n))) for n in nodes])
+def signed_note(*nodes: int, tree: Checkpoint = CHECKPOINT) -> str:
+    return note(tree, [(NODES[n], tree.sign(key(20 + n))) for n in nodes])
 
 
 def kept(name: str) -> bytes:
@@ -194,23 +198,33 @@ def _renamed(line: str, name: str) -> str:
     return f"— {name} {base64.b64encode(other[:4] + blob[4:]).decode()}\n"
 
 
-def charter_entry() -> CharterEntry:
+def charter_entry(index: int = 0) -> CharterEntry:
+    """A decision of the root at `index` of a tree of two."""
     entry = make(LEDGER, RegisterNode(1, record(9, "mumbai")), Stamp(NOW), ROOTS[:3], (), bytes(range(16)))
-    return CharterEntry(entry.header.encoded, tuple(CharterSignature(s.key_id, s.value) for s in entry.signatures))
+    leaf = Leaf(index, NOW, entry.hash, 1, 0, sha256(b"facts"), sha256(b"effects")).to_bytes()
+    signatures = tuple(CharterSignature(s.key_id, s.value) for s in entry.signatures)
+    return CharterEntry(entry.header.encoded, signatures, leaf, (merkle.leaf_hash(b"another"),))
 
 
 def trust_case() -> dict[str, Any]:
+    entry = charter_entry()
+    root = merkle.node_hash(merkle.leaf_hash(entry.leaf), merkle.leaf_hash(b"another"))
+    opening = Opening(OpenEra(1, LEDGER, 2, bytes(range(16)), 1, 2, root, None), {}).signed(*ROOTS[:3])
+    tree = Checkpoint(origin(LEDGER, 2), 2, root)
+
     def trust(**changes: Any) -> bytes:
-        given = {"version": 1, "genesis_bytes": GENESIS.to_bytes(), "era": 1, "checkpoint": signed_note(0, 1, 2, 3),
-                 "least": 4, "log_time": NOW, "charter_entries": (charter_entry(),), **changes}  # fmt: skip
+        given = {"version": 1, "genesis_bytes": GENESIS.to_bytes(), "era": 2, "checkpoint": signed_note(0, 1, 2, 3, tree=tree),
+                 "log_time": NOW, "charter_entries": (entry,), "openings": (opening.to_bytes(),), **changes}  # fmt: skip
         return Trust(**given).to_bytes()
 
-    entry = charter_entry()
     lies = [
-        *cbor_lies(trust()), ("signed by three", trust(checkpoint=signed_note(0, 1, 2))), ("another era", trust(era=2)),
-        ("no signers asked for", trust(least=0)), ("more signers asked for than nodes", trust(least=7)),
-        ("a node set signed by two", trust(charter_entries=(CharterEntry(entry.header, entry.signatures[:2]),))),
-        ("signed by a node the root has replaced", trust(checkpoint=signed_note(0, 1, 2, 4))),
+        *cbor_lies(trust()), ("signed by three", trust(checkpoint=signed_note(0, 1, 2, tree=tree))), ("another era", trust(era=3)),
+        ("an era's opening left out", trust(openings=())),
+        ("an era opened by two", trust(openings=(Opening(opening.era, {}).signed(*ROOTS[:2]).to_bytes(),))),
+        ("a node set signed by two", trust(charter_entries=(replace(entry, signatures=entry.signatures[:2]),))),
+        ("a decision elsewhere in the ledger", trust(charter_entries=(charter_entry(1),))),
+        ("a decision with another way to the root", trust(charter_entries=(replace(entry, path=(bytes(32),)),))),
+        ("signed by a node the root has replaced", trust(checkpoint=signed_note(0, 1, 2, 4, tree=tree))),
     ]  # fmt: skip
     return case("trust file", "trust", trust(), lies)
 

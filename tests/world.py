@@ -169,11 +169,21 @@ class World:
         return value
 
     def root_hash(self) -> bytes:
+        return merkle.root(self._tree(), len(self.leaves))
+
+    def inclusion(self, index: int) -> list[bytes]:
+        """The way from a leaf to the root of today."""
+        return merkle.inclusion(self._tree(), index, len(self.leaves))
+
+    def _tree(self) -> merkle.GetNode:
         nodes: dict[tuple[int, int], bytes] = {}
+
+        def get(level: int, number: int) -> bytes:
+            return nodes[level, number]
+
         for n, leaf in enumerate(self.leaves):
-            for level, number, digest in merkle.append(lambda k, i: nodes[k, i], n, leaf):
-                nodes[level, number] = digest
-        return merkle.root(lambda k, i: nodes[k, i], len(self.leaves))
+            nodes.update(((level, number), digest) for level, number, digest in merkle.append(get, n, leaf))
+        return get
 
     def fact(self, kind: type[Fact], *key: int | bytes | str) -> object:
         from eata_ledger.facts import Facts

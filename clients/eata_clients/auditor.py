@@ -10,9 +10,11 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.facts import key_of
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
+from eata_ledger.proof.chartering import Reign, follow, in_force
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import verify
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.opening import Opening
 from eata_ledger.replaying import replayed
 from eata_ledger.state import Shredded, Transaction
 from eata_ledger.wire import entry_from_proto
@@ -20,6 +22,7 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_
 
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError, from_rpc
+from eata_clients.registry import fetch
 from eata_clients.transport import Transport
 
 
@@ -31,13 +34,17 @@ def _verify(public: bytes, signature: bytes, message: bytes) -> bool:
 
 @dataclass
 class Replay:
-    """The whole ledger's facts and tree, rebuilt in memory."""
+    """The whole ledger's facts and tree, rebuilt in memory.
+
+    `set_back`: where the root opened an era with another log time, by the size it opened over (ms UTC).
+    """
 
     genesis: Genesis
     facts: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
     nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     size: int = 0
     log_time: int = 0
+    set_back: dict[int, int] = field(default_factory=dict)
     lacking: dict[int, int] = field(default_factory=dict)
 
     def get(self, family: int, key: bytes) -> bytes | None:
@@ -47,6 +54,7 @@ class Replay:
         """Raises `EataError` at the first entry whose leaf is not what the rules give."""
         try:
             leaf, entry = Leaf.from_bytes(message.leaf), entry_from_proto(message.entry, erased=True)
+            self.log_time = self.set_back.get(self.size, self.log_time)
             if leaf.index != self.size or leaf.log_time < self.log_time:
                 raise Malformed("index or log time runs backwards")
             result = replayed(self, self.genesis, entry, message.leaf, _verify)
@@ -94,7 +102,7 @@ async def audit(
     transport: Transport, node: str, party: Party, genesis: Genesis, progress: Callable[[int, int], None]
 ) -> Report:
     """Replays `node`'s entries, then asks every node for its root at a size it shares with the replay."""
-    replay = Replay(genesis)
+    replay = Replay(genesis, set_back=await _set_back(transport, genesis))
     total = (await _status(transport, node)).size
     body = reading_pb2.EntriesQuery().SerializeToString()
     request = transport.signed("/eata.v1.Audit/Entries", body, [party.sign])
@@ -111,6 +119,23 @@ async def audit(
     answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
     known = [answer for answer in answers if answer is not None]
     return Report(replay.size, sum(known), len(transport.network.nodes), known.count(False), transactions, shredded)
+
+
+async def _set_back(transport: Transport, genesis: Genesis) -> dict[int, int]:
+    """Where log time was set right, by the root's own word: tree size → log time (ms UTC). Raises `EataError`."""
+    registry = await fetch(transport)
+    reigns = [Reign(-1, genesis.charter)]
+    for decided in registry.decisions:
+        charter = follow(reigns[-1].charter, decided.header, {s.key_id: s.value for s in decided.signatures})
+        reigns.append(Reign(decided.index, charter))
+    reply = await transport.call(lambda c: ledger_pb2_grpc.LedgerStub(c).Eras, ledger_pb2.ErasRequest())
+    found = {}
+    for opening in (Opening.from_bytes(data) for data in reply.openings):
+        if not opening.authorised(in_force(reigns, opening.era.size)):
+            raise EataError("AUDIT_FAILED", f"Era {opening.era.era} is not opened by the root.", "Keep the evidence.")
+        if opening.era.log_time is not None:
+            found[opening.era.size] = opening.era.log_time
+    return found
 
 
 async def _status(transport: Transport, node: str) -> ledger_pb2.StatusReply:

@@ -1,4 +1,4 @@
-"""Attachments: sealed here, stored on three nodes or more, fetched from any, opened here (N-01, APP-22)."""
+"""Attachments: sealed here, stored on several nodes, fetched from any, opened here (N-01, APP-22)."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from eata_ledger.proof.bodies import Attach, StorageReceipt
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.keys import SigningKey, verify
 from eata_ledger.proof.stored import to_sign
-from eata_ledger.rules.keeping import LARGEST_ATTACHMENT, STORED_ON
+from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, reading_pb2
 
@@ -45,7 +45,7 @@ def check_document(name: str, data: bytes) -> None:
 async def store(
     transport: Transport, charter: Charter, signers: Sequence[SigningKey], carnet_id: int, blob: bytes
 ) -> tuple[StorageReceipt, ...]:
-    """Storage receipts of at least three nodes, the nearest first. Raises `EataError`."""
+    """Storage receipts of so many nodes that an honest one is among them, the nearest first. Raises `EataError`."""
     body = blobs_pb2.BlobPut(carnet_id=carnet_id, content=blob).SerializeToString()
     found: dict[bytes, StorageReceipt] = {}
     last: EataError | None = None
@@ -62,7 +62,7 @@ async def store(
         message = to_sign(charter.ledger, sha256(blob), len(blob), reply.time)
         if record is not None and verify(record.key(Purpose.STATEMENT), reply.signature, message):
             found[reply.kid] = StorageReceipt(reply.kid, reply.signature, reply.time)
-        if len(found) == min(STORED_ON, len(charter.nodes)):
+        if len(found) == charter.one_honest:
             return tuple(found[kid] for kid in sorted(found))
     raise last or EataError("RECEIPTS_MISSING", "Too few nodes hold this document.", "Try again.", retryable=True)
 

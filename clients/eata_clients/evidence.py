@@ -56,9 +56,10 @@ async def collect(
         })  # fmt: skip
         progress(n + 1, len(rows))
     charter = [
-        {"header": entry.header.hex(), "signatures": [[s.key_id.hex(), s.value.hex()] for s in entry.signatures]}
+        {"header": entry.header.hex(), "signatures": [[s.key_id.hex(), s.value.hex()] for s in entry.signatures],
+         "leaf": entry.leaf.hex(), "inclusion": [step.hex() for step in entry.path]}
         for entry in trust.charter_entries
-    ]
+    ]  # fmt: skip
     return {
         "format": "eata-evidence-1", "number": shown.carnet.number, "genesis": trust.genesis_bytes.hex(),
         "charter": charter, "checkpoint": trust.checkpoint, "transactions": found,

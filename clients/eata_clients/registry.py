@@ -9,7 +9,7 @@ from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import bodies
-from eata_ledger.proof.chartering import CharterEntry, CharterSignature, follow
+from eata_ledger.proof.chartering import CharterSignature, Decision, follow
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.keys import Algorithm, key_id, verify
@@ -28,6 +28,15 @@ _BY_ADMINISTRATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
     bodies.DescribeOffice,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision of the root: its ledger index, its header, who signed it."""
+
+    index: int
+    header: Header
+    signatures: tuple[CharterSignature, ...]
 
 
 @dataclass
@@ -53,7 +62,7 @@ class Registry:
 
     def __post_init__(self) -> None:
         self.charter = self.genesis.charter
-        self.charter_entries: list[CharterEntry] = []
+        self.decisions: list[Decided] = []
         self.raw = b""
 
     @property
@@ -93,14 +102,14 @@ class Registry:
             return None
         return key_id(found.seal_key, Algorithm.XWING), found.seal_key
 
-    def take(self, message: ledger_pb2.Entry) -> None:
+    def take(self, index: int, message: ledger_pb2.Entry) -> None:
         """One registration, if the key that may make it signed it. Raises `Untrusted`."""
         try:
             header = Header.from_bytes(message.header)
         except Malformed as error:
             raise Untrusted(f"a registration is malformed: {error}") from None
-        if isinstance(header.body, bodies.RegisterNode | bodies.RotateRoot):
-            self._recharter(header, message)
+        if isinstance(header.body, Decision):
+            self._recharter(index, header, message)
             return
         parent = self._parent(header)
         if key_id(parent) in self.revoked:
@@ -113,26 +122,25 @@ class Registry:
         self._require_rules(header.body)
         self._keep(header.body)
 
-    def _recharter(self, header: Header, message: ledger_pb2.Entry) -> None:
+    def _recharter(self, index: int, header: Header, message: ledger_pb2.Entry) -> None:
         signatures = tuple(CharterSignature(s.key_id, s.value) for s in message.signatures)
-        entry = CharterEntry(message.header, signatures)
         try:
-            self.charter = follow(self.charter, header, entry.by_key)
+            self.charter = follow(self.charter, header, {s.key_id: s.value for s in signatures})
         except Malformed as error:
             raise Untrusted(f"the node set is not the root's: {error}") from None
-        self.charter_entries.append(entry)
+        self.decisions.append(Decided(index, header, signatures))
 
     def _parent(self, header: Header) -> bytes:
         body = header.body
         if isinstance(body, bodies.RevokeKey):
             own = (a.sign_key for a in self.administrations.values() if key_id(a.sign_key) == header.author)
-            return next(own, self.genesis.operations)
+            return next(own, self.charter.operations)
         if isinstance(body, _BY_ADMINISTRATION):
             administration = self.administrations.get(body.administration)
             if administration is None:
                 raise Untrusted("a registration names an unknown administration")
             return administration.sign_key
-        return self.genesis.operations
+        return self.charter.operations
 
     def _require_rules(self, body: bodies.Body) -> None:
         """The registry's own rules again: a node could show a signed registration that the log refused."""
@@ -268,6 +276,6 @@ def _judged(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
         raise Untrusted("the genesis is not the pinned one")
     registry = Registry(Genesis.from_bytes(reply.genesis), reply.log_time)
     for logged in reply.entries:
-        registry.take(logged.entry)
+        registry.take(logged.index, logged.entry)
     registry.raw = reply.SerializeToString()
     return registry

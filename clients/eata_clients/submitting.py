@@ -8,7 +8,6 @@ from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.statement import Claim, Statement
-from eata_ledger.proof.trust import FINAL
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
@@ -94,11 +93,10 @@ def check_statement(data: bytes, charter: Charter) -> tuple[Claim, int]:
     return statement.claim, signers
 
 
-async def receipt(
-    transport: Transport, charter: Charter, index: int, entry_hash: bytes, signers: int = FINAL
-) -> Committed:
-    """The receipt of an entry one knows, with `signers` signatures if the nodes give them."""
-    request = ledger_pb2.ReceiptRequest(index=index, signers=signers, entry_hash=entry_hash, session=transport.session)
+async def receipt(transport: Transport, charter: Charter, index: int, entry_hash: bytes, signers: int = 0) -> Committed:
+    """The receipt of an entry one knows, with `signers` signatures if the nodes give them; 0: more than half of the nodes."""
+    wanted = signers or charter.enough
+    request = ledger_pb2.ReceiptRequest(index=index, signers=wanted, entry_hash=entry_hash, session=transport.session)
     reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Receipt, request)
     claim, found = check_statement(reply.statement, charter)
     if claim.index != index or claim.entry_hash != entry_hash:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import grpc.aio
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.encoding import Malformed
+from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import merkle
+from eata_ledger.proof.chartering import CharterEntry
 from eata_ledger.proof.checkpoint import signature_lines
-from eata_ledger.proof.trust import FINAL, Trust
+from eata_ledger.proof.trust import Trust
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.files import write_secret
 from eata_clients.registry import Registry, fetch
+from eata_clients.submitting import check_statement, receipt
 from eata_clients.transport import Transport
 
 OLD_DAYS, STALE_DAYS = 7, 30
@@ -95,7 +97,8 @@ class TrustKeeper:
                 raise Untrusted(f"two trees of size {older.size}: keep both files and run `eata prove fork`")
             if new.vouched_at < old.vouched_at:
                 raise Untrusted("the trust file is older than the one kept")
-            if new.charter_entries[: len(old.charter_entries)] != old.charter_entries:
+            known, told = ([entry.header for entry in t.charter_entries] for t in (old, new))
+            if told[: len(known)] != known:
                 raise Untrusted("the trust file does not know the newest node set")
         write_secret(self._path, new.to_bytes())
 
@@ -110,20 +113,22 @@ class TrustKeeper:
         return new
 
 
-async def fetch_trust(transport: Transport, registry: Registry, least: int = FINAL) -> Trust:
+async def fetch_trust(transport: Transport, registry: Registry) -> Trust:
     """A trust file with every node's signatures and timestamped cosignatures of one tree. Raises `EataError`."""
     asked = [node.name for node in transport.network.nodes]
+    openings = await _openings(transport)
     for _ in range(_TRIES):
         notes = [note for note in await asyncio.gather(*(_note(transport, name) for name in asked)) if note]
         for size in sorted({signature_lines(note)[0].size for note in notes}, reverse=True):
             same = [note for note in notes if signature_lines(note)[0].size == size]
-            trust = Trust(
-                1, registry.genesis.to_bytes(), transport.session.era, _merged(same), min(least, len(asked)),
-                registry.log_time, tuple(registry.charter_entries),
-            )  # fmt: skip
             try:
+                decisions = await _decisions(transport, registry, size)
+                trust = Trust(
+                    1, registry.genesis.to_bytes(), transport.session.era, _merged(same), registry.log_time, decisions,
+                    openings,
+                )  # fmt: skip
                 trust.check(transport.network.ledger)
-            except Malformed:
+            except (Malformed, EataError):
                 continue
             if trust.vouched_at:  # enough nodes have said when
                 return trust
@@ -133,6 +138,25 @@ async def fetch_trust(transport: Transport, registry: Registry, least: int = FIN
         "Too few nodes answered to vouch for a trust file.",
         "What you have stays good for its age; try again.",
     )
+
+
+async def _openings(transport: Transport) -> tuple[bytes, ...]:
+    """How the eras after the first were opened."""
+    reply = await transport.call(lambda c: ledger_pb2_grpc.LedgerStub(c).Eras, ledger_pb2.ErasRequest())
+    return tuple(reply.openings)[1:]
+
+
+async def _decisions(transport: Transport, registry: Registry, size: int) -> tuple[CharterEntry, ...]:
+    """The root's decisions below `size`, each with its leaf and the leaf's way to the root. Raises `EataError`."""
+    found = []
+    for decided in registry.decisions:
+        if decided.index < size:
+            done = await receipt(transport, registry.charter, decided.index, sha256(decided.header.signed), signers=1)
+            leaf = check_statement(done.statement, registry.charter)[0].leaf.to_bytes()
+            request = ledger_pb2.InclusionRequest(index=decided.index, size=size)
+            proof = await transport.call(lambda c: ledger_pb2_grpc.LedgerStub(c).Inclusion, request)
+            found.append(CharterEntry(decided.header.encoded, decided.signatures, leaf, tuple(proof.hashes)))
+    return tuple(found)
 
 
 async def _note(transport: Transport, name: str) -> str:

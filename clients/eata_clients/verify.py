@@ -3,8 +3,9 @@
     python3 verify.py bundle.json LEDGER
 
 LEDGER is the ledger's identity, 64 hex digits: the SHA-256 of its genesis file, as ICC publishes it. Every claim is
-recomputed: who the nodes are (root signatures from genesis on), that at least four of them signed the checkpoint, that
-each transaction is a leaf under it, that its public facts and its signed header are those of that leaf, and that the
+recomputed: who the nodes are (root signatures from genesis on, each decision proved to stand in the ledger), that more than
+half of them signed the checkpoint, that each transaction is a leaf under it, that its public facts and its signed header are
+those of that leaf, that more than half of the nodes of its day or of a later one say whether it stands, and that the
 counterfoil shown is the one that was sealed. Exit 0 if all of it holds, 1 with the reason if not.
 """
 
@@ -22,8 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KINDS = {1: "VALIDATION", 2: "PRE_EXPORTATION", 3: "EXPORTATION", 4: "IMPORTATION", 5: "REEXPORTATION",
          6: "REIMPORTATION", 7: "TRANSIT_OPEN", 8: "TRANSIT_CLOSE"}  # fmt: skip
-STATEMENT, COUNTERFOIL, ENOUGH, COMMIT = 2, 4, 4, 20
-REGISTER_NODE, ROTATE_ROOT = 6, 62
+STATEMENT, COUNTERFOIL, COMMIT = 2, 4, 20
+REGISTER_NODE, ROTATE_OPERATIONS, ROTATE_ROOT, REMOVE_NODE = 6, 61, 62, 68
 
 
 class Wrong(Exception):
@@ -121,17 +122,22 @@ def header_message(header: bytes) -> bytes:
 
 
 class Charter:
-    """The nodes' statement keys by name and the root, followed from genesis through what the root signed."""
+    """The nodes' statement keys by name and the root, followed from genesis through what the root signed.
+
+    `reigns` are the node sets so far, each with the ledger index of the decision that brought it.
+    """
 
     def __init__(self, genesis: bytes, ledger: bytes, entries: list[dict[str, Any]]) -> None:
         require(sha256(genesis) == ledger, "the genesis is not the one of this ledger")
         fields = decode(genesis)
         self.ledger, self.roots, self.threshold, self.serial = ledger, list(fields[3]), fields[4], 0
         self.nodes = {node[0]: _statement_key(node) for node in fields[6]}
-        for entry in entries:
-            self._follow(entry)
+        self.reigns = [(-1, dict(self.nodes))]
+        self._leaves = [(bytes.fromhex(e["leaf"]), [bytes.fromhex(step) for step in e["inclusion"]]) for e in entries]
+        for entry, (leaf, _) in zip(entries, self._leaves, strict=True):
+            self._follow(entry, leaf)
 
-    def _follow(self, entry: dict[str, Any]) -> None:
+    def _follow(self, entry: dict[str, Any], leaf: bytes) -> None:
         data = bytes.fromhex(entry["header"])
         header = decode(data)
         require(header[1] == self.ledger, "a root decision is of another ledger")
@@ -141,12 +147,19 @@ class Charter:
         if header[2] == REGISTER_NODE:
             _, node = header[9]
             self.nodes[node[0]] = _statement_key(node)
+        elif header[2] == REMOVE_NODE:
+            del self.nodes[header[9][1]]
         elif header[2] == ROTATE_ROOT:
             _, keys, threshold = header[9]
             self._require_root(keys, threshold, data, entry["signatures"])
             self.roots, self.threshold = keys, threshold
         else:
-            raise Wrong("a root decision is of an unknown kind")
+            require(header[2] == ROTATE_OPERATIONS, "a root decision is of an unknown kind")
+        require(len(leaf) == 119 and leaf[17:49] == sha256(header_message(data)), "a root decision has another leaf")
+        require(leaf[53:55] == bytes(2), "the log refused a root decision")
+        since = int.from_bytes(leaf[1:9], "big")
+        require(since > self.reigns[-1][0], "root decisions are not in ledger order")
+        self.reigns.append((since, dict(self.nodes)))
 
     @staticmethod
     def _require_root(keys: list[bytes], threshold: int, header: bytes, signatures: list[list[str]]) -> None:
@@ -155,9 +168,22 @@ class Charter:
         good = sum(signed_by(key, given.get(key_id(key), b""), message) for key in set(keys))
         require(good >= threshold >= 1, "a root decision is not signed by enough root keys")
 
+    def require_in_tree(self, size: int, root: bytes) -> None:
+        """Every decision stands in the ledger where its leaf says."""
+        for leaf, path in self._leaves:
+            check_inclusion(leaf, int.from_bytes(leaf[1:9], "big"), size, path, root)
+
     @property
     def enough(self) -> int:
-        return min(ENOUGH, len(self.nodes))
+        """More than half of the nodes of today."""
+        return len(self.nodes) // 2 + 1
+
+    def able(self, index: int) -> list[dict[str, bytes]]:
+        """The node sets that may speak of an entry: that of its day, and all later ones."""
+        ends = [since for since, _ in self.reigns[1:]]
+        return [
+            nodes for (_, nodes), end in zip(self.reigns, [*ends, None], strict=True) if end is None or end >= index
+        ]
 
 
 def _statement_key(node: list[Any]) -> bytes:
@@ -207,11 +233,11 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: list[bytes], root:
 def check_transaction(
     found: dict[str, Any], charter: Charter, note: tuple[int, bytes, int, set[str]]
 ) -> dict[str, Any]:
-    size, root, era, _ = note
+    size, root, _, _ = note
     outer = decode(bytes.fromhex(found["statement"]))
     claim = decode(outer[2])
-    prefix, claimed_era, index, log_time, entry_hash, rules, outcome, facts, effects, at_index, standing = claim
-    require(prefix == charter.ledger[:8] and claimed_era == era, "a receipt is of another ledger or era")
+    prefix, _, index, log_time, entry_hash, rules, outcome, facts, effects, at_index, standing = claim
+    require(prefix == charter.ledger[:8], "a receipt is of another ledger")
     leaf = (
         b"\x01" + index.to_bytes(8, "big") + log_time.to_bytes(8, "big") + entry_hash + rules.to_bytes(4, "big")
         + outcome.to_bytes(2, "big") + sha256(encode(facts)) + effects
@@ -219,8 +245,7 @@ def check_transaction(
     check_inclusion(leaf, index, size, [bytes.fromhex(step) for step in found["inclusion"]], root)
     require(outcome == 0, "the entry was refused")
     require(index == found["index"], "a receipt is of another index than the bundle says")
-    signers = _signers(outer, charter)
-    require(len(signers) >= charter.enough, f"{len(signers)} nodes signed whether it stands, {charter.enough} must")
+    signers = _signers(outer, charter, index)
     header = bytes.fromhex(found["header"])
     require(sha256(header_message(header)) == entry_hash, "the header is not the entry's")
     require(decode(header)[2] == COMMIT and facts[0] == COMMIT, "the entry is no transaction")
@@ -268,16 +293,21 @@ def _ranges(items: Any) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in items)
 
 
-def _signers(outer: list[Any], charter: Charter) -> list[str]:
-    """The nodes whose own signature stands on the receipt."""
-    kids = {key_id(key)[:8]: (name, key) for name, key in charter.nodes.items()}
-    found = set()
-    for protected, _, signature in outer[3]:
-        kid = decode(protected).get(4)
-        message = encode(["Signature", b"", protected, b"", outer[2]])
-        if kid in kids and signed_by(kids[kid][1], signature, message):
-            found.add(kids[kid][0])
-    return sorted(found)
+def _signers(outer: list[Any], charter: Charter, index: int) -> list[str]:
+    """The nodes whose own signature stands on the receipt: more than half of one node set of its day or later."""
+    best: list[str] = []
+    for nodes in charter.able(index):
+        kids = {key_id(key)[:8]: (name, key) for name, key in nodes.items()}
+        found = set()
+        for protected, _, signature in outer[3]:
+            kid = decode(protected).get(4)
+            message = encode(["Signature", b"", protected, b"", outer[2]])
+            if kid in kids and signed_by(kids[kid][1], signature, message):
+                found.add(kids[kid][0])
+        if len(found) > len(nodes) // 2:
+            return sorted(found)
+        best = max(best, sorted(found), key=len)
+    raise Wrong(f"{len(best)} nodes signed whether it stands: not more than half")
 
 
 def check_bundle(bundle: dict[str, Any], ledger: bytes) -> dict[str, Any]:
@@ -285,6 +315,7 @@ def check_bundle(bundle: dict[str, Any], ledger: bytes) -> dict[str, Any]:
     require(bundle.get("format") == "eata-evidence-1", "not an evidence bundle of a form known here")
     charter = Charter(bytes.fromhex(bundle["genesis"]), ledger, bundle["charter"])
     note = check_note(bundle["checkpoint"], charter)
+    charter.require_in_tree(note[0], note[1])
     transactions = [check_transaction(found, charter, note) for found in bundle["transactions"]]
     indexes = [found["index"] for found in transactions]
     require(indexes == sorted(set(indexes)), "transactions are not in ledger order, each once")

@@ -113,9 +113,12 @@ def after_group(node: NodeState, group: Group, void: bool) -> NodeState:
 
 
 def log_time(state: LogState, nodes: dict[bytes, NodeState]) -> int:
-    """Second highest reading, the highest where fewer than three are registered; never back."""
+    """The ⌈n/2⌉-th highest of the n nodes' latest readings; never back.
+
+    While fewer than half are wrong, at least one right clock has read as much, and one has read no more.
+    """
     readings = sorted((node.clock for node in nodes.values()), reverse=True)
-    return max(state.log_time, readings[1] if len(readings) >= 3 else readings[0])
+    return max(state.log_time, readings[(len(readings) - 1) // 2])
 
 
 def stalled(now: int, group: Group) -> bool:

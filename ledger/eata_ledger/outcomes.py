@@ -80,6 +80,7 @@ class Outcome(IntEnum):
     ATTACHMENT_TOO_LARGE = 82
     THRESHOLD_MISSED = 83
     RULES_NOT_ANNOUNCED = 84
+    DECISION_WRONG = 85
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -259,7 +260,7 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.RECEIPTS_MISSING: (
         "Too few nodes hold this document.",
-        "Store it on three nodes, then attach it with their receipts.",
+        "Store it on half of the nodes, then attach it with their receipts.",
     ),
     Outcome.ATTACHMENT_TOO_LARGE: (
         "A document has at most 5 MB, a carnet's documents 20 MB.",
@@ -268,6 +269,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.THRESHOLD_MISSED: (
         "Too few root keys signed this.",
         "Have more of the root's keepers sign the same entry.",
+    ),
+    Outcome.DECISION_WRONG: (
+        "This decision of the root cannot follow the last one.",
+        "Look at `eata root show`, correct it, and have the keepers sign it anew.",
     ),
     Outcome.TOO_MANY: (
         "This carnet has as many of these as it may have.",

@@ -1,22 +1,22 @@
 """A replica whose next group the log no longer has: it takes entries from its peers up to a landmark, and follows from there.
 
 Nothing of a peer is believed: every entry is applied here and must give the leaf it came with, and the root at the end
-must be the one that four nodes have signed. What is interrupted goes on where it stopped.
+must be the one that more than half of the nodes have signed. What is interrupted goes on where it stopped.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
 import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.opening import Opening
 from eata_ledger.wire import entry_from_proto
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
-from eata_node import landmarks
-from eata_node.engine.era import Opening
+from eata_node import eras, landmarks
 from eata_node.fetching import Fetching
 from eata_node.landmarks import Vouched
 from eata_node.replica import Divergence, Replica
@@ -110,7 +110,19 @@ class Bootstrap:
             reply = await self._peers[name].Landmarks(request, timeout=_PEER_SECONDS)
         except grpc.aio.AioRpcError:
             return []
+        self._learn_eras(reply.openings)
         return [Vouched(one.landmark, {s.signer: s.signature for s in one.signatures}) for one in reply.landmarks]
+
+    def _learn_eras(self, told: Iterable[bytes]) -> None:
+        """How eras were opened while this replica was away, by the root of their day."""
+        replica = self._replica
+        known = replica.store.openings()
+        if not replica.serving or len(known) >= replica.state.era:
+            return
+        for data in eras.genuine(replica.store, replica.genesis, told):
+            if data not in known:
+                replica.store.put_opening(Opening.from_bytes(data).era.era, data)
+        replica.store.commit()
 
     async def _fetched(self, vouched: Vouched) -> bool:
         """True once every entry below the landmark is here and applied."""
@@ -164,7 +176,7 @@ class Bootstrap:
 def own(replica: Replica, told: range, key: SigningKey) -> list[node_pb2.Landmark]:
     """This node's landmarks at the positions told, with every signature it knows, its own among them.
 
-    What is told is fsynced here: so four signatures of a landmark are four replicas that survive a power cut.
+    What is told is fsynced here: so its signatures are as many replicas that survive a power cut.
     """
     return [
         node_pb2.Landmark(

@@ -1,32 +1,50 @@
 """Is this node's own clock right? Judged by its peers' readings as their groups bring them (design: time).
 
-A node over 10 s from the median of at least two peers heard in the last 30 s stops proposing; alone it does not judge.
+A clock is wrong where it is over 10 s from so many peers' heard in the last 30 s that an honest one is among them, and from
+more of them than agree with it. Such a node stops proposing, and tells its last trusted reading in place of its own time.
 """
 
 from collections.abc import Callable
-from statistics import median
+from statistics import median_high, median_low
 
 WRONG_MS, HEARD_SECONDS, PEERS = 10_000, 30.0, 2
 
 
 class ClockWatch:
-    """What each peer's clock said beside ours when we heard it."""
+    """What each peer's clock said beside ours when we heard it.
 
-    def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float]) -> None:
-        self._clock, self._elapsed = clock, elapsed
+    `one_honest`: among how many peers there is an honest one; `trusted`: what this node has told before, ms UTC.
+    """
+
+    def __init__(
+        self, clock: Callable[[], int], elapsed: Callable[[], float], one_honest: Callable[[], int], trusted: int = 0
+    ) -> None:
+        self._clock, self._elapsed, self._one_honest, self._trusted = clock, elapsed, one_honest, trusted
         self._heard: dict[bytes, tuple[float, int]] = {}
 
     def hear(self, node: bytes, reading: int) -> None:
         """A peer's clock (ms UTC), as its newest group carries it."""
         self._heard[node] = self._elapsed(), reading - self._clock()
 
+    def _fresh(self) -> list[int]:
+        """How far each peer heard of late is from our clock, ms, ascending."""
+        now = self._elapsed()
+        return sorted(difference for at, difference in self._heard.values() if now - at <= HEARD_SECONDS)
+
     @property
     def off_by(self) -> int:
-        """How far the peers' median is from our clock, ms; 0 where too few were heard of late."""
-        now = self._elapsed()
-        fresh = [difference for at, difference in self._heard.values() if now - at <= HEARD_SECONDS]
-        return int(median(fresh)) if len(fresh) >= PEERS else 0
+        """How far the peers' median is from our clock, ms, the nearer one of two; 0 where too few were heard of late."""
+        fresh = self._fresh()
+        return min(median_low(fresh), median_high(fresh), key=abs) if len(fresh) >= PEERS else 0
 
     @property
     def wrong(self) -> bool:
-        return abs(self.off_by) > WRONG_MS
+        fresh = self._fresh()
+        contradicting = sum(abs(difference) > WRONG_MS for difference in fresh)
+        return contradicting >= max(PEERS, self._one_honest()) and 2 * contradicting > len(fresh)
+
+    def reading(self) -> int:
+        """What this node tells as its time (ms UTC): its clock, and while that is wrong the last reading that was not."""
+        if not self.wrong:
+            self._trusted = self._clock()
+        return self._trusted

@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.opening import first_era
 from eata_ledger.rules import VERSION
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
@@ -29,7 +30,6 @@ from eata_node.config import (
     write_locked,
 )
 from eata_node.engine.access import ENGINE, KEEPER, ROOT, VOTER, admitted, authority_of, protect, user_of
-from eata_node.engine.era import first_era
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.interface import EngineDown, Head
 from eata_node.engine.log_store import LogDisk, LogStore

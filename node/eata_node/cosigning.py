@@ -1,6 +1,6 @@
 """Checkpoint signatures in and out of the log, and what a contradicting one means (design: divergence).
 
-A node agreeing with at least four goes on and excludes the odd one; a node that at least four contradict
+A node agreeing with more than half goes on and excludes the odd one; a node that more than half contradict
 halts itself; in an undecidable split every node that contradicts another halts.
 """
 
@@ -52,7 +52,7 @@ class Cosigning:
 
     @property
     def enough(self) -> int:
-        """Four of six; all of fewer than four."""
+        """More than half of the nodes."""
         return self._charter().enough
 
     def _name(self, node: bytes) -> str:

@@ -1,6 +1,7 @@
 """`eata era`: a new, empty engine after the old one is lost, over the longest replica that is whole."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ from eata_ledger.encoding import Malformed
 from eata_node.commands import Endpoints, Home, Json, Voters, bar, fail, home_of, say, wanted_engine
 
 if TYPE_CHECKING:
-    from eata_node.engine.era import Opening
+    from eata_ledger.proof.opening import Opening
 
 _app = typer.Typer(help="After the engine is lost for good: a new era over what is left.", no_args_is_help=True)
 _File = Annotated[Path, typer.Argument(help="The opening's file, passed from keeper to keeper.")]
@@ -39,6 +40,10 @@ def propose(
     out: Annotated[Path, typer.Option(help="Where to write the opening.")],
     home: Home = None,
     node: Annotated[str, typer.Option(help="The replica to go on from; the longest whole one if left out.")] = "",
+    log_time: Annotated[
+        str,
+        typer.Option(help="Where wrong clocks have moved log time: the right one, such as 2026-11-30T18:20:00+01:00."),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Look at every replica here and write an opening over the longest whole one, for the root's keepers to sign."""
@@ -47,7 +52,7 @@ def propose(
     from eata_node import recovery
     from eata_node.config import read_genesis
 
-    folder = _stopped(home)
+    folder, right = _stopped(home), _time(log_time)
     if out.exists():
         fail("EXISTS", f"{out.name} is there already.", "Give another name.")
     with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
@@ -56,7 +61,7 @@ def propose(
             folder, lambda name, whole, size: progress.update(tasks[name], completed=whole, total=size)
         )
     try:
-        chosen, opening = recovery.propose(folder, read_genesis(folder), found, node)
+        chosen, opening = recovery.propose(folder, read_genesis(folder), found, node, right)
     except recovery.NothingLeft as error:
         fail("NO_REPLICA", f"No replica here is whole: {error}.", "Bring the disk of another node, or a backup.")
     out.write_bytes(opening.to_bytes())
@@ -85,15 +90,31 @@ def sign(
     file.write_bytes(opening.to_bytes())
     era = opening.era
     text = f"Era {era.era} opens over {era.size} entries with root {era.root.hex()}."
+    when = None if era.log_time is None else datetime.fromtimestamp(era.log_time / 1000, UTC).isoformat()
     say(
-        {"file": str(file), "era": era.era, "entries": era.size, "root": era.root.hex(),
+        {"file": str(file), "era": era.era, "entries": era.size, "root": era.root.hex(), "log_time": when,
          "signatures": len(opening.signatures)},
-        as_json, text, f"{len(opening.signatures)} signed so far.",
+        as_json, text, *([] if when is None else [f"It sets log time to {when}."]), f"{len(opening.signatures)} signed so far.",
     )  # fmt: skip
 
 
+def _time(text: str) -> int | None:
+    """ms UTC; None where log time goes on from the last entry."""
+    if not text:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = datetime.min
+    if when.tzinfo is None:
+        fail(
+            "VALUE", f"“{text[:40]}” is not an ISO time with its offset.", "Give one such as 2026-11-30T18:20:00+01:00."
+        )
+    return int(when.timestamp() * 1000)
+
+
 def _read(file: Path) -> "Opening":
-    from eata_node.engine.era import Opening
+    from eata_ledger.proof.opening import Opening
 
     try:
         return Opening.from_bytes(file.read_bytes())
@@ -113,10 +134,11 @@ def open_(
     as_json: Json = False,
 ) -> None:
     """Put an empty engine in the place of the lost one. What a replica knows beyond the new era becomes an orphan."""
+    from eata_ledger.proof.opening import check_opening
+
     from eata_node import recovery
     from eata_node.cluster import choose_engine
     from eata_node.config import read_genesis
-    from eata_node.engine.era import check_opening
 
     folder, opening = _stopped(home), _read(file)
     wanted = wanted_engine(engine or "etcd", voters, endpoints) if engine or endpoints else None

@@ -6,9 +6,9 @@ from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import ActivateRules, Shred
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.opening import Opening
 from eata_ledger.replaying import replayed
 
-from eata_node.engine.era import Opening
 from eata_node.landmarks import Vouched
 from eata_node.replica import Divergence, Replica
 
@@ -79,10 +79,13 @@ class Fetching:
             raise Divergence(f"era {era.era} opens over another tree of {era.size} entries")
         last = replica.store.entry(era.size - 1) if era.size else None
         log_time = replica.genesis.created if last is None else Leaf.from_bytes(last.leaf).log_time
+        if era.log_time is not None:  # the root sets it right
+            log_time = era.log_time
         replica.store.begin_era(set(replica.nodes))
         replica.state, replica.nodes = order.start_over(replica.genesis, charter, era.era, era.size, log_time)
         replica.charter, replica.opened, replica.fetching = charter, True, None
         replica.store.put_group(0, data)
+        replica.store.put_opening(era.era, data)
         replica.store.put_log_state(replica.state, replica.nodes, set(replica.nodes))
         replica.store.put_anchor(0, era.size, sha256(data))
         replica.store.put_fetching(None)

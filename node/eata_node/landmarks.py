@@ -1,7 +1,7 @@
 """Landmarks: the whole state of a replica at every 16th position, small enough to sign, so that others can start from it.
 
 A landmark binds the tree's root and so every entry, outcome and fact, and it holds what only the log tells: lanes, clocks,
-incarnations. All replicas write the same bytes at the same position; four signatures of them are as good as the log.
+incarnations. All replicas write the same bytes at the same position; the signatures of more than half are as good as the log.
 """
 
 from collections.abc import Iterable

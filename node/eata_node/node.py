@@ -16,6 +16,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.group import Cosignature
+from eata_ledger.proof.opening import FIRST
 from eata_ledger.rules import VERSION
 
 from eata_node import backup
@@ -24,7 +25,6 @@ from eata_node.bootstrap import Bootstrap, OtherHistory
 from eata_node.config import NodeKeys, Slot
 from eata_node.cosigning import Guard
 from eata_node.engine.client import Tail
-from eata_node.engine.era import FIRST
 from eata_node.engine.interface import Engine, EngineDown, MustBootstrap, Room
 from eata_node.limits import Limits
 from eata_node.low_water import ROOM, low_waters
@@ -94,7 +94,7 @@ class Node:
         self.receipts = Receipts(genesis, self.replica, keys.statement, keys.statement.id[:8], world.peers)
         self.bootstrap = Bootstrap(self.replica, world.peers)
         self._guard = Guard(disk.guard, keys.statement, genesis.ledger)
-        self.proposer = Proposer(self.engine, self.replica, keys.group, self._sign, self.metrics, world.clock)
+        self.proposer = Proposer(self.engine, self.replica, keys.group, self._sign, self.metrics)
         self._ticking = Ticking(self.replica, self.proposer, keys.group, genesis)
         self.readers = Readers(self.replica, world.clock, world.addresses, self.engine)
         self.limits = Limits(self.metrics, world.elapsed)
@@ -282,7 +282,7 @@ class Node:
             self.metrics.engine_up.set(head.state == "LIVE")
 
     async def _trim(self) -> None:
-        """Nodes take turns: what all have, and four have signed, the log may forget."""
+        """Nodes take turns: what all have, and more than half have signed, the log may forget."""
         while True:
             await asyncio.sleep(_TRIM_SECONDS)
             await self.bootstrap.gather()

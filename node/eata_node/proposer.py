@@ -60,10 +60,10 @@ class Proposer:
 
     def __init__(
         self, engine: Engine, replica: Replica, key: SigningKey, sign_checkpoint: Callable[[], Awaitable[Cosignature | None]],
-        metrics: Metrics, clock: Callable[[], int] = wall_clock,
+        metrics: Metrics,
     ) -> None:  # fmt: skip
         self._engine, self._replica, self._key = engine, replica, key
-        self._sign_checkpoint, self._metrics, self._clock = sign_checkpoint, metrics, clock
+        self._sign_checkpoint, self._metrics = sign_checkpoint, metrics
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._lanes: list[_Lane] = []
         self._collecting = asyncio.Lock()  # one lane at a time: two would share out what comes
@@ -227,7 +227,7 @@ class Proposer:
         cosignature = signed if signed is not None and signed.size > shown else None
         return GroupHeader(
             1, self._replica.genesis.ledger, state.era, kind, self._key.id, self.incarnation, lane.number,
-            lane.n + 1, lane.hash, self._clock(), self.synced, self._replica.knows, cosignature,
+            lane.n + 1, lane.hash, self._replica.clock_watch.reading(), self.synced, self._replica.knows, cosignature,
             tuple(waiting.frame for waiting in batch),
         )  # fmt: skip
 

@@ -13,9 +13,9 @@ from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.opening import Opening, check_opening, next_era
 
 from eata_node.config import ClusterFile, write_durable
-from eata_node.engine.era import Opening, check_opening, next_era
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.members import JOINS
 from eata_node.rocks import DamagedError, Rocks
@@ -89,13 +89,18 @@ def _look(folder: Path, progress: Progress) -> Found:
         return Found(folder.name, 0, b"", str(error))
 
 
-def propose(home: Path, genesis: Genesis, found: list[Found], node: str = "") -> tuple[Found, Opening]:
-    """An opening over the longest whole replica, or over the one named; unsigned. Raises `NothingLeft`."""
+def propose(
+    home: Path, genesis: Genesis, found: list[Found], node: str = "", log_time: int | None = None
+) -> tuple[Found, Opening]:
+    """An opening over the longest whole replica, or over the one named; unsigned. Raises `NothingLeft`.
+
+    `log_time` (ms UTC) where wrong clocks have moved it.
+    """
     whole = [one for one in found if not one.damage and node in ("", one.node)]
     if not whole:
         raise NothingLeft(node or "no replica is whole")
     before = check_opening(genesis, (home / "era.cbor").read_bytes())
-    return whole[0], next_era(genesis, before.era, whole[0].size, whole[0].root)
+    return whole[0], next_era(genesis, before.era, whole[0].size, whole[0].root, log_time)
 
 
 def charter_here(home: Path, genesis: Genesis, node: str) -> Charter:

@@ -17,6 +17,7 @@ from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.bodies import ActivateRules, Shred
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.opening import check_opening
 from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
 from eata_ledger.state import RulesFact, rules_of
@@ -27,7 +28,6 @@ from eata_node import landmarks
 from eata_node.clockwatch import ClockWatch
 from eata_node.config import Slot
 from eata_node.cosigning import Cosigning
-from eata_node.engine.era import check_opening
 from eata_node.engine.interface import Head, Placed
 from eata_node.landmarks import Vouched
 from eata_node.metrics import Metrics
@@ -71,7 +71,8 @@ class Replica:
         self.on_erased: Callable[[list[bytes]], None] = lambda digests: None
         self.on_halt: Callable[[], None] = lambda: None
         self.own = own_id
-        self.clock_watch = ClockWatch(clock, elapsed)
+        told = self.nodes[own_id].clock if own_id in self.nodes else self.state.log_time
+        self.clock_watch = ClockWatch(clock, elapsed, lambda: self.charter.one_honest, told)
         self.waiters = Waiters()
         self._moved = asyncio.Event()
 
@@ -203,6 +204,7 @@ class Replica:
         self.state, self.nodes = order.start(self.genesis, opening.era)
         self.opened = True
         self.store.put_group(0, group.group)
+        self.store.put_opening(opening.era, group.group)
         self.store.put_log_state(self.state, self.nodes, set(self.nodes))
 
     def _group(self, placed: Placed) -> list[tuple[bytes, Result | GroupVoid]]:

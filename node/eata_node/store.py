@@ -38,6 +38,7 @@ _LANDMARK = b"landmark/"
 _VOUCHED = b"vouched"
 _ANCHOR = b"anchor"
 _FETCHING = b"fetching"
+_OPENING = b"opening/"
 _FACTS_KEPT = 20_000  # in memory, about 4 MB
 ORPHANED = "orphaned"  # beside the store: one that knew more than the era that came after it
 
@@ -320,6 +321,14 @@ class Store:
         if data is None:
             return -1, 0, b""
         return int.from_bytes(data[:8], "big"), int.from_bytes(data[8:16], "big"), data[16:]
+
+    def put_opening(self, era: int, opening: bytes) -> None:
+        """How an era was opened: who reads the ledger later asks the root's word for it."""
+        self.put(META, _OPENING + era.to_bytes(4, "big"), opening)
+
+    def openings(self) -> list[bytes]:
+        """Of every era so far, as stored at its position 0; the first is era 1's."""
+        return [opening for _, opening in self._rocks.scan(META, _OPENING, _OPENING[:-1] + b"0")]
 
     def put_fetching(self, size: int | None) -> None:
         """How many entries were fetched from peers so far; None once the store stands at a landmark."""

@@ -9,7 +9,7 @@ from eata_ledger.proof.bodies import Tick
 from eata_ledger.proof.entry import Header, build
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey
-from eata_ledger.rules.registry import TICK_HOUR
+from eata_ledger.rules.registry import due_day
 from eata_ledger.state import Chain
 from eata_ledger.wire import entry_to_proto
 
@@ -34,9 +34,9 @@ class Ticking:
 
     def _due(self) -> int | None:
         """The day whose tick has not been given, None if it has."""
-        day = (self._replica.state.log_time - TICK_HOUR) // DAY
+        day = due_day(self._replica.state.log_time)
         chain = Facts(self._replica.store).get(Chain, b"")
-        return None if chain is not None and chain.as_of >= day else day
+        return None if chain is not None and chain.as_of == day else day
 
     async def run(self) -> None:
         while True:

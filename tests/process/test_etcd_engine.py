@@ -13,8 +13,8 @@ import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
+from eata_ledger.proof.opening import first_era
 from eata_node.engine.access import lanes_of, prefix_of, protect
-from eata_node.engine.era import first_era
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.members import Members, assign
 from eata_node.tls import Authority, Identity

@@ -14,8 +14,8 @@ from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.opening import first_era
 from eata_ledger.seal.codes import CodeKeys
-from eata_node.engine.era import first_era
 
 from tests.world import Ticket, World
 

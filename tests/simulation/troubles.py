@@ -15,6 +15,7 @@ from tests.world import NODES
 
 _YEAR = 365 * 86_400_000
 _CORE = 3  # the core's disk fails as often as three others
+_WILD = 2  # nodes whose clocks may be wrong at once
 _LEFT = 2  # replicas that are whole before another's store goes
 
 
@@ -166,14 +167,15 @@ class Troubles:
     # -- clocks
 
     async def slow_clock(self) -> None:
-        self.town.houses[self.seeded.choice(NODES[1:])].skew = self.seeded.randint(-8_000, 0)
+        self.town.houses[self.seeded.choice(NODES[_WILD:])].skew = self.seeded.randint(-8_000, 0)
 
     async def wild_clock(self) -> None:
-        """One clock in 2099, or years back: one of six is what log time bears, and a wrong reading lasts until the next."""
-        house = self.town.houses[NODES[0]]
-        house.skew = self.seeded.choice((73, -3)) * _YEAR
+        """Two clocks in 2099, or years back: two of six are what log time bears, and a wrong reading lasts until the next."""
+        for name in NODES[:_WILD]:
+            self.town.houses[name].skew = self.seeded.choice((73, -3)) * _YEAR
         await asyncio.sleep(self.seeded.uniform(1, 6))
-        house.skew = 0
+        for name in NODES[:_WILD]:
+            self.town.houses[name].skew = 0
 
 
 def _copy(house: House) -> Any:

@@ -73,7 +73,7 @@ def fetch_receipt(
     network: _Network,
     out: Annotated[Path, typer.Option(help="Where to write the receipt.")],
     png: Annotated[Path | None, typer.Option(help="Also write its QR picture here.")] = None,
-    signers: Annotated[int, typer.Option(min=1, max=64, help="How many nodes should sign.")] = 4,
+    signers: Annotated[int, typer.Option(min=0, max=64, help="How many nodes should sign; 0: more than half.")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Fetch a commit's receipt, signed by as many nodes as asked."""
@@ -88,29 +88,28 @@ def fetch_receipt(
     except ValueError:
         raise Fault("ENTRY_HASH", "An entry hash is 64 hex digits.", "Take it from the commit's answer.") from None
 
-    async def work(transport: "Transport") -> Committed:
-        registry = await fetch(transport)
-        return await receipt(transport, registry.charter, index, entry_hash, signers)
+    async def work(transport: "Transport") -> tuple[Committed, int]:
+        charter = (await fetch(transport)).charter
+        return await receipt(transport, charter, index, entry_hash, signers), signers or charter.enough
 
-    found = run(network, None, work)
+    found, wanted = run(network, None, work)
     out.write_bytes(found.statement)
     if png is not None:
         import segno
 
         segno.make(receipt_text(found.statement), error="m", micro=False).save(str(png), scale=4)
     data: dict[str, Any] = {"index": index, "signers": found.signers, "file": str(out)}
-    say(data, as_json, f"Receipt of index {index}, signed by {found.signers} of the {signers} nodes asked for.")
-    raise typer.Exit(0 if found.signers >= signers else 1)
+    say(data, as_json, f"Receipt of index {index}, signed by {found.signers} of the {wanted} nodes asked for.")
+    raise typer.Exit(0 if found.signers >= wanted else 1)
 
 
 @_trust.command("export")
 def export(
     network: _Network,
     out: Annotated[Path, typer.Option(help="Where to write the trust file.")],
-    least: Annotated[int, typer.Option(min=1, max=64, help="Signers a receipt must have.")] = 4,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Write a trust file: the genesis, and the newest checkpoint that enough nodes signed."""
+    """Write a trust file: the genesis, and the newest checkpoint that more than half of the nodes signed."""
     from eata_ledger.proof.checkpoint import signature_lines
     from eata_ledger.proof.trust import Trust
 
@@ -119,9 +118,9 @@ def export(
     from eata_clients.trusting import fetch_trust
 
     async def work(transport: "Transport") -> Trust:
-        return await fetch_trust(transport, await fetch(transport), least)
+        return await fetch_trust(transport, await fetch(transport))
 
     trust = run(network, None, work)
     out.write_bytes(trust.to_bytes())
     size = signature_lines(trust.checkpoint)[0].size
-    say({"file": str(out), "size": size, "least": least}, as_json, f"Trust file at tree size {size}.")
+    say({"file": str(out), "size": size}, as_json, f"Trust file at tree size {size}.")

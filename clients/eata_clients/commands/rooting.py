@@ -33,7 +33,8 @@ def _write(path: Path, entry: "Entry") -> None:
 
 
 def _read(path: Path) -> "Entry":
-    from eata_ledger.proof.bodies import ActivateRules, RegisterNode, RotateRoot
+    from eata_ledger.proof.bodies import ActivateRules
+    from eata_ledger.proof.chartering import Decision
     from eata_ledger.wire import entry_from_proto
     from eata_proto.v1 import ledger_pb2
     from google.protobuf.message import DecodeError
@@ -42,7 +43,7 @@ def _read(path: Path) -> "Entry":
         entry = entry_from_proto(ledger_pb2.Entry.FromString(read_bounded(path, 64 * 1024)))
     except DecodeError:
         raise Malformed(f"{path.name} is not a decision of the root") from None
-    if not isinstance(entry.header.body, RegisterNode | RotateRoot | ActivateRules):
+    if not isinstance(entry.header.body, Decision | ActivateRules):
         raise Malformed(f"{path.name} is not a decision of the root")
     return entry
 
@@ -79,15 +80,20 @@ def _said(entry: "Entry", as_json: bool, path: Path) -> None:
 
 def _in_words(entry: "Entry") -> str:
     """What the keepers sign, for a person."""
-    from eata_ledger.proof.bodies import ActivateRules, RegisterNode, RotateRoot
+    from eata_ledger.proof import bodies
 
-    body = entry.header.body
-    if isinstance(body, ActivateRules):
-        return f"Rules {body.rules} come into force."
-    if isinstance(body, RegisterNode):
-        return f"Decision {body.serial}: node {body.node.name} gets the keys {body.node.id.hex()}."
-    assert isinstance(body, RotateRoot), "read as one of the three"
-    return f"Decision {body.serial}: the root becomes {body.threshold} of {len(body.keys)} keys."
+    match entry.header.body:
+        case bodies.ActivateRules(rules):
+            return f"Rules {rules} come into force."
+        case bodies.RegisterNode(serial, node):
+            return f"Decision {serial}: node {node.name} gets the keys {node.id.hex()}."
+        case bodies.RemoveNode(serial, name):
+            return f"Decision {serial}: node {name} is removed and counts nowhere any more."
+        case bodies.RotateOperations(serial, key):
+            return f"Decision {serial}: ICC operations get the key {key.hex()}."
+        case bodies.RotateRoot(serial, keys, threshold):
+            return f"Decision {serial}: the root becomes {threshold} of {len(keys)} keys."
+    raise AssertionError("read as a decision")
 
 
 @_app.command("node")
@@ -101,6 +107,39 @@ def node(
 
     found = NodeRecord.from_bytes(read_bounded(record, 16 * 1024))
     _said(_propose(network, key, lambda serial: RegisterNode(serial, found), out), as_json, out)
+
+
+@_app.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(help="The node's name.")], network: Network,
+    key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Propose that a node is removed: more than half is counted among those that stay."""
+    from eata_ledger.proof.bodies import RemoveNode
+
+    _said(_propose(network, key, lambda serial: RemoveNode(serial, name), out), as_json, out)
+
+
+@_app.command("operations")
+def operations(
+    new: Annotated[str, typer.Argument(help="The new public key, 64 hex digits (`eata root new-key`).")],
+    network: Network, key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Propose another key for ICC operations; what the old one registered stays."""
+    from eata_ledger.proof.bodies import RotateOperations
+
+    [public] = _public_keys([new])
+    _said(_propose(network, key, lambda serial: RotateOperations(serial, public), out), as_json, out)
+
+
+def _public_keys(texts: list[str]) -> tuple[bytes, ...]:
+    try:
+        keys = tuple(bytes.fromhex(text) for text in texts)
+    except ValueError:
+        keys = ()
+    if len(keys) != len(texts) or any(len(found) != 32 for found in keys):
+        raise Malformed("a public key is 64 hex digits")
+    return keys
 
 
 @_app.command("rules")
@@ -124,12 +163,7 @@ def rotate(
     """Propose new root keys; enough of the old and enough of the new keepers sign."""
     from eata_ledger.proof.bodies import RotateRoot
 
-    try:
-        keys = tuple(bytes.fromhex(text) for text in new)
-    except ValueError:
-        raise Malformed("a root key is 64 hex digits") from None
-    if any(len(found) != 32 for found in keys):
-        raise Malformed("a root key is 64 hex digits")
+    keys = _public_keys(new)
     if len(set(keys)) != len(keys) or threshold > min(len(keys), 4):
         raise Malformed("a root is at most 4 of at most 8 keys, each once")
     _said(_propose(network, key, lambda serial: RotateRoot(serial, keys, threshold), out), as_json, out)

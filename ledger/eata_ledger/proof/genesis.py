@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, sha256
@@ -55,7 +56,7 @@ class NodeRecord(Record):
 
 
 _NODE_PURPOSES = (Purpose.GROUP, Purpose.STATEMENT)
-ENOUGH = 4  # of six nodes; all of fewer than four
+MOST_NODES, MOST_ROOTS = 16, 8
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Charter:
     nodes: tuple[NodeRecord, ...]
     root_keys: tuple[bytes, ...]
     root_threshold: int
+    operations: bytes
     serial: int = 0
 
     @cached_property
@@ -83,8 +85,13 @@ class Charter:
 
     @property
     def enough(self) -> int:
-        """How many nodes make a checkpoint final."""
-        return min(ENOUGH, len(self.nodes))
+        """More than half of the nodes: what so many have signed is final, and no two such sets are disjoint."""
+        return len(self.nodes) // 2 + 1
+
+    @property
+    def one_honest(self) -> int:
+        """Among so many nodes there is an honest one, while fewer than half lie: one more than may."""
+        return len(self.nodes) - self.enough + 1
 
     @cached_property
     def root_ids(self) -> dict[bytes, bytes]:
@@ -96,14 +103,36 @@ class Charter:
         nodes = tuple(record if node.name == record.name else node for node in self.nodes)
         if record not in nodes:
             nodes = (*self.nodes, record)
-        _check_nodes(nodes)
-        return replace(self, nodes=nodes, serial=self.serial + 1)
+        return self._with(nodes=nodes)
+
+    def without_node(self, name: str) -> "Charter":
+        """Without the node of this name: from here on it counts nowhere. Raises `Malformed`."""
+        if all(node.name != name for node in self.nodes):
+            raise Malformed(f"no node is called {name}")
+        return self._with(nodes=tuple(node for node in self.nodes if node.name != name))
+
+    def with_root(self, keys: tuple[bytes, ...], threshold: int) -> "Charter":
+        """Under other root keys. Raises `Malformed`."""
+        if not 1 <= threshold <= len(set(keys)) == len(keys) <= MOST_ROOTS or not all(map(acceptable, keys)):
+            raise Malformed("the root has safe keys, each once, and a threshold that they can meet")
+        return self._with(root_keys=keys, root_threshold=threshold)
+
+    def with_operations(self, key: bytes) -> "Charter":
+        """Under another key of ICC operations. Raises `Malformed`."""
+        if key == self.operations or not acceptable(key):
+            raise Malformed("operations have a new, safe key")
+        return self._with(operations=key)
+
+    def _with(self, **changes: Any) -> "Charter":
+        changed = replace(self, serial=self.serial + 1, **changes)
+        _check_nodes(changed.nodes)
+        return changed
 
 
 def _check_nodes(nodes: tuple[NodeRecord, ...]) -> None:
     """One name, one group key and one statement key a node, each a safe key and each its own."""
-    if not nodes or len({node.name for node in nodes}) != len(nodes):
-        raise Malformed("nodes have names of their own")
+    if not 1 <= len(nodes) <= MOST_NODES or len({node.name for node in nodes}) != len(nodes):
+        raise Malformed(f"there are 1 to {MOST_NODES} nodes, with names of their own")
     keys = [[k.raw for k in node.keys if k.purpose is p] for node in nodes for p in _NODE_PURPOSES]
     if any(len(found) != 1 or not acceptable(found[0]) for found in keys):
         raise Malformed("a node has one safe group key and one safe statement key")
@@ -118,10 +147,10 @@ class Genesis(Record):
     version: int = f(integer(1, 1))
     name: str = f(text(64))
     created: int = f(U64)
-    root_keys: tuple[bytes, ...] = f(array(KEY, 16))
+    root_keys: tuple[bytes, ...] = f(array(KEY, MOST_ROOTS))
     root_threshold: int = f(U8)
     operations: bytes = f(KEY)
-    nodes: tuple[NodeRecord, ...] = f(array(nested(NodeRecord), 64))
+    nodes: tuple[NodeRecord, ...] = f(array(nested(NodeRecord), MOST_NODES))
     rules: int = f(U32)
     first_id: int = f(U64)
     suite: int = f(integer(1, 1))
@@ -133,7 +162,7 @@ class Genesis(Record):
     @cached_property
     def charter(self) -> Charter:
         """As it stood when the ledger began."""
-        return Charter(self.ledger, self.nodes, self.root_keys, self.root_threshold)
+        return Charter(self.ledger, self.nodes, self.root_keys, self.root_threshold, self.operations)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Genesis":

@@ -95,7 +95,10 @@ class Group:
 
 @dataclass(frozen=True)
 class OpenEra(Record):
-    """Position 0 of an era's log, signed by the ICC root; `id` is random, so eras never mix."""
+    """Position 0 of an era's log, signed by the ICC root; `id` is random, so eras never mix.
+
+    `log_time` (ms UTC) sets log time right where wrong clocks had moved it; None: it goes on from the last leaf.
+    """
 
     version: int = f(integer(1, 1))
     ledger: bytes = f(HASH)
@@ -104,6 +107,7 @@ class OpenEra(Record):
     previous_era: int = f(U32)
     size: int = f(U64)
     root: bytes = f(HASH)
+    log_time: int | None = f(optional(U64))
 
     def signed(self) -> bytes:
         return pae(ERA_PAYLOAD_TYPE, self.to_bytes())

@@ -4,32 +4,42 @@ from dataclasses import dataclass
 
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.chartering import CharterEntry, follow_all
-from eata_ledger.proof.checkpoint import read_note
+from eata_ledger.proof.chartering import CharterEntry, Reign, follow_all, in_force
+from eata_ledger.proof.checkpoint import Checkpoint, read_note, signature_lines
 from eata_ledger.proof.cosignature import read as read_cosignatures
 from eata_ledger.proof.genesis import Charter, Genesis, origin
+from eata_ledger.proof.opening import FIRST, Opening
 from eata_ledger.proof.statement import Claim, Standing, Statement
-from eata_ledger.record import U8, U32, U64, Record, array, blob, f, integer, nested, text
-
-FINAL = 4
+from eata_ledger.record import U32, U64, Record, array, blob, f, integer, nested, text
 
 
 @dataclass(frozen=True)
 class Trust(Record):
-    """Genesis, the newest checkpoint seen, how many signers a receipt needs, the log time it was made at."""
+    """Genesis, the newest checkpoint seen, every decision of the root and every later era up to it, and the log time."""
 
     version: int = f(integer(1, 1))
     genesis_bytes: bytes = f(blob(1, 900_000))
     era: int = f(U32)
     checkpoint: str = f(text(64_000))
-    least: int = f(U8)
     log_time: int = f(U64)
     charter_entries: tuple[CharterEntry, ...] = f(array(nested(CharterEntry), 4_096))
+    openings: tuple[bytes, ...] = f(array(blob(1, 4_096), 4_096))
+
+    @property
+    def tree(self) -> Checkpoint:
+        """The checkpoint; who signed it `check` has looked at. Raises `Malformed`."""
+        return signature_lines(self.checkpoint)[0]
+
+    @property
+    def reigns(self) -> list[Reign]:
+        """Node set and root as genesis and each decision left them. Raises `Malformed`."""
+        tree = self.tree
+        return follow_all(self.genesis, self.charter_entries, tree.size, tree.root)
 
     @property
     def charter(self) -> Charter:
-        """Node set and root as of the charter entries. Raises `Malformed`."""
-        return follow_all(self.genesis, self.charter_entries)
+        """Node set and root as the last decision left them. Raises `Malformed`."""
+        return self.reigns[-1].charter
 
     @property
     def genesis(self) -> Genesis:
@@ -37,25 +47,40 @@ class Trust(Record):
 
     @property
     def vouched_at(self) -> int:
-        """ms UTC when enough nodes last vouched for the checkpoint; the log time it was made at where none can."""
-        nodes = self.charter.nodes
-        times = sorted(read_cosignatures(self.checkpoint, nodes).values(), reverse=True)
-        enough = self.charter.enough
-        return times[enough - 1] * 1000 if len(times) >= enough else 0
+        """ms UTC when more than half of the nodes last vouched for the checkpoint; 0 where none can."""
+        charter = self.charter
+        times = sorted(read_cosignatures(self.checkpoint, charter.nodes).values(), reverse=True)
+        return times[charter.enough - 1] * 1000 if len(times) >= charter.enough else 0
 
     def check(self, pinned: bytes | None = None) -> None:
-        """Raises `Malformed` unless the genesis is the pinned one and the checkpoint has enough signers."""
+        """Raises `Malformed` unless the genesis is the pinned one and more than half of the nodes signed the checkpoint."""
         genesis = self.genesis
         if pinned is not None and genesis.ledger != pinned:
             raise Malformed("the trust file is of another ledger than the one pinned")
-        charter = self.charter
-        if not 1 <= self.least <= len(charter.nodes):
-            raise Malformed("the trust file asks for no signers, or more than there are")
+        reigns = self.reigns
+        charter = reigns[-1].charter
         checkpoint, signed = read_note(self.checkpoint, charter.nodes)
         if checkpoint.origin != origin(genesis.ledger, self.era):
             raise Malformed("the checkpoint is of another log")
         if len(signed) < charter.enough:
-            raise Malformed(f"only {len(signed)} nodes signed the trust file's checkpoint")
+            raise Malformed(f"{len(signed)} nodes signed the trust file's checkpoint, {charter.enough} must")
+        self._check_eras(reigns)
+
+    def _check_eras(self, reigns: list[Reign]) -> None:
+        """Every era after the first is opened by the root of its day, one after another."""
+        eras = [Opening.from_bytes(data) for data in self.openings]
+        if [opening.era.era for opening in eras] != list(range(FIRST + 1, self.era + 1)):
+            raise Malformed("the trust file leaves out how an era was opened")
+        for opening in eras:
+            if opening.era.ledger != reigns[0].charter.ledger or not opening.authorised(
+                in_force(reigns, opening.era.size)
+            ):
+                raise Malformed(f"era {opening.era.era} is not opened by the root")
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether an entry of the claim's era at its index is in the log of today: an era may have left out the end."""
+        later = (Opening.from_bytes(data).era for data in self.openings)
+        return claim.era <= self.era and all(claim.index < era.size for era in later if era.era > claim.era)
 
 
 def _name(outcome: int) -> str:
@@ -73,31 +98,45 @@ class Verdict:
 
 
 def verify_receipt(data: bytes, trust: Trust) -> Verdict:
-    """Checks a receipt against a trust file, offline."""
+    """Checks a receipt against a trust file, offline. Good: more than half of the nodes of its day, or of a later one, signed."""
     try:
         trust.check()
         statement = Statement.from_bytes(data)
     except ValueError as error:
         return Verdict(False, f"not a receipt: {error}")
-    genesis, claim = trust.genesis, statement.claim
-    if claim.ledger_prefix != genesis.ledger[:8]:
+    claim = statement.claim
+    if claim.ledger_prefix != trust.genesis.ledger[:8]:
         return Verdict(False, "the receipt is of another ledger", claim)
-    if claim.era != trust.era:
+    if claim.era > trust.era:
         return Verdict(False, f"the receipt is of era {claim.era}, the trust file of era {trust.era}", claim)
-    charter = trust.charter
-    keys = charter.statement_keys
-    names = tuple(sorted(charter.by_kid[kid].name for kid in statement.signers(keys)))
-    if len(names) < trust.least:
-        strangers = sum(kid not in keys for kid, _ in statement.signatures)
-        hint = (
-            f"; {strangers} signed that it does not know: the trust file or the receipt is from another node set"
-            if strangers
-            else ""
+    if not trust.holds(claim):
+        return Verdict(
+            False, f"a later era does not hold this entry of era {claim.era}: it must be handed in again", claim
         )
-        return Verdict(False, f"{len(names)} of {len(keys)} nodes signed, {trust.least} are needed{hint}", claim, names)
+    charter, names = _signers(statement, claim, trust.reigns)
+    if len(names) < charter.enough:
+        strangers = sum(kid not in charter.by_kid for kid, _ in statement.signatures)
+        hint = f"; {strangers} signed that it does not know: the trust file may be too old" if strangers else ""
+        said = f"provisional: {len(names)} of {len(charter.nodes)} nodes signed, {charter.enough} are needed{hint}"
+        return Verdict(False, said, claim, names)
     if claim.standing is not Standing.LIVE:
         return Verdict(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
     if claim.outcome != Outcome.ACCEPTED:
         return Verdict(False, f"the entry was refused: {_name(claim.outcome)}", claim, names)
-    word = "final" if len(names) >= FINAL else "provisional"
-    return Verdict(True, f"{word}: signed by {len(names)} of {len(keys)} nodes", claim, names)
+    return Verdict(True, f"final: signed by {len(names)} of {len(charter.nodes)} nodes", claim, names)
+
+
+def _signers(statement: Statement, claim: Claim, reigns: list[Reign]) -> tuple[Charter, tuple[str, ...]]:
+    """The charter, of those from the claim's day on, of which most signed; and the names of these nodes.
+
+    A node set signs of its own days and of earlier ones, never of what came after it.
+    """
+    ended = [later.since for later in reigns[1:]]
+    able = [
+        reign.charter for reign, end in zip(reigns, [*ended, None], strict=True) if end is None or end >= claim.index
+    ]
+    found = [
+        (charter, tuple(sorted(charter.by_kid[kid].name for kid in statement.signers(charter.statement_keys))))
+        for charter in reversed(able)
+    ]
+    return max(found, key=lambda pair: len(pair[1]) - pair[0].enough)

@@ -61,6 +61,8 @@ _RULES: dict[type[Body], Rule] = {
     bodies.ActivateRules: root.activate_rules,
     bodies.RotateRoot: root.rotate_root,
     bodies.RegisterNode: root.register_node,
+    bodies.RemoveNode: root.remove_node,
+    bodies.RotateOperations: root.rotate_operations,
 }
 
 

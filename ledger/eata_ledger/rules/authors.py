@@ -25,7 +25,9 @@ _BY_DEVICE = (
     bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.RevokeDevice, bodies.Notify,
     bodies.Withdraw, bodies.Disagree, bodies.Ask, bodies.Delegate,
 )  # fmt: skip
-_BY_ROOT = (bodies.RotateRoot, bodies.RegisterNode, bodies.ActivateRules)
+_BY_ROOT = (
+    bodies.RotateRoot, bodies.RegisterNode, bodies.RemoveNode, bodies.RotateOperations, bodies.ActivateRules,
+)  # fmt: skip
 _BY_DESK = (bodies.Commit, bodies.Reject, bodies.Hold, bodies.Release, bodies.Cancel, bodies.Answer)
 
 
@@ -39,12 +41,11 @@ def resolve(act: Act) -> bytes:
 
 
 def _candidate(act: Act, body: bodies.Body) -> bytes | None:
-    header, genesis = act.entry.header, act.moment.genesis
+    header, operations = act.entry.header, act.charter.operations
     if isinstance(body, _BY_OPERATIONS):
-        return genesis.operations
-    by_operations = isinstance(body, bodies.RevokeKey) and header.author == key_id(genesis.operations)
-    if by_operations:
-        return genesis.operations
+        return operations
+    if isinstance(body, bodies.RevokeKey) and header.author == key_id(operations):
+        return operations
     if isinstance(body, _BY_ORGANISATION):
         return _organisation(act)
     if isinstance(body, _BY_DEVICE):

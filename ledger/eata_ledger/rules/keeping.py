@@ -32,7 +32,7 @@ from eata_ledger.state import (
 LIABILITY_MONTHS = 33  # 12 to lodge a claim, 12 and 9 to settle it (domain §3.3)
 LARGEST_ATTACHMENT, LARGEST_TOTAL = 5 * 2**20, 20 * 2**20
 SEALED_LARGEST, SEALED_TOTAL = LARGEST_ATTACHMENT * 9 // 8, LARGEST_TOTAL * 9 // 8  # Padmé adds up to 12 %
-STORED_ON, MOST_ATTACHED, MOST_REPAIRS = 3, 64, 16
+MOST_ATTACHED, MOST_REPAIRS = 64, 16
 RECEIPT_LIFE = DAY  # nodes keep what nobody has attached twice as long
 
 
@@ -135,8 +135,9 @@ def _require_attacher(act: Act, carnet: Carnet, state: CarnetState) -> None:
 
 
 def _require_stored(act: Act, body: bodies.Attach) -> None:
-    """Three different nodes have the blob on disk; all of them where there are fewer."""
-    keys, ledger, now = act.charter.by_kid, act.moment.genesis.ledger, act.moment.log_time
+    """So many nodes have the blob on disk that an honest one is among them."""
+    charter = act.charter
+    keys, ledger, now = charter.by_kid, act.moment.genesis.ledger, act.moment.log_time
     good = {
         receipt.kid for receipt in body.receipts
         if receipt.kid in keys and abs(now - receipt.time) <= RECEIPT_LIFE and verify(
@@ -144,8 +145,8 @@ def _require_stored(act: Act, body: bodies.Attach) -> None:
             to_sign(ledger, body.blob, body.length, receipt.time),
         )
     }  # fmt: skip
-    if len(good) < min(STORED_ON, len(keys)):
-        raise Refused(Outcome.RECEIPTS_MISSING, f"{len(good)} nodes hold it, {STORED_ON} must")
+    if len(good) < charter.one_honest:
+        raise Refused(Outcome.RECEIPTS_MISSING, f"{len(good)} nodes hold it, {charter.one_honest} must")
 
 
 def shred(act: Act, body: bodies.Shred) -> Value:

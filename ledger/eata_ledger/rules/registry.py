@@ -144,7 +144,7 @@ def revoke_key(act: Act, body: bodies.RevokeKey) -> Value:
     if fact is None:
         raise Refused(Outcome.PARENT_UNKNOWN, "no such key is registered")
     own = act.facts.get(Administration, fact.owner) if fact.purpose is Purpose.DESK_CA else None
-    if act.author != act.moment.genesis.operations and (own is None or own.sign_key != act.author):
+    if act.author != act.charter.operations and (own is None or own.sign_key != act.author):
         raise Refused(Outcome.ROLE_FORBIDDEN)
     if fact.revoked is not None:
         raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
@@ -152,11 +152,19 @@ def revoke_key(act: Act, body: bodies.RevokeKey) -> Value:
     return [int(body.TYPE), body.key, int(fact.purpose), fact.owner]
 
 
+def due_day(log_time: int) -> int:
+    """The day whose tick is due at `log_time` (ms UTC): that of the newest 05:00 UTC."""
+    return (log_time - TICK_HOUR) // DAY
+
+
 def tick(act: Act, body: bodies.Tick) -> Value:
-    """The first tick of a day counts, once log time has passed 05:00 UTC of it (ACC-46, domain §2.7)."""
+    """The first tick of a day counts, once log time has passed 05:00 UTC of it (ACC-46, domain §2.7).
+
+    The day goes back with log time, where a new era sets that right.
+    """
     act.require_parts()
     chain = act.chain()
-    if body.day <= chain.as_of or act.moment.log_time < body.day * DAY + TICK_HOUR:
+    if body.day == chain.as_of or body.day != due_day(act.moment.log_time):
         raise Refused(Outcome.TICK_EARLY)
     act.facts.put(replace(chain, as_of=body.day), b"")
     return [int(body.TYPE), body.day]

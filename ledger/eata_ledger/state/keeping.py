@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eata_ledger.proof.genesis import Charter, Genesis, NodeRecord
+from eata_ledger.proof.genesis import MOST_NODES, MOST_ROOTS, Charter, Genesis, NodeRecord
 from eata_ledger.record import KEY, RANDOM16, U8, U32, U64, array, f, nested
 from eata_ledger.state.base import Fact, Family
 
@@ -57,9 +57,10 @@ class CharterFact(Fact):
 
     FAMILY = Family.CHARTER
     STEADY = True
-    nodes: tuple[NodeRecord, ...] = f(array(nested(NodeRecord), 64))
-    root_keys: tuple[bytes, ...] = f(array(KEY, 16))
+    nodes: tuple[NodeRecord, ...] = f(array(nested(NodeRecord), MOST_NODES))
+    root_keys: tuple[bytes, ...] = f(array(KEY, MOST_ROOTS))
     root_threshold: int = f(U8)
+    operations: bytes = f(KEY)
     serial: int = f(U32)
 
 
@@ -81,4 +82,4 @@ def charter_of(genesis: Genesis, fact: CharterFact | None) -> Charter:
     """The charter in force: the one the root last set, else that of genesis."""
     if fact is None:
         return genesis.charter
-    return Charter(genesis.ledger, fact.nodes, fact.root_keys, fact.root_threshold, fact.serial)
+    return Charter(genesis.ledger, fact.nodes, fact.root_keys, fact.root_threshold, fact.operations, fact.serial)

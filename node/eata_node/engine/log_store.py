@@ -11,10 +11,10 @@ from typing import Any
 
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.opening import check_opening
 from eata_ledger.wire import group_from_bytes
 from rocksdict import DBRecoveryMode
 
-from eata_node.engine.era import check_opening
 from eata_node.engine.mark import File, Mark, MarkFile
 from eata_node.engine.tip import Tip
 from eata_node.rocks import END, DamagedError, Rocks, hold, u64

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, Value, decode_own, encode, sha256
-from eata_ledger.proof.bodies import RegisterNode, RotateRoot
+from eata_ledger.proof.bodies import RegisterNode, RemoveNode, RotateRoot
 from eata_ledger.proof.chartering import declares, signed_by_enough
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis, NodeRecord
+from eata_ledger.proof.opening import check_opening
 from eata_ledger.wire import ReceivedGroup, group_from_bytes
-
-from eata_node.engine.era import check_opening
 
 NO_CHAIN = bytes(32)
 
@@ -69,9 +68,11 @@ class Tip:
             serial, known = self._newest.get(body.node.name, (0, ()))
             if body.serial >= serial:
                 self._newest[body.node.name] = (body.serial, (body.node, *(known if body.serial == serial else ())))
+        elif isinstance(body, RemoveNode) and body.serial > self._newest.get(body.name, (0, ()))[0]:
+            self._newest[body.name] = (body.serial, ())  # until the root names it again
 
     def may_append(self, node: bytes) -> bool:
-        """True for a name's newest key: one that the root has replaced appends nothing any more."""
+        """True for a name's newest key: one that the root has replaced or removed appends nothing any more."""
         return any(record.id == node for record in self.nodes)
 
     @property

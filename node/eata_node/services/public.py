@@ -160,6 +160,10 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             session=ledger_pb2.Session(era=state.era, position=max(self._replica.position, 0)),
         )  # fmt: skip
 
+    async def Eras(self, request: ledger_pb2.ErasRequest, context: Context) -> ledger_pb2.ErasReply:  # noqa: N802
+        self._serving()
+        return ledger_pb2.ErasReply(openings=self._replica.store.openings())
+
     def _registered(self, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
         """Every registration as it was signed; read from disk once, then only what is new."""
         store, known = self._replica.store, self._known
@@ -225,7 +229,9 @@ class Peer(node_pb2_grpc.PeerServicer):
         await require_node(context, self._replica.charter.nodes)
         require_serving(self._replica)
         told = range(request.from_position, self._proposer.synced + 1)
-        return node_pb2.LandmarksReply(landmarks=bootstrap.own(self._replica, told, self._key))
+        return node_pb2.LandmarksReply(
+            landmarks=bootstrap.own(self._replica, told, self._key), openings=self._replica.store.openings()
+        )
 
     async def Entries(self, request: node_pb2.EntriesRequest, context: Context) -> AsyncIterator[node_pb2.KeptEntry]:  # noqa: N802
         """As they were ordered, for a replica that builds itself anew."""

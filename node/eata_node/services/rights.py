@@ -77,6 +77,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "/eata.v1.Ledger/Consistency": _ANYONE,
     "/eata.v1.Ledger/Number": _ANYONE,
     "/eata.v1.Ledger/Registry": _ANYONE,
+    "/eata.v1.Ledger/Eras": _ANYONE,
     "/eata.v1.Wallet/Carnet": (Right(Who.DEVICE, If.OF_CARNET), Right(Who.PIN, If.OF_CARNET)),
     "/eata.v1.Customs/Voucher": (Right(Who.OFFICER, If.SHOWN_VOUCHER),),
     "/eata.v1.Customs/Carnet": (Right(Who.OFFICER, If.MET_IT),),

@@ -44,13 +44,13 @@ from eata_ledger.proof.bodies.registry import (
     Tick,
     VoucherSets,
 )
-from eata_ledger.proof.bodies.root import ActivateRules, RegisterNode, RotateRoot
+from eata_ledger.proof.bodies.root import ActivateRules, RegisterNode, RemoveNode, RotateOperations, RotateRoot
 
 # What clients fetch and judge again as the public registry.
 REGISTRY: tuple[type[Body], ...] = (
     RegisterOrganisation, RegisterAdministration, RegisterTerritory, RegisterOffice, RegisterDeskCA,
     RegisterTerritoryKey, RegisterRegion, RevokeKey, DescribeOffice, Readiness, Publish, Acceptance, VoucherSets,
-    RotateRoot, RegisterNode,
+    RotateRoot, RegisterNode, RemoveNode, RotateOperations,
 )  # fmt: skip
 _OTHERS: tuple[type[Body], ...] = (
     ReserveIds, Issue, EnrolDevice, Sign, Travel, EditTravel, DeleteTravel, Renew, RevokeDevice, Notify, Withdraw,
@@ -106,10 +106,12 @@ __all__ = [
     "RegisterTerritoryKey",
     "Reject",
     "Release",
+    "RemoveNode",
     "Renew",
     "ReserveIds",
     "RevokeDevice",
     "RevokeKey",
+    "RotateOperations",
     "RotatePin",
     "RotateRoot",
     "Shred",

@@ -52,12 +52,13 @@ class EntryType(IntEnum):
     SHRED = 54
     ATTACH = 55
     ACTIVATE_RULES = 60
-    OPEN_ERA = 61
+    ROTATE_OPERATIONS = 61
     ROTATE_ROOT = 62
     READINESS = 64
     PUBLISH = 65
     ACCEPTANCE = 66
     VOUCHER_SETS = 67
+    REMOVE_NODE = 68
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What only the ICC root signs: its own rotation, and the node set.
+"""What only the ICC root signs: its own rotation, that of operations, and the node set.
 
 `serial` counts these decisions from 1: none is left out, shown twice or in another order.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eata_ledger.proof.bodies.base import Body, EntryType
 from eata_ledger.proof.genesis import NodeRecord
-from eata_ledger.record import KEY, U8, U32, array, f, nested
+from eata_ledger.record import CODE, KEY, U8, U32, array, f, nested
 
 
 @dataclass(frozen=True)
@@ -35,3 +35,21 @@ class RegisterNode(Body):
     TYPE = EntryType.REGISTER_NODE
     serial: int = f(U32)
     node: NodeRecord = f(nested(NodeRecord))
+
+
+@dataclass(frozen=True)
+class RemoveNode(Body):
+    """A node that is gone for good, or has lied: from here on it counts nowhere."""
+
+    TYPE = EntryType.REMOVE_NODE
+    serial: int = f(U32)
+    name: str = f(CODE)
+
+
+@dataclass(frozen=True)
+class RotateOperations(Body):
+    """Another key for ICC operations: what the old one signed before stays."""
+
+    TYPE = EntryType.ROTATE_OPERATIONS
+    serial: int = f(U32)
+    key: bytes = f(KEY)

@@ -1,7 +1,7 @@
 """Position 0 of a log: the era's opening, signed by the ICC root.
 
-Era 1 opens an empty tree under the genesis root. A later era follows the loss of an engine: it opens over the tree of the
-longest replica that is whole, under the root of that day.
+Era 1 opens an empty tree under the genesis root. A later era follows the loss of an engine, or sets log time right: it opens
+over the tree of the longest replica that is whole, under the root of that day.
 """
 
 import os
@@ -59,13 +59,13 @@ def _signature(row: Value) -> tuple[bytes, bytes]:
 
 def first_era(genesis: Genesis, root_keys: tuple[SigningKey, ...]) -> bytes:
     """The opening of era 1 as stored at position 0."""
-    opening = OpenEra(1, genesis.ledger, FIRST, os.urandom(16), 0, 0, EMPTY_ROOT)
+    opening = OpenEra(1, genesis.ledger, FIRST, os.urandom(16), 0, 0, EMPTY_ROOT, None)
     return Opening(opening, {}).signed(*root_keys).to_bytes()
 
 
-def next_era(genesis: Genesis, era: int, size: int, root: bytes) -> Opening:
-    """The one after `era`, over the tree of `size` with that root; not signed yet."""
-    return Opening(OpenEra(1, genesis.ledger, era + 1, os.urandom(16), era, size, root), {})
+def next_era(genesis: Genesis, era: int, size: int, root: bytes, log_time: int | None = None) -> Opening:
+    """The one after `era`, over the tree of `size` with that root; not signed yet. `log_time` (ms UTC) sets it right."""
+    return Opening(OpenEra(1, genesis.ledger, era + 1, os.urandom(16), era, size, root, log_time), {})
 
 
 def check_opening(genesis: Genesis, data: bytes) -> OpenEra:

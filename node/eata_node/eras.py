@@ -1,0 +1,36 @@
+"""How each era was opened: the root's word, judged by the decisions that this replica has applied."""
+
+from collections.abc import Iterable
+
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof.chartering import Reign, declares, follow, in_force
+from eata_ledger.proof.entry import Header
+from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.opening import Opening
+
+from eata_node.store import Store
+
+
+def reigns(store: Store, genesis: Genesis) -> list[Reign]:
+    """Node set and root as genesis and each decision of the root left them."""
+    found = [Reign(-1, genesis.charter)]
+    for index in store.registrations():
+        stored = store.entry(index)
+        if stored is not None and declares(stored.header):
+            signatures = {signed.key_id: signed.value for signed in stored.signatures}
+            found.append(Reign(index, follow(found[-1].charter, Header.from_bytes(stored.header), signatures)))
+    return found
+
+
+def genuine(store: Store, genesis: Genesis, told: Iterable[bytes]) -> list[bytes]:
+    """The openings among those told that the root of their day has signed."""
+    known = reigns(store, genesis)
+    return [data for data in told if _good(data, known)]
+
+
+def _good(data: bytes, known: list[Reign]) -> bool:
+    try:
+        opening = Opening.from_bytes(data)
+    except Malformed:
+        return False
+    return opening.era.ledger == known[0].charter.ledger and opening.authorised(in_force(known, opening.era.size))
