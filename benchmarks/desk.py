@@ -65,7 +65,7 @@ class _Day:
     async def _prepare(self, number: int) -> None:
         every = Items.span(1, self.items)
         wishes = (Wish(Kind.VALIDATION, "CH", every), Wish(Kind.EXPORTATION, "CH", every))
-        [(first, _, _), _] = await self.wallet.travel(self.carnets[number], wishes)
+        [(first, _, _), _] = (await self.wallet.travel(self.carnets[number], wishes)).slots
         self.slots.append((self.carnets[number], first))
 
     async def _decide(self, number: int) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from eata_clients.authoring.clearing import sign_in
+from eata_clients.receipts import Committed
 from eata_clients.registry import fetch
 from eata_clients.sandbox import registrations
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import Committed
 from eata_clients.transport import now
 from eata_clients.vault import read_key
 from eata_ledger.carnet.vocabulary import Role

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import grpc.aio
 from eata_clients.errors import from_answer
-from eata_clients.submitting import committed_by
+from eata_clients.receipts import committed
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_to_proto
 from eata_node.cluster import REGIONS, Cluster
@@ -118,7 +118,7 @@ async def streaming(
         for entry, answer in zip(entries, (await answered).answers, strict=True):
             if answer.refused:
                 raise from_answer(answer.refused)
-            load.acknowledged[entry.hash] = committed_by(entry, answer.reply, load.registry.charter).index
+            load.acknowledged[entry.hash] = committed(answer.reply.statement, load.registry.charter, entry.hash).index
 
     listening = asyncio.create_task(listen())
     try:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eata_clients.receipts import receipt
 from eata_clients.registry import fetch
-from eata_clients.submitting import receipt
 from eata_clients.transport import Transport
 from eata_ledger.proof.entry import Entry
 from eata_node.cluster import REGIONS

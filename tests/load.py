@@ -131,7 +131,7 @@ async def _carnet(
     assert order.sets[SetKind.IMPORT] >= count
     carnet_id = await people.download(wallet, await people.issue(order))
     held = wallet.holding(carnet_id)
-    [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.span(1, count)),))
+    [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.span(1, count)),))).slots
     async with people.transport("CH") as member:
         customs = people.customs(member, "CH-ZRH")
         scanned = await customs.scan(wallet.code(carnet_id, slot))

@@ -27,14 +27,15 @@ from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.lists import Lists, follow
+from eata_clients.receipts import Committed
 from eata_clients.scanned import Scanned
-from eata_clients.submitting import receipt
 from eata_clients.transport import Transport, now
 from eata_clients.verdict import Verdict, Word, verdict
 
 _STYLE = {Word.GO: "bold white on green", Word.LOOK: "bold black on yellow", Word.STOP: "bold white on red"}
 _SHAPE = {Word.GO: "● ", Word.LOOK: "▲ ", Word.STOP: "■ "}
 _SHOWN = 12
+_SETTLE_SECONDS = 3.0
 _HELP = """Scan a code, or type “ID CODE”. Then Enter, Enter, Enter.
  at the verdict   r reject   h hold   q back
  at the goods     1-10,12 these items   s 5 draw five to inspect   q back
@@ -59,10 +60,11 @@ class Counter:
     console: Console
     ask: Ask
     _alerts: list[str] = field(default_factory=list)
+    _prompt: str = ""
 
     async def run(self) -> None:
         """Until q or the end of input."""
-        watching = asyncio.create_task(self._watch())
+        beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._settle())]
         office = await self.client.office()
         self.console.print(f"[bold]{office.name}[/] ({self.desk.office}, {office.territory}). ? for help.")
         try:
@@ -79,10 +81,12 @@ class Counter:
         except EOFError:
             return
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _line(self, prompt: str) -> str:
+        self._prompt = prompt
         while self._alerts:
             self.console.print(Text(f"! {self._alerts.pop(0)}", style="bold yellow"))
         return await self.ask(prompt)
@@ -200,19 +204,41 @@ class Counter:
 
     async def _commit(self, scanned: Scanned, decision: Decision) -> None:
         started = time.perf_counter()
-        done = await self.client.commit(scanned, decision)
-        ms = (time.perf_counter() - started) * 1000
-        charter, nodes = (await self.client.registry()).charter, len(self.transport.network.nodes)
-        on = done.signers
-        with contextlib.suppress(EataError):  # committed all the same; fewer have signed yet
-            on = (await receipt(self.transport, charter, done.index, done.entry_hash, signers=nodes)).signers
-        self.console.print(
-            Text(f"● committed in {ms:.0f} ms, on {on} of {nodes}", style="bold green"), f" (ledger index {done.index})"
-        )
-        if done.verification:
+
+        def say(done: Committed) -> None:
+            ms = (time.perf_counter() - started) * 1000
+            mark, style = ("●", "bold green") if done.final else ("▲", "bold yellow")
+            said = f"{mark} {done.standing}, {ms:.0f} ms"
+            self.console.print(Text(said, style=style), f" (ledger index {done.index})")
+
+        done = await self.client.commit(scanned, decision, told=say)
+        say(done)
+        if not done.final:
+            self.console.print(Text(await self.client.until_final(), style="yellow"))
+        elif done.verification:
             self.console.print(f"Verification code for the holder: {done.verification}")
 
     # -- beside the steps
+
+    async def _settle(self) -> None:
+        """What was only ordered turns green by itself, once enough nodes are back."""
+        while True:
+            await asyncio.sleep(_SETTLE_SECONDS)
+            if not self.client.waiting():
+                continue
+            with contextlib.suppress(EataError):  # still too few: the next look finds more
+                for entry, outcome in await self.client.resend():
+                    what = f"voucher {getattr(entry.header.body, 'slot', '')} of carnet {getattr(entry.header.body, 'carnet_id', '')}"
+                    if isinstance(outcome, EataError) and outcome.settled:
+                        self._alert(f"■ {what} is refused: {outcome.code}", "bold red")
+                    elif isinstance(outcome, Committed) and outcome.final:
+                        self._alert(f"● {what} is {outcome.standing}", "bold green")
+
+    def _alert(self, text: str, style: str) -> None:
+        """At once, whatever is being typed; the prompt again below."""
+        self.console.print()
+        self.console.print(Text(text, style=style))
+        self.console.print(self._prompt, end="", markup=False)
 
     async def _last(self) -> None:
         found, _ = await self.lists.transactions(lists_pb2.ListQuery())
@@ -257,6 +283,9 @@ def _check(scanned: Scanned, found: Verdict, day: int) -> Panel:
     )
     body.append(f"{scanned.content.total / 100:,.2f} {scanned.content.currency}, {carnet.items} items, ")
     body.append(f"valid until {iso(carnet.valid_until)} ({left} days)\n")
+    body.append(f"{scanned.agreed.standing}\n", "dim" if scanned.agreed.sure else "bold yellow")
+    for name in scanned.agreed.differing:
+        body.append(f"{name} tells otherwise: kept as evidence\n", "bold red")
     for relation, number in scanned.links:
         body.append(f"{relation.lower().replace('_', ' ')} {number}\n")
     body.append(_new_since(scanned))

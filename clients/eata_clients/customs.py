@@ -1,5 +1,6 @@
 """The officer's client: scan, see, decide, commit; and what a territory's opener can read afterwards."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from eata_ledger.outcomes import Outcome, sentence
 from eata_ledger.proof import bodies, merkle
 from eata_ledger.proof.certificate import Presented as Certified
 from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import earlier, final_key, leaf_key
@@ -23,15 +25,19 @@ from eata_clients.arrivals import Arrival
 from eata_clients.authoring import clearing, deciding
 from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
+from eata_clients.comparing import Agreed, Comparing
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.lent import lent
+from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import open_carnet, open_counterfoil, open_part
+from eata_clients.outbox import Outbox
+from eata_clients.receipts import Committed, check_statement, receipt
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.scanned import Scanned, declared
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
+from eata_clients.submitting import Told, submit
 from eata_clients.transport import Transport, now
 
 LIFE = 600_000
@@ -42,6 +48,7 @@ class CustomsClient:
 
     def __init__(self, folder: Path, transport: Transport, desk: Desk) -> None:
         self._transport, self._desk = transport, desk
+        transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport)
 
@@ -55,19 +62,23 @@ class CustomsClient:
         body = reading_pb2.VoucherQuery(
             voucher_key=voucher_keys.sign.public, office=self._desk.office
         ).SerializeToString()
-        request = self._transport.signed(
-            "/eata.v1.Customs/Voucher", body, [self._desk.key, voucher_keys.sign], self._desk.certificate
-        )
-        reply = await self._transport.call(lambda c: reading_pb2_grpc.CustomsStub(c).Voucher, request)
         registry = await self.registry()
-        home = registry.territories.get(Carnet.from_bytes(reply.record).home)
+        agreed = await self._told("Voucher", body, [self._desk.key, voucher_keys.sign])
+        home = registry.territories.get(Carnet.from_bytes(agreed.reply.record).home)
         two_step = home is not None and home.two_step_export
-        return self._opened(reply, voucher_keys, carnet_id, two_step)
+        return self._opened(agreed, voucher_keys, carnet_id, two_step)
 
-    def _opened(
-        self, reply: reading_pb2.CarnetReply, voucher_keys: CodeKeys, carnet_id: int, two_step: bool
-    ) -> Scanned:
-        ledger = self._transport.network.ledger
+    async def _told(self, method: str, body: bytes, signers: Sequence[SigningKey]) -> Agreed:
+        """What the nodes tell this desk, alike."""
+        name = f"/eata.v1.Customs/{method}"
+        return await Comparing(
+            self._transport, (await self.registry()).charter,
+            lambda channel: getattr(reading_pb2_grpc.CustomsStub(channel), method), name,
+            lambda: self._transport.signed(name, body, signers, self._desk.certificate),
+        ).agreed()  # fmt: skip
+
+    def _opened(self, agreed: Agreed, voucher_keys: CodeKeys, carnet_id: int, two_step: bool) -> Scanned:
+        ledger, reply = self._transport.network.ledger, agreed.reply
         parts = reply.vouchers[0].parts
         declaration, digest, entry_hash = declared(parts, voucher_keys.sign.public, ledger, carnet_id)
         declared_in = (Voucher.from_bytes(reply.vouchers[0].record).entry, entry_hash)
@@ -96,6 +107,7 @@ class CustomsClient:
             [(link.relation, link.number) for link in reply.links], declared_in,
             [(shown.office, shown.time) for shown in reply.presentations],
             documents.documents(reply.parts, packet.content, ledger), lent(parts, packet.content, ledger, carnet_id),
+            agreed,
         )  # fmt: skip
 
     def _counterfoil(self, row: reading_pb2.Row, presented: Presented) -> Counterfoil | None:
@@ -127,9 +139,10 @@ class CustomsClient:
         return found
 
     async def commit(
-        self, scanned: Scanned, decision: Decision, event_time: int | None = None, controller: Desk | None = None
-    ) -> Committed:
-        """Seals, signs with desk and voucher key (and a controller's), orders."""
+        self, scanned: Scanned, decision: Decision, event_time: int | None = None, controller: Desk | None = None,
+        told: Told | None = None,
+    ) -> Committed:  # fmt: skip
+        """Seals, signs with desk and voucher key (and a controller's), orders; `told` hears of it before it is final."""
         registry, office = await self.registry(), await self.office()
         time = now() if event_time is None else event_time
         entry = clearing.commit(
@@ -137,11 +150,11 @@ class CustomsClient:
             registry.issuer(scanned.carnet.issuer), Stamp(time, self.offset(office), life=max(now() - time, 0) + LIFE),
             controller,
         )  # fmt: skip
-        return await self._submit(entry)
+        return await self._submit(entry, told)
 
-    async def _submit(self, entry: Entry) -> Committed:
+    async def _submit(self, entry: Entry, told: Told | None = None) -> Committed:
         try:
-            return await submit(self._transport, (await self.registry()).charter, entry, self._outbox)
+            return await submit(self._transport, (await self.registry()).charter, entry, self._outbox, told=told)
         except EataError as error:
             if error.code == "STANZAS_WRONG":  # perhaps a new key generation: the next try knows it
                 self._registry.forget()
@@ -158,10 +171,21 @@ class CustomsClient:
     async def sample(self, scanned: Scanned, count: int) -> Items:
         """Items to inspect, drawn from the declaration's leaf and this desk's certificate (U8)."""
         registry = await self.registry()
-        found = await receipt(self._transport, registry.charter, *scanned.declared_in, signers=1)
+        found = await receipt(self._transport, registry.charter, *scanned.declared_in)
         leaf = check_statement(found.statement, registry.charter)[0].leaf
         serial = Certified.from_bytes(self._desk.certificate).certificate.serial
         return sample(merkle.leaf_hash(leaf.to_bytes()), serial, scanned.presented.items, count)
+
+    def waiting(self) -> list[Entry]:
+        """What this desk has sent that is not final yet."""
+        return self._outbox.waiting()
+
+    async def until_final(self) -> str:
+        """What to do with the goods while a commit is only ordered: the administration's own rule."""
+        administration = (await self.office()).administration
+        if (await self.registry()).goods_pass(administration):
+            return f"Goods may pass on it: {administration}'s rule. It turns green when enough nodes are back."
+        return f"Keep the goods until it is green: {administration}'s rule. It turns green when enough nodes are back."
 
     # -- the other decisions
 
@@ -237,8 +261,7 @@ class CustomsClient:
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""
         body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
-        request = self._transport.signed("/eata.v1.Customs/Carnet", body, [self._desk.key], self._desk.certificate)
-        return await self._transport.call(lambda c: reading_pb2_grpc.CustomsStub(c).Carnet, request)
+        return (await self._told("Carnet", body, [self._desk.key])).reply
 
 
 def _given(reason: str) -> str:

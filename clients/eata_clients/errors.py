@@ -19,12 +19,19 @@ class EataError(Fault):
     def __init__(self, code: str, message: str, advice: str, final: bool = False, retryable: bool = False) -> None:
         super().__init__(code, message, advice)
         self.final, self.retryable = final, retryable
+        self.node = ""  # who said so
         self.alone = True  # no other node was asked with the same bytes before or beside
+        self.confirmed = False  # so many nodes have said it that an honest one is among them
+
+    @property
+    def by_rules(self) -> bool:
+        """True for what the rules say, logged or not; False for what lies with the request or the node."""
+        return self.code in Outcome.__members__ and not self.retryable
 
     @property
     def settled(self) -> bool:
-        """True for a logged refusal, or a rule's advice with no other attempt: else it may still be logged."""
-        return self.final or (self.alone and self.code in Outcome.__members__ and not self.retryable)
+        """True for a confirmed refusal, logged or with no other attempt: else the entry may still be logged."""
+        return self.confirmed and self.by_rules and (self.final or self.alone)
 
 
 class Unreachable(EataError):
@@ -45,7 +52,7 @@ class Untrusted(EataError):
 
 _RETRYABLE = {
     grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.RESOURCE_EXHAUSTED,
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2
 
 from eata_clients.errors import EataError
 from eata_clients.opening import find
-from eata_clients.submitting import receipt
+from eata_clients.receipts import receipt
 from eata_clients.transport import Transport
 from eata_clients.trusting import fetch_trust
 from eata_clients.wallet import WalletClient

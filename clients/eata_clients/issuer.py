@@ -19,15 +19,18 @@ from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Counterfoil, Stamp
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
+from eata_clients.comparing import Comparing
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.issued import IssuedFiles
 from eata_clients.lists import follow
+from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import open_counterfoil, open_stanza
+from eata_clients.receipts import Committed
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import Committed, carnet_id_of, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_locked, write_locked
 
@@ -60,6 +63,7 @@ class IssuerClient:
 
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
         self._folder, self.transport, self.party = folder, transport, party
+        transport.suspicions.folder = folder / "evidence"
         self._registry = KeptRegistry(transport)
         self.files = IssuedFiles(folder)
         self._deriving = asyncio.Semaphore(2)
@@ -212,6 +216,12 @@ class IssuerClient:
     async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
         """The issuer's view of a carnet of its own."""
         carnet_id = await carnet_id_of(self.transport, number)
-        body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
-        request = self.transport.signed("/eata.v1.Issuer/Carnet", body, [self.party.sign])
-        return await self.transport.call(lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, request)
+        body, name = (
+            reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString(),
+            "/eata.v1.Issuer/Carnet",
+        )
+        agreed = await Comparing(
+            self.transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, name,
+            lambda: self.transport.signed(name, body, [self.party.sign]),
+        ).agreed()  # fmt: skip
+        return agreed.reply

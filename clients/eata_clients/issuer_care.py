@@ -13,7 +13,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.errors import Untrusted
 from eata_clients.issuer import IssuerClient
 from eata_clients.opening import open_stanza
-from eata_clients.submitting import Committed
+from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.vault import read_locked, write_locked
 

@@ -12,7 +12,7 @@ from eata_ledger.proof.statement import Statement
 from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional, table
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import verify_key_seed
-from eata_ledger.seal.verification import verified_by
+from eata_ledger.seal.verification import Occurrence, verified_by
 from eata_ledger.state import Voucher
 
 from eata_clients.authoring.holding import Holding
@@ -83,8 +83,8 @@ class Keystore:
         code: Code = self.holding(carnet_id).code(kind, slot)
         return CodeQr(str(carnet_id), code)
 
-    def verify(self, carnet_id: int, slot: int, code: Code) -> tuple[str, int] | None:
-        """Which node says that this voucher was processed, and its outcome; with no network. None: nobody does.
+    def verify(self, carnet_id: int, slot: int, code: Code) -> tuple[str, ...]:
+        """The nodes, more than half, that say this voucher was processed; with no network. Empty: not so many do.
 
         Uses the trust file and the declarations this wallet saw when it last showed the carnet.
         """
@@ -97,9 +97,8 @@ class Keystore:
         charter = self.trust(held.ledger).read().charter
         nodes = [(node.name, node.exchange) for node in charter.nodes if node.exchange is not None]
         seed = verify_key_seed(held.root, held.ledger, carnet_id, slot)
-        return verified_by(
-            code, seed, nodes, held.ledger, carnet_id, slot, declared[slot], [int(Outcome.ACCEPTED)]
-        )  # fmt: skip
+        of = Occurrence(held.ledger, carnet_id, slot, declared[slot], int(Outcome.ACCEPTED))
+        return verified_by(code, seed, nodes, charter.enough, of)
 
     def remember(self, carnet_id: int, vouchers: list[Voucher]) -> None:
         """What verification codes are checked against when there is no network."""

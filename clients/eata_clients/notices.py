@@ -11,7 +11,7 @@ from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.opening import open_part
-from eata_clients.submitting import Committed
+from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.wallet import Downloaded, WalletClient
 

@@ -22,11 +22,13 @@ from eata_clients.errors import Untrusted
 from eata_clients.transport import Transport
 
 P = TypeVar("P", bodies.RegisterOffice, bodies.RegisterRegion)
-V = TypeVar("V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets)
+V = TypeVar(
+    "V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets, bodies.Provisional
+)
 _FRESH_SECONDS = 60
 _BY_ADMINISTRATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
-    bodies.DescribeOffice,
+    bodies.DescribeOffice, bodies.Provisional,
 )  # fmt: skip
 
 
@@ -59,6 +61,7 @@ class Registry:
     _regions: dict[str, list[bodies.RegisterRegion]] = field(default_factory=dict)
     _accepted: dict[str, list[bodies.Acceptance]] = field(default_factory=dict)
     _sets: dict[str, list[bodies.VoucherSets]] = field(default_factory=dict)
+    _provisional: dict[str, list[bodies.Provisional]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.charter = self.genesis.charter
@@ -86,6 +89,11 @@ class Registry:
     def voucher_sets(self) -> dict[str, bodies.VoucherSets]:
         """Voucher sets by “TYPE:home” (domain §3.1)."""
         return _in_force(self._sets, self.today)
+
+    def goods_pass(self, administration: str) -> bool:
+        """Whether it lets goods pass on a commit that is not final yet; without its word they wait."""
+        found = _in_force(self._provisional, self.today).get(administration)
+        return found is not None and found.effective <= self.today and found.goods_pass
 
     def live(self, at: int) -> dict[str, tuple[bytes, bytes]]:
         """Territory → (key id, public key) of its newest generation valid at `at` (ms UTC)."""
@@ -164,6 +172,8 @@ class Registry:
                 new = body.territory in self.territories and _later(self._accepted.get(body.territory), body)
             case bodies.VoucherSets():
                 new = _later(self._sets.get(sets_code(body.type, body.home)), body)
+            case bodies.Provisional():
+                new = _later(self._provisional.get(body.administration), body)
             case bodies.RegisterTerritoryKey():
                 earlier = [k.generation for k in self.territory_keys if k.territory == body.territory]
                 member = self._member(body.territory, body.administration)
@@ -195,6 +205,8 @@ class Registry:
                 self._accepted.setdefault(body.territory, []).append(body)
             case bodies.VoucherSets():
                 self._sets.setdefault(sets_code(body.type, body.home), []).append(body)
+            case bodies.Provisional():
+                self._provisional.setdefault(body.administration, []).append(body)
             case bodies.Publish():
                 self.published[body.topic, body.key] = body
             case bodies.Readiness():

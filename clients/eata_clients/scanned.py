@@ -1,7 +1,7 @@
 """A voucher as the desk has opened it: what Customs may see at this moment, and no more."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
@@ -14,6 +14,7 @@ from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.clearing import Decision, Presented
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent
+from eata_clients.comparing import Agreed
 from eata_clients.documents import Document
 from eata_clients.errors import Untrusted
 from eata_clients.lent import Lent
@@ -27,7 +28,7 @@ class Scanned:
     """A voucher as opened at the desk: what Customs may see at this moment, and no more.
 
     `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
-    was shown before, as (office, ms UTC).
+    was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike.
     """
 
     presented: Presented
@@ -42,8 +43,9 @@ class Scanned:
     links: list[tuple[str, str]]
     declared_in: tuple[int, bytes]
     elsewhere: list[tuple[str, int]]
-    documents: list[Document] = field(default_factory=list)
-    lent: "Lent | None" = None
+    documents: list[Document]
+    lent: Lent | None
+    agreed: Agreed
 
     @property
     def held(self) -> Incident | None:

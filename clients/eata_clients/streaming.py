@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import grpc.aio
-from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Unreachable, Untrusted, from_answer, from_rpc
-from eata_clients.submitting import Committed, Outbox, committed_by
+from eata_clients.outbox import Outbox
+from eata_clients.receipts import Committed, committed
+from eata_clients.submitting import Sending
 from eata_clients.transport import HEDGE_SECONDS, Transport
 
 TOGETHER = 64  # entries of one message
@@ -34,11 +36,12 @@ async def submit_many(
     """Orders many over one stream, `together` a message: yields what became of each, as it is answered.
 
     An entry may need what an earlier one does. Where a node fails or takes no more, the next one gets the same bytes
-    of what has no answer yet (P7). Raises `EataError` where none of them answers any of it, or where one has had enough
-    (RATE_LIMITED): what has no answer then is sent again later.
+    of what has no answer yet (P7). What a node alone says is settled with the others: it comes final, or as ordered where
+    too few of them answer. Raises `EataError` where none of them answers any of it.
     """
     left, barren, alone = dict(enumerate(entries)), 0, True
     last: EataError = Unreachable()
+    judge = _Judge(transport, charter, record)
     if outbox is not None:
         for entry in left.values():
             outbox.keep(entry)
@@ -50,16 +53,16 @@ async def submit_many(
         try:
             async with aclosing(_answers(transport, names[0], dict(left), record, together)) as answers:
                 async for number, answer in answers:
-                    outcome = _outcome(left[number], answer, charter, alone)
-                    if isinstance(outcome, EataError) and outcome.retryable:
+                    outcome = await judge.outcome(left[number], answer, names[0], alone)
+                    if isinstance(outcome, EataError) and not outcome.by_rules:
+                        if not outcome.retryable:
+                            raise outcome
                         last = outcome
                         continue
-                    if isinstance(outcome, EataError) and outcome.code not in Outcome.__members__:
-                        raise outcome
                     entry = left.pop(number)
-                    transport.carry(answer.reply.session)
+                    transport.carry(answer.reply.session, names[0])
                     if outbox is not None:
-                        outbox.answered(entry, outcome if isinstance(outcome, EataError) else None)
+                        _put_away(outbox, entry, outcome)
                     yield entry, outcome
         except EataError as error:
             if not error.retryable:
@@ -69,13 +72,45 @@ async def submit_many(
         names.append(names.pop(0))  # the next one, until its turn comes again
 
 
-def _outcome(entry: Entry, answer: ledger_pb2.Answer, charter: Charter, alone: bool) -> Committed | EataError:
-    """`alone`: no other node was asked with the same bytes before."""
-    if not answer.refused:
-        return committed_by(entry, answer.reply, charter)
-    refused = from_answer(answer.refused)
-    refused.alone = alone
-    return refused
+def _put_away(outbox: Outbox, entry: Entry, outcome: Committed | EataError) -> None:
+    """What is settled leaves the outbox; what is only ordered, or refused by too few, stays."""
+    if isinstance(outcome, EataError):
+        outbox.refused(entry, outcome)
+    elif outcome.final:
+        outbox.final(entry)
+
+
+@dataclass
+class _Judge:
+    """What one node's answers are worth; `few`: too few nodes answer to make anything final now."""
+
+    transport: Transport
+    charter: Charter
+    record: bool
+    few: bool = False
+
+    async def outcome(self, entry: Entry, answer: ledger_pb2.Answer, node: str, alone: bool) -> Committed | EataError:
+        """`alone`: no other node was asked with the same bytes before."""
+        sending = Sending(self.transport, self.charter, entry, self.record)
+        try:
+            if answer.refused:
+                refused = from_answer(answer.refused)
+                refused.alone, refused.node = alone, node
+                if self.few or not refused.by_rules:
+                    return refused
+                found, node = await sending.second_opinion(refused)
+            else:
+                found = committed(answer.reply.statement, self.charter, entry.hash)
+            if not found.final and not self.few:
+                found = await sending.settle(found, node)
+                self.few = not found.final
+            return found
+        except Untrusted as error:
+            self.transport.suspicions.keep(node, f"answered what does not verify ({error.message})")
+            error.retryable = True  # the next node gets the same bytes
+            return error
+        except EataError as error:
+            return error
 
 
 async def _answers(
@@ -87,8 +122,9 @@ async def _answers(
     async def requests() -> AsyncIterator[ledger_pb2.SubmitManyRequest]:
         for numbers in messages:
             yield ledger_pb2.SubmitManyRequest(
-                entries=[entry_to_proto(entries[n]) for n in numbers], session=transport.session, record=record
-            )
+                entries=[entry_to_proto(entries[n]) for n in numbers], session=transport.session, record=record,
+                receipt=True,
+            )  # fmt: skip
 
     stub = ledger_pb2_grpc.LedgerStub(transport.channel(name))
     call = stub.SubmitMany(requests())

@@ -1,115 +1,155 @@
-"""Submitting and receipts: bytes are persisted before they are first sent; every answer is verified."""
+"""Submitting: bytes are kept before they are first sent, and until more than half of the nodes have signed.
 
-from dataclasses import dataclass
-from pathlib import Path
+One node's answer is *ordered*: it may lie. What is not borne out goes elsewhere with the same bytes (P7), a refusal is
+believed once so many nodes have given it that an honest one is among them.
+"""
 
-from eata_ledger.encoding import Malformed, Value
-from eata_ledger.outcomes import Outcome
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import grpc.aio
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.statement import Claim, Statement
-from eata_ledger.wire import entry_from_proto, entry_to_proto
+from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.files import write_secret
+from eata_clients.outbox import Outbox
+from eata_clients.receipts import Committed, Gathered, check_statement, committed, gather, report
 from eata_clients.transport import Transport
 
-
-@dataclass(frozen=True)
-class Committed:
-    """A logged, accepted entry: its ledger index, public facts, and receipt as signed so far."""
-
-    index: int
-    facts: Value
-    statement: bytes
-    signers: int
-    entry_hash: bytes
-    verification: str = ""
-
-
-class Outbox:
-    """Entries not yet answered, one file each; sending the same bytes again is always safe (P7)."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def _path(self, entry: Entry) -> Path:
-        return self._folder / f"{entry.hash.hex()}.entry"
-
-    def keep(self, entry: Entry) -> None:
-        write_secret(self._path(entry), entry_to_proto(entry).SerializeToString())
-
-    def answered(self, entry: Entry, refused: EataError | None = None) -> None:
-        """It is committed, or a node has spoken: that ends the sending, and destroys nothing."""
-        if refused is None:
-            self._path(entry).unlink()
-        elif refused.settled:
-            self._path(entry).replace(self._path(entry).with_suffix(".refused"))
-
-    def waiting(self) -> list[Entry]:
-        """What has not been answered yet."""
-        files = sorted(self._folder.glob("*.entry"))
-        return [entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())) for path in files]
+Told = Callable[[Committed], None]
 
 
 async def submit(
-    transport: Transport, charter: Charter, entry: Entry, outbox: Outbox | None = None, record: bool = False
-) -> Committed:
-    """Orders one entry; `record`: a commit that is refused is recorded as refused. Raises `EataError` with the log's or the proxy's refusal."""
+    transport: Transport, charter: Charter, entry: Entry, outbox: Outbox | None = None, record: bool = False,
+    told: Told | None = None,
+) -> Committed:  # fmt: skip
+    """Final where more than half of the nodes answer, else ordered: it then stays in the outbox.
+
+    `told` hears of it as soon as one node has it; `record`: a commit that is refused is recorded as refused. Raises
+    `EataError` with the log's or the nodes' refusal.
+    """
     if outbox is not None:
         outbox.keep(entry)
-    request = ledger_pb2.SubmitRequest(entry=entry_to_proto(entry), session=transport.session, record=record)
+    sending = Sending(transport, charter, entry, record)
     try:
-        reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Submit, request)
+        ordered, node = await sending.order()
+        if told is not None:
+            told(ordered)
+        done = await sending.settle(ordered, node)
     except EataError as error:
         if outbox is not None:
-            outbox.answered(entry, error)
+            outbox.refused(entry, error)
         raise
-    committed = committed_by(entry, reply, charter)
-    if outbox is not None:
-        outbox.answered(entry)
-    return committed
+    if outbox is not None and done.final:
+        outbox.final(entry)
+    return done
 
 
-def committed_by(entry: Entry, reply: ledger_pb2.SubmitReply, charter: Charter) -> Committed:
-    """What a reply says of this entry. Raises `Untrusted` where its statement does not say so."""
-    claim, signers = check_statement(reply.statement, charter)
-    if claim.entry_hash != entry.hash or claim.index != reply.index or claim.outcome != Outcome.ACCEPTED:
-        raise Untrusted("the statement is of another entry or outcome")
-    return Committed(reply.index, claim.facts, reply.statement, signers, entry.hash, reply.verification)
+class Sending:
+    """One entry on its way to being final."""
+
+    def __init__(self, transport: Transport, charter: Charter, entry: Entry, record: bool = False) -> None:
+        self._transport, self._charter, self._entry = transport, charter, entry
+        self._request = ledger_pb2.SubmitRequest(
+            entry=entry_to_proto(entry), session=transport.session, record=record, receipt=True
+        )
+
+    async def order(self) -> tuple[Committed, str]:
+        """What the first node says that can be believed so far, and its name. Raises `EataError`."""
+        distrusted: set[str] = set()
+        while True:
+            try:
+                reply, node = await self._transport.ask(_submit, self._request, distrusted)
+            except EataError as error:
+                if error.by_rules and error.node:
+                    return await self.second_opinion(error)
+                raise
+            try:
+                return self._committed(reply), node
+            except Untrusted as error:
+                self._transport.suspicions.keep(
+                    node, f"answered what does not verify ({error.message})", said=reply.statement
+                )
+                distrusted.add(node)
+
+    def _committed(self, reply: ledger_pb2.SubmitReply) -> Committed:
+        found = committed(reply.statement, self._charter, self._entry.hash)
+        if found.index != reply.index:
+            raise Untrusted("the statement is of another index")
+        return found
+
+    async def second_opinion(self, first: EataError) -> tuple[Committed, str]:
+        """Asks others what one node has refused. Raises the refusal, confirmed if so many nodes say so."""
+        await self._transport.near()
+        others = [name for name in self._transport.nearest if name != first.node]
+        together, refused = max(self._charter.one_honest - 1, 1), 1
+        while refused < self._charter.one_honest and others:
+            asked, others = others[:together], others[together:]
+            for name, answer in zip(asked, await self._try(asked), strict=True):
+                if isinstance(answer, Committed):
+                    if first.final:  # what is logged as refused stays so
+                        self._transport.suspicions.keep(first.node, f"called refused what {name} took ({first.code})")
+                    return answer, name
+                refused += answer.by_rules
+        first.confirmed = refused >= self._charter.one_honest
+        raise first
+
+    async def _try(self, names: Sequence[str]) -> list[Committed | EataError]:
+        """The same bytes at each of these nodes."""
+
+        async def one(name: str) -> Committed | EataError:
+            try:
+                return self._committed(await self._transport.at(name, _submit, self._request))
+            except EataError as error:
+                return error
+
+        return await asyncio.gather(*map(one, names))
+
+    async def settle(self, ordered: Committed, node: str) -> Committed:
+        """Until it is final, or no more nodes are there to ask. Raises `EataError` where others refuse it."""
+        if ordered.final:
+            return ordered
+        gathered = Gathered(self._charter, self._entry.hash)
+        gathered.take(ordered.statement)
+        await gather(self._transport, gathered, ordered.index, node)
+        if not gathered.final and gathered.strangers:
+            await self._elsewhere(gathered, ordered, node)
+        done = gathered.committed()
+        if done.final:
+            await self._compare(ordered, node, done)
+        return done
+
+    async def _elsewhere(self, gathered: Gathered, ordered: Committed, node: str) -> None:
+        """Nodes that answer and do not know the entry get the same bytes. Raises `EataError` where they refuse it."""
+        refusals: list[EataError] = []
+        for name in dict.fromkeys(gathered.strangers):
+            [answer] = await self._try([name])
+            if isinstance(answer, EataError):
+                refusals += [answer] if answer.by_rules else []
+            else:
+                gathered.take(answer.statement)
+                await gather(self._transport, gathered, answer.index, name)
+                if gathered.final:
+                    return
+            if len(refusals) == self._charter.one_honest:
+                await self._accuse(ordered.statement, node, f"said committed, others refuse it ({refusals[0].code})")
+                refusals[0].confirmed = True
+                raise refusals[0]
+
+    async def _compare(self, ordered: Committed, node: str, done: Committed) -> None:
+        """A node whose first word is not what more than half have signed is accused with its own signature."""
+        first, final = (check_statement(one.statement, self._charter)[0] for one in (ordered, done))
+        if first.era == final.era and first.leaf != final.leaf:
+            await self._accuse(
+                ordered.statement, node, "signed what more than half of the nodes contradict", done.statement
+            )
+
+    async def _accuse(self, statement: bytes, node: str, why: str, against: bytes = b"") -> None:
+        self._transport.suspicions.keep(node, why, said=statement, against=against)
+        await report(self._transport, statement, [name for name in self._transport.nearest if name != node])
 
 
-def check_statement(data: bytes, charter: Charter) -> tuple[Claim, int]:
-    """The claim and how many known nodes signed it; at least one must."""
-    try:
-        statement = Statement.from_bytes(data)
-    except Malformed as error:
-        raise Untrusted(f"the statement is malformed: {error}") from None
-    signers = len(statement.signers(charter.statement_keys))
-    if not signers or statement.claim.ledger_prefix != charter.ledger[:8]:
-        raise Untrusted("no known node signed the statement")
-    return statement.claim, signers
-
-
-async def receipt(transport: Transport, charter: Charter, index: int, entry_hash: bytes, signers: int = 0) -> Committed:
-    """The receipt of an entry one knows, with `signers` signatures if the nodes give them; 0: more than half of the nodes."""
-    wanted = signers or charter.enough
-    request = ledger_pb2.ReceiptRequest(index=index, signers=wanted, entry_hash=entry_hash, session=transport.session)
-    reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Receipt, request)
-    claim, found = check_statement(reply.statement, charter)
-    if claim.index != index or claim.entry_hash != entry_hash:
-        raise Untrusted("the receipt is of another entry")
-    return Committed(index, claim.facts, reply.statement, found, entry_hash)
-
-
-async def carnet_id_of(transport: Transport, carnet: str) -> int:
-    """A carnet ID as it is, a carnet number through the open lookup (C-16)."""
-    if carnet.isdecimal():
-        return int(carnet)
-    reply = await transport.call(
-        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Number,
-        ledger_pb2.NumberRequest(number=carnet.upper(), session=transport.session),
-    )
-    return reply.carnet_id
+def _submit(channel: grpc.aio.Channel) -> Callable[..., Awaitable[ledger_pb2.SubmitReply]]:
+    return ledger_pb2_grpc.LedgerStub(channel).Submit

@@ -26,8 +26,9 @@ from eata_clients.authoring.registering import Party, territory_key_context
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.lists import Openers, follow
 from eata_clients.opening import checked, open_stanza
+from eata_clients.receipts import Committed
 from eata_clients.registry import Registry
-from eata_clients.submitting import Committed, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 
 GENERATION_DAYS = 90

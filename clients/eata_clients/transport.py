@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,8 +15,10 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Unreachable, from_rpc
 from eata_clients.network import Identity, Network, Node
+from eata_clients.suspicions import Suspicions
 
 R = TypeVar("R")
+Method = Callable[[grpc.aio.Channel], Callable[..., Awaitable[R]]]
 HEDGE_SECONDS = 1.0
 _PROBE_SECONDS = 0.5
 _CALL_SECONDS = 12.0
@@ -27,6 +29,11 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def newest(session: ledger_pb2.Session) -> tuple[int, int]:
+    """What sessions are ordered by: era, then position."""
+    return session.era, session.position
+
+
 class Transport:
     """Calls any of the nodes; carries the session token so that no older state is ever shown (P6)."""
 
@@ -35,7 +42,8 @@ class Transport:
         self._channels = {node.name: network.channel(node, identity) for node in network.nodes}
         self._order: list[Node] = sorted(network.nodes, key=lambda n: n.name not in prefer)
         self._measured = bool(prefer)
-        self.session = ledger_pb2.Session()
+        self.suspicions = Suspicions()
+        self._sessions: dict[str, ledger_pb2.Session] = {}
         self.last_node = ""
 
     async def __aenter__(self) -> Self:
@@ -63,53 +71,70 @@ class Transport:
         self._order, self._measured = [node for node, _ in found], True
         return [(node.name, seconds) for node, seconds in found]
 
-    async def call(self, method: Callable[[grpc.aio.Channel], Callable[..., Awaitable[R]]], request: Any) -> R:
+    async def call(self, method: Method[R], request: Any) -> R:
         """The first good answer. A coded refusal is an answer; only an unavailable node is passed over."""
+        return (await self.ask(method, request))[0]
+
+    async def ask(self, method: Method[R], request: Any, avoid: Collection[str] = ()) -> tuple[R, str]:
+        """The first good answer, and the node that gave it; those in `avoid` are not asked."""
         await self.near()
         waiting: dict[asyncio.Task[R], Node] = {}
-        left, last, asked = list(self._order), EataError("UNREACHABLE", "", ""), 0
+        left, last, asked = [n for n in self._order if n.name not in avoid], EataError("UNREACHABLE", "", ""), 0
         try:
             while left or waiting:
                 if left:
                     node, asked = left.pop(0), asked + 1
-                    waiting[asyncio.ensure_future(self._one(method, node, request))] = node
+                    waiting[asyncio.ensure_future(self.at(node.name, method, request))] = node
                 patience = HEDGE_SECONDS if left else None
                 done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in [one for one in waiting if one in done]:
                     node = waiting.pop(task)
                     error = task.exception()
                     if error is None:
-                        return self._seen(task.result(), node)
+                        return self._seen(task.result(), node), node.name
                     if not isinstance(error, EataError) or not error.retryable:
                         if isinstance(error, EataError):
-                            error.alone = asked == 1
+                            error.alone, error.node = asked == 1, node.name
                         raise error
                     last = error
                     self._order.sort(key=lambda n, bad=node: n is bad)  # type: ignore[misc]
         finally:
             for task in waiting:
                 task.cancel()
+        if last.code == "LAGGING":
+            self._doubt_session()
         raise Unreachable(f" (last: {last.code})") if last.code in ("UNREACHABLE", "UNAVAILABLE") else last
 
-    async def _one(
-        self, method: Callable[[grpc.aio.Channel], Callable[..., Awaitable[R]]], node: Node, request: Any
-    ) -> R:
+    async def at(self, name: str, method: Method[R], request: Any, seconds: float = _CALL_SECONDS) -> R:
+        """One node's answer. Raises `EataError`."""
         try:
-            return await method(self._channels[node.name])(request, timeout=_CALL_SECONDS)
+            return await method(self._channels[name])(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
+            refused = from_rpc(error)
+            refused.node = name
+            raise refused from None
 
     def _seen(self, reply: R, node: Node) -> R:
         session = getattr(reply, "session", None)
         if session is not None:
-            self.carry(session)
+            self.carry(session, node.name)
         self.last_node = node.name
         return reply
 
-    def carry(self, session: ledger_pb2.Session) -> None:
-        """From here on nothing older is shown: as of an answer, or of what another party handed over."""
-        if (session.era, session.position) > (self.session.era, self.session.position):
-            self.session = session
+    @property
+    def session(self) -> ledger_pb2.Session:
+        """The newest state that any node has shown."""
+        return max(self._sessions.values(), key=newest, default=ledger_pb2.Session())
+
+    def carry(self, session: ledger_pb2.Session, node: str = "") -> None:
+        """From here on nothing older is shown: as of a node's answer, or of what another party handed over."""
+        if newest(session) > newest(self._sessions.get(node, ledger_pb2.Session())):
+            self._sessions[node] = session
+
+    def _doubt_session(self) -> None:
+        """No node is where one said it is: its word is forgotten, so that the others are asked again."""
+        if len(self._sessions) > 1:
+            del self._sessions[max(self._sessions, key=lambda name: newest(self._sessions[name]))]
 
     async def near(self) -> list[str]:
         """Node names, the nearest first, measured once."""

@@ -46,6 +46,10 @@ def verdict(scanned: Scanned, decision: Decision, day: int, digital_home: bool) 
         office, _ = scanned.elsewhere[-1]
         said = f"This code was shown at {office} before."
         return Verdict(Word.LOOK, "SECOND_PRESENTATION", said, "Ask the holder; call that office.")
+    if not scanned.agreed.sure:
+        return Verdict(
+            Word.LOOK, "UNCONFIRMED", f"This is {scanned.agreed.standing}.", "Go by it as by a booth's: check more."
+        )
     return Verdict(Word.GO, "", "Nothing stands in the way.", "Check the goods, then commit.")
 
 

@@ -24,15 +24,19 @@ from eata_clients.authoring import holding, keeping
 from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.authoring.keeping import GrantContent
+from eata_clients.comparing import Agreed, Comparing
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.keystore import Kept, Keystore
 from eata_clients.lent import lent
+from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
+from eata_clients.outbox import Outbox
+from eata_clients.receipts import Committed, check_statement, receipt
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import Committed, Outbox, carnet_id_of, check_statement, receipt, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 
 _TRUST_KEPT = 3_600_000  # ms
@@ -48,7 +52,7 @@ class Downloaded:
     rows: list[tuple[Transaction, Counterfoil | None]]
     vouchers: list[Voucher]
     reply: reading_pb2.CarnetReply
-
+    agreed: Agreed
     lent: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -58,12 +62,21 @@ class Downloaded:
         return {index: sha256(Header.from_bytes(header).signed) for index, header in headers.items()}
 
 
+@dataclass(frozen=True)
+class Travelled:
+    """A prepared travel: (slot, kind, territory) of each voucher, and what became of it."""
+
+    slots: tuple[tuple[int, Kind, str], ...]
+    done: Committed
+
+
 class WalletClient(Keystore):
     """One wallet folder over one transport."""
 
     def __init__(self, folder: Path, transport: Transport) -> None:
         super().__init__(folder)
         self._transport = transport
+        transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport)
 
@@ -77,7 +90,7 @@ class WalletClient(Keystore):
         carnet_id = await carnet_id_of(self._transport, qr.carnet)
         ledger = self._transport.network.ledger
         pin = code_keys(qr.code, ledger, carnet_id)
-        reply = await self._read(carnet_id, pin.sign)
+        reply = (await self._read(carnet_id, pin.sign)).reply
         if self._path(carnet_id).exists() and await self._enrolled(carnet_id, ledger):
             await self._take_pin(carnet_id, pin, reply)
             return await self.show(carnet_id)
@@ -132,15 +145,21 @@ class WalletClient(Keystore):
                 return kept.device
         return os.urandom(32)
 
-    async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> reading_pb2.CarnetReply:
-        body = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString()
-        request = self._transport.signed("/eata.v1.Wallet/Carnet", body, [key])
-        return await self._transport.call(lambda c: reading_pb2_grpc.WalletStub(c).Carnet, request)
+    async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> Agreed:
+        body, name = (
+            reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString(),
+            "/eata.v1.Wallet/Carnet",
+        )
+        return await Comparing(
+            self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name,
+            lambda: self._transport.signed(name, body, [key]),
+        ).agreed()  # fmt: skip
 
     async def show(self, carnet_id: int, as_of: str = "") -> Downloaded:
         """The carnet now, every counterfoil opened."""
         kept = self.kept(carnet_id)
-        reply = await self._read(carnet_id, SigningKey(kept.device), as_of)
+        agreed = await self._read(carnet_id, SigningKey(kept.device), as_of)
+        reply = agreed.reply
         kept = self._learn(kept, reply)
         content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
         rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
@@ -149,7 +168,7 @@ class WalletClient(Keystore):
         await self._keep_trust(kept.ledger)
         return Downloaded(
             Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state), content, rows,
-            vouchers, reply, self._lent(kept, reply),
+            vouchers, reply, agreed, self._lent(kept, reply),
         )  # fmt: skip
 
     @staticmethod
@@ -235,19 +254,19 @@ class WalletClient(Keystore):
         self._keep(replace(kept, root=root))
         return done
 
-    async def travel(self, carnet_id: int, wishes: tuple[Wish, ...]) -> list[tuple[int, Kind, str]]:
-        """Prepares a travel; rebuilds when another device took the slots. Returns (slot, kind, territory)."""
+    async def travel(self, carnet_id: int, wishes: tuple[Wish, ...]) -> Travelled:
+        """Prepares a travel; rebuilds when another device took the slots."""
         for _ in range(3):
             shown = await self.show(carnet_id)
             first = shown.state.next_slot
             entry, _ = holding.travel(self.holding(carnet_id), first, wishes, Stamp(now()))
             try:
-                await self.submit(entry)
+                done = await self.submit(entry)
             except EataError as error:
                 if error.code != "SLOT_TAKEN":
                     raise
                 continue
-            return [(first + n, wish.kind, wish.territory) for n, wish in enumerate(wishes)]
+            return Travelled(tuple((first + n, wish.kind, wish.territory) for n, wish in enumerate(wishes)), done)
         raise EataError("SLOT_TAKEN", "Other devices keep preparing travels.", "Wait a moment and try again.")
 
     async def edit(self, carnet_id: int, travel_id: bytes, wishes: tuple[Wish, ...]) -> Committed:
@@ -263,10 +282,10 @@ class WalletClient(Keystore):
         """Gives an untransacted travel's sets back (APP-14)."""
         return await self.submit(holding.delete(self.holding(carnet_id), travel_id, Stamp(now())))
 
-    async def renew(self, carnet_id: int, slot: int, items: Items | None = None) -> int:
+    async def renew(self, carnet_id: int, slot: int, items: Items | None = None) -> tuple[int, Committed]:
         """A new voucher for slot `slot`, with new codes: to redo what was cancelled, or to revoke what was shared.
 
-        `items` corrects the declaration. Returns the new slot.
+        `items` corrects the declaration. Returns the new slot, and what became of it.
         """
         shown = await self.show(carnet_id)
         old = next((v for v in shown.vouchers if v.slot == slot), None)
@@ -274,8 +293,7 @@ class WalletClient(Keystore):
             raise EataError("TRAVEL_UNKNOWN", "No such voucher.", "See `eata wallet show`.")
         wish = Wish(old.kind, old.territory, items or old.items, old.not_returned, self.details(shown, slot))
         first = shown.state.next_slot
-        await self.submit(holding.renew(self.holding(carnet_id), slot, first, wish, Stamp(now())))
-        return first
+        return first, await self.submit(holding.renew(self.holding(carnet_id), slot, first, wish, Stamp(now())))
 
     def details(self, shown: Downloaded, slot: int) -> DeclarationContent:
         """What was declared privately for a slot, empty where it does not open."""
@@ -322,17 +340,17 @@ class WalletClient(Keystore):
         return await self.submit(holding.revoke_device(self.holding(carnet_id), device, Stamp(now())))
 
     async def submit(self, entry: Entry) -> Committed:
-        """Kept in the outbox until it is answered."""
+        """Kept in the outbox until it is final."""
         return await submit(self._transport, (await self.registry()).charter, entry, self._outbox)
 
     async def resend(self) -> int:
-        """Sends what was kept after an ambiguous failure, same bytes; returns how many were answered."""
+        """Sends what is not final yet, same bytes; returns how many are settled now."""
         charter, waiting = (await self.registry()).charter, self._outbox.waiting()
         answers = [answer async for _, answer in submit_many(self._transport, charter, waiting, self._outbox)]
         for answer in answers:
             if isinstance(answer, EataError) and not answer.settled:
                 raise answer
-        return len(answers)
+        return sum(isinstance(answer, EataError) or answer.final for answer in answers)
 
 
 def _pin_stanza(reply: reading_pb2.CarnetReply, wrap: bytes, ledger: bytes, carnet_id: int) -> Keys:

@@ -6,8 +6,8 @@ import grpc
 from eata_clients.authoring import issuing
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
+from eata_clients.receipts import Committed
 from eata_clients.registry import Registry
-from eata_clients.submitting import Committed
 from eata_ledger.carnet.dates import MINUTE, iso
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof import bodies
@@ -24,7 +24,13 @@ _STATUS = {"REQUEST_ID_REUSED": S.ALREADY_EXISTS, "NUMBER_TAKEN": S.ALREADY_EXIS
 
 
 def changed(carnet_id: int, done: Committed) -> gateway_pb2.ChangeReply:
-    return gateway_pb2.ChangeReply(carnet_id=carnet_id, index=done.index, statement=done.statement)
+    return gateway_pb2.ChangeReply(
+        carnet_id=carnet_id, index=done.index, statement=done.statement, standing=standing(done)
+    )
+
+
+def standing(done: Committed) -> gateway_pb2.Standing:
+    return gateway_pb2.Standing(final=done.final, signers=done.signers, nodes=done.nodes)
 
 
 def asked(incident: reading_pb2.Incident) -> str:
@@ -50,6 +56,7 @@ def issued(
     return gateway_pb2.IssueReply(
         carnet_id=issued.carnet_id, number=request.number, pin=issued.pin.shown, index=done.index,
         statement=done.statement, format=format_of(registry, request.home, list(request.itinerary)),
+        standing=standing(done),
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.issuer import IssuerClient
 from eata_clients.issuer_care import IssuerCare
+from eata_clients.receipts import Committed
 from eata_clients.streaming import TOGETHER
-from eata_clients.submitting import Committed
 from eata_clients.transport import now
 from eata_ledger.carnet.vocabulary import OrderType, SetKind
 from eata_ledger.encoding import Malformed, Value, decode
@@ -28,7 +28,7 @@ from eata_ledger.state import Carnet, CarnetState
 from eata_proto.errors import to_status
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 
-from eata_nics.answers import answer, asked, changed, coded, issued, summary
+from eata_nics.answers import answer, asked, changed, coded, issued, standing, summary
 from eata_nics.drafts import Drafts
 from eata_nics.formats import format_of
 from eata_nics.orders import order_from, problems, sets_from
@@ -203,7 +203,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
                     raise EataError("UNTRUSTED", "The discharge carries no counts.", "Use another node.")
             return gateway_pb2.DischargeReply(
                 carnet_id=carnet_id, index=done.index, statement=done.statement, unused=unused, prepared=prepared,
-                blocked=blocked,
+                blocked=blocked, standing=standing(done),
             )  # fmt: skip
 
     async def RotatePin(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802
@@ -211,7 +211,11 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             work = self._care.rotate_pin(_id(request.request_id), request.number)
             carnet, pin, done = await self._alone(work)
             return gateway_pb2.PinReply(
-                carnet_id=carnet.carnet_id, pin=pin.shown, index=done.index, statement=done.statement
+                carnet_id=carnet.carnet_id,
+                pin=pin.shown,
+                index=done.index,
+                statement=done.statement,
+                standing=standing(done),
             )
 
     async def Attach(self, request: gateway_pb2.AttachRequest, context: Context) -> gateway_pb2.ChangeReply:  # noqa: N802

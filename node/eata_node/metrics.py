@@ -31,6 +31,10 @@ class Metrics:
         self.refusals = Counter("eata_refusals", "Requests refused before the log, by code", ["code"], registry=r)
         self.void_groups = Counter("eata_void_groups", "Groups without effect", registry=r)
         self.skipped_entries = Counter("eata_skipped_entries", "Entries without a leaf", registry=r)
+        self.contradicted = Counter(
+            "eata_contradicted_statements", "Statements that clients reported and this node's log contradicts, by signer", ["node"],
+            registry=r,
+        )  # fmt: skip
         self.rule_faults = Counter("eata_rule_faults", "Entries a rule failed on", registry=r)
         self.limited = Counter("eata_limited", "Calls turned away for asking too much, by limit", ["limit"], registry=r)
         self.scrubbed = Gauge("eata_scrubbed_entries", "Entries the scrub found whole on this pass", registry=r)

@@ -26,6 +26,7 @@ from eata_node.config import NodeKeys, Slot
 from eata_node.cosigning import Guard
 from eata_node.engine.client import Tail
 from eata_node.engine.interface import Engine, EngineDown, MustBootstrap, Room
+from eata_node.gathering import Gathering
 from eata_node.limits import Limits
 from eata_node.low_water import ROOM, low_waters
 from eata_node.metrics import Metrics
@@ -91,14 +92,17 @@ class Node:
         )
         self.replica.on_halt, self.replica.on_erased = self._halted, self._erase
         self.engine = world.engine(self.replica.tail)
-        self.receipts = Receipts(genesis, self.replica, keys.statement, keys.statement.id[:8], world.peers)
+        self.gathering = Gathering(world.peers)
+        self.receipts = Receipts(genesis, self.replica, keys, self.gathering)
         self.bootstrap = Bootstrap(self.replica, world.peers)
         self._guard = Guard(disk.guard, keys.statement, genesis.ledger)
-        self.proposer = Proposer(self.engine, self.replica, keys.group, self._sign, self.metrics)
+        self.proposer = Proposer(
+            self.engine, self.replica, keys.group, self._sign, self.metrics, self.gathering.foresee
+        )
         self._ticking = Ticking(self.replica, self.proposer, keys.group, genesis)
         self.readers = Readers(self.replica, world.clock, world.addresses, self.engine)
         self.limits = Limits(self.metrics, world.elapsed)
-        self._exchange, self._clock = keys.exchange, world.clock
+        self._clock = world.clock
         self.head, self.scrubbed, self._trimmed, self._room, self._since = -1, 0, 0, Room(), 0
         self.submitting: Submitting | None = None
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -241,7 +245,7 @@ class Node:
                 return
             self.submitting = Submitting(
                 self.replica, self.proposer, self.engine, self.readers, self.receipts, self.metrics, self.limits,
-                self.full, self._exchange,
+                self.full,
             )  # fmt: skip
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.proposer.run())

@@ -48,6 +48,7 @@ class _Lane:
 class _Waiting:
     entry: ledger_pb2.Entry
     frame: bytes
+    receipt: bool
 
 
 def wall_clock() -> int:
@@ -60,10 +61,10 @@ class Proposer:
 
     def __init__(
         self, engine: Engine, replica: Replica, key: SigningKey, sign_checkpoint: Callable[[], Awaitable[Cosignature | None]],
-        metrics: Metrics,
+        metrics: Metrics, foresee: Callable[[list[bytes]], None] = lambda frames: None,
     ) -> None:  # fmt: skip
         self._engine, self._replica, self._key = engine, replica, key
-        self._sign_checkpoint, self._metrics = sign_checkpoint, metrics
+        self._sign_checkpoint, self._metrics, self._foresee = sign_checkpoint, metrics, foresee
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._lanes: list[_Lane] = []
         self._collecting = asyncio.Lock()  # one lane at a time: two would share out what comes
@@ -126,10 +127,11 @@ class Proposer:
                 tasks.create_task(self._serve(lane))
             tasks.create_task(self._beat())
 
-    async def propose(self, entry: ledger_pb2.Entry, frame: bytes) -> Result:
+    async def propose(self, entry: ledger_pb2.Entry, frame: bytes, receipt: bool = False) -> Result:
         """The logged result. Raises `GroupVoid` after a second void group, `Overloaded` when too much waits.
 
-        A frame already on its way is not sent twice: everyone who asks waits for the same result.
+        A frame already on its way is not sent twice: everyone who asks waits for the same result. `receipt`: the peers'
+        signatures will be wanted, and are asked for as it leaves.
         """
         for attempt in (1, 2):
             if self._replica.halted:
@@ -141,7 +143,7 @@ class Proposer:
                 result = self._under_way[frame] = self._replica.waiters.expect(frame)
                 result.add_done_callback(lambda done: self._forget(frame, done))
                 self._waiting_bytes += entry.ByteSize()
-                self._queue.put_nowait(_Waiting(entry, frame))
+                self._queue.put_nowait(_Waiting(entry, frame, receipt))
             else:
                 result = under_way
             try:
@@ -206,6 +208,9 @@ class Proposer:
             encoded = header.to_bytes()
             group = Group(header, encoded, header.sign(self._key))
             data = group_to_bytes(group, tuple(waiting.entry for waiting in batch))
+            wanted = [waiting.frame for waiting in batch if waiting.receipt]
+            if wanted:
+                self._foresee(wanted)
             answer = await self._engine.append(self._key.id, lane.number, header.n, data)
             if answer.done:
                 lane.n, lane.hash = header.n, group.hash

@@ -2,36 +2,55 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-import grpc.aio
-from eata_ledger.carnet.vocabulary import Purpose, VoucherState
+from eata_ledger.carnet.vocabulary import VoucherState
 from eata_ledger.encoding import decode
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.proof.entry import Header, frame_hash
+from eata_ledger.proof.genesis import Charter, Genesis
+from eata_ledger.proof.keys import verify
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
+from eata_ledger.seal.verification import Occurrence, share, verification_code
 from eata_ledger.state import Family, Transaction, Voucher
-from eata_proto.v1 import node_pb2, node_pb2_grpc
 
+from eata_node.config import NodeKeys
+from eata_node.gathering import Gathering, Given
 from eata_node.replica import Replica
 
 _KEPT = 4096
-_PEER_SECONDS = 2.0
+_GATHER_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A statement as far as it is signed, and the nodes' shares of the verification code by kid."""
+
+    statement: Statement
+    shares: dict[bytes, bytes]
+
+    def merged(self, given: Given) -> "Receipt":
+        """With one more node's signature and share."""
+        shares = {**self.shares, given.kid: given.share} if given.share else self.shares
+        return replace(self, statement=self.statement.merged(given.kid, given.signature), shares=shares)
+
+    def code(self, charter: Charter) -> str:
+        """The verification code of more than half of the nodes; empty before so many gave their shares."""
+        kids = sorted(kid for kid in self.shares if kid in charter.by_kid)[: charter.enough]
+        return "" if len(kids) < charter.enough else verification_code(self.shares[kid] for kid in kids).text
 
 
 class Receipts:
     """Receipts by ledger index; what was merged is kept for the newest 4,096."""
 
-    def __init__(
-        self, genesis: Genesis, replica: Replica, key: SigningKey, kid: bytes, peers: Mapping[str, grpc.aio.Channel]
-    ) -> None:
-        self._genesis, self._replica, self._key, self._kid = genesis, replica, key, kid
-        self._peers = {name: node_pb2_grpc.PeerStub(channel) for name, channel in peers.items()}
-        self._merged: OrderedDict[int, Statement] = OrderedDict()
+    def __init__(self, genesis: Genesis, replica: Replica, keys: NodeKeys, gathering: Gathering) -> None:
+        self._genesis, self._replica, self._gathering = genesis, replica, gathering
+        self._key, self._kid, self._exchange = keys.statement, keys.statement.id[:8], keys.exchange
+        self._merged: OrderedDict[int, Receipt] = OrderedDict()
 
     def payload(self, index: int) -> bytes:
         """The statement payload every node signs for this index. Raises `KeyError`."""
@@ -57,59 +76,75 @@ class Receipts:
                     return row.cancelled, Standing.CANCELLED
         return index, Standing.LIVE
 
-    def sign(self, index: int) -> tuple[bytes, bytes]:
-        """(kid, signature) of this node."""
-        return self._signed(self.payload(index))
+    def given(self, index: int) -> Given:
+        """This node's own signature, and its share of a commit's verification code."""
+        return Given(self._kid, self._signature(self.payload(index)), self._share(index))
 
-    def _signed(self, payload: bytes) -> tuple[bytes, bytes]:
-        return self._kid, self._key.sign(to_sign(payload, self._kid))
+    def _signature(self, payload: bytes) -> bytes:
+        return self._key.sign(to_sign(payload, self._kid))
 
-    def own(self, index: int) -> Statement:
-        """The receipt as far as it is signed now, at least by this node."""
+    def _share(self, index: int) -> bytes:
+        """Empty for what has no verification code: only accepted commits do."""
+        stored = self._replica.store.entry(index)
+        if stored is None or self._exchange is None or Leaf.from_bytes(stored.leaf).outcome != Outcome.ACCEPTED:
+            return b""
+        body = Header.from_bytes(stored.header).body
+        if not isinstance(body, Commit):
+            return b""
+        voucher = Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot)
+        assert voucher is not None, "a commit has its voucher"
+        of = Occurrence(self._genesis.ledger, body.carnet_id, body.slot, body.declaration, int(Outcome.ACCEPTED))
+        return share(self._exchange, voucher.verify_key, of) or b""
+
+    def own(self, index: int) -> Receipt:
+        """As far as it is signed now, at least by this node."""
         found, payload = self._merged.get(index), self.payload(index)
-        if found is None or found.payload != payload:  # a cancellation changes what nodes say
-            found = Statement(payload, ()).merged(*self._signed(payload))
+        if found is None or found.statement.payload != payload:  # a cancellation changes what nodes say
+            found = Receipt(Statement(payload, ()).merged(self._kid, self._signature(payload)), {})
             self._keep(index, found)
         return found
 
-    def _keep(self, index: int, statement: Statement) -> None:
-        self._merged[index] = statement
+    def _keep(self, index: int, receipt: Receipt) -> None:
+        self._merged[index] = receipt
         self._merged.move_to_end(index)
         if len(self._merged) > _KEPT:
             self._merged.popitem(last=False)
 
-    async def merged(self, index: int, wanted: int) -> Statement:
+    async def merged(self, index: int, wanted: int) -> Receipt:
         """With `wanted` signers if so many answer in time; excluded peers are not asked."""
-        statement = self.own(index)
-        if len(statement.signatures) >= wanted:
-            return statement
-        excluded = self._replica.cosigning.excluded
+        receipt = self.own(index)
+        if len(receipt.statement.signatures) >= wanted:
+            return receipt
+        receipt = receipt.merged(self.given(index))
+        excluded, frame = self._replica.cosigning.excluded, self._frame(index)
         asked = [
-            asyncio.ensure_future(self._ask(name, index, statement.payload))
-            for name in self._peers if name not in excluded
+            asyncio.ensure_future(self._verified(name, frame, index, receipt.statement.payload))
+            for name in self._gathering.names if name not in excluded
         ]  # fmt: skip
         try:
-            for answer in asyncio.as_completed(asked):
-                found = await answer
-                if found is not None:
-                    statement = statement.merged(*found)
-                if len(statement.signatures) >= wanted:
-                    break
+            with suppress(TimeoutError):
+                for answer in asyncio.as_completed(asked, timeout=_GATHER_SECONDS):
+                    found = await answer
+                    if found is not None:
+                        receipt = receipt.merged(found)
+                    if len(receipt.statement.signatures) >= wanted:
+                        break
         finally:
             for task in asked:
                 task.cancel()
-        self._keep(index, statement)
-        return statement
+        self._keep(index, receipt)
+        return receipt
 
-    async def _ask(self, name: str, index: int, payload: bytes) -> tuple[bytes, bytes] | None:
-        try:
-            reply = await self._peers[name].SignStatement(
-                node_pb2.SignStatementRequest(index=index), timeout=_PEER_SECONDS
-            )  # fmt: skip
-        except grpc.aio.AioRpcError:
+    def _frame(self, index: int) -> bytes:
+        stored = self._replica.store.entry(index)
+        assert stored is not None, "it has a payload"
+        return frame_hash(stored.header, stored.signatures)
+
+    async def _verified(self, name: str, frame: bytes, index: int, payload: bytes) -> Given | None:
+        found = await self._gathering.signature(name, frame, index)
+        charter = self._replica.charter
+        record = None if found is None else charter.by_kid.get(found.kid)
+        if found is None or record is None or record.name != name:
             return None
-        record = self._replica.charter.by_kid.get(reply.signer)
-        if record is None or record.name != name:
-            return None
-        good = verify(record.key(Purpose.STATEMENT), reply.signature, to_sign(payload, reply.signer))
-        return (reply.signer, reply.signature) if good else None
+        good = verify(charter.statement_keys[found.kid], found.signature, to_sign(payload, found.kid))
+        return found if good else None

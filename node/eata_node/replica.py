@@ -73,7 +73,7 @@ class Replica:
         self.own = own_id
         told = self.nodes[own_id].clock if own_id in self.nodes else self.state.log_time
         self.clock_watch = ClockWatch(clock, elapsed, lambda: self.charter.one_honest, told)
-        self.waiters = Waiters()
+        self.waiters, self.watched = Waiters(), Waiters()  # for this node's own callers, and for its peers
         self._moved = asyncio.Event()
 
     @property
@@ -107,6 +107,7 @@ class Replica:
             self.metrics.halted.set(1)
             log.error("halted", why=why)
             self.waiters.end("this node has halted")
+            self.watched.end("this node has halted")
             self.on_halt()
             self.announce()
 
@@ -150,6 +151,7 @@ class Replica:
             self.halt("the root has given this node's name other keys")
         for frame, result in results:
             self.waiters.tell(frame, result)
+            self.watched.tell(frame, result)
         self.metrics.position.set(self.position)
         self.metrics.size.set(self.state.size)
         self.announce()

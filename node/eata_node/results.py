@@ -1,6 +1,7 @@
 """What became of an entry, and who waits to be told."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eata_ledger.outcomes import Outcome, Skipped
@@ -32,6 +33,21 @@ class Waiters:
         if found is None or found.done():
             found = asyncio.get_running_loop().create_future()
             self._waiting[frame] = found
+        return found
+
+    async def watch(self, frames: Iterable[bytes], patience: float) -> dict[bytes, Result]:
+        """What became of those that the log brings within `patience` seconds; asked again, it starts anew."""
+        coming = {frame: self.expect(frame) for frame in frames}
+        for result in coming.values():
+            result.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, if we are gone
+        if coming:
+            await asyncio.wait(coming.values(), timeout=patience)
+        found = {}
+        for frame, result in coming.items():
+            if result.done() and result.exception() is None:
+                found[frame] = result.result()
+            elif self._waiting.get(frame) is result:
+                del self._waiting[frame]
         return found
 
     def tell(self, frame: bytes, result: Result | GroupVoid) -> None:

@@ -36,6 +36,7 @@ from eata_node.limits import MembersDoor, PublicDoor
 from eata_node.node import Disk, Node, World
 from eata_node.proposer import wall_clock
 from eata_node.services import public, reading
+from eata_node.services.attesting import Attesting
 from eata_node.services.blobs import Blobs
 from eata_node.services.carnets import Carnets
 from eata_node.services.follow import Follow
@@ -84,6 +85,7 @@ class Proxy:
         self.node.on_halt = self._halted
         self._presentations = Presentations(self._peers)
         self._rights = Rights(self.node.replica, self.node.readers, self.node.limits)
+        self._attesting = Attesting(setup.genesis.ledger, keys.statement)
         self._health = health.aio.HealthServicer()
         self._servers: list[grpc.aio.Server] = []
         self._unhealthy: asyncio.Task[None] | None = None
@@ -126,7 +128,7 @@ class Proxy:
 
     def _add_wallet(self, server: grpc.aio.Server) -> None:
         replica = self.node.replica
-        wallet = reading.Wallet(replica, self._rights, Carnets(replica))
+        wallet = reading.Wallet(replica, self._rights, Carnets(replica), self._attesting)
         reading_pb2_grpc.add_WalletServicer_to_server(wallet, server)
         lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
 
@@ -140,11 +142,11 @@ class Proxy:
 
     def _add_members(self, server: grpc.aio.Server) -> None:
         replica, rights, carnets = self.node.replica, self._rights, Carnets(self.node.replica)
-        customs = reading.Customs(replica, rights, carnets, self._presentations)
+        customs = reading.Customs(replica, rights, carnets, self._attesting, self._presentations)
         reading_pb2_grpc.add_CustomsServicer_to_server(customs, server)
         lists_pb2_grpc.add_ListsServicer_to_server(Lists(replica, rights, carnets), server)
         lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
-        reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(replica, rights, carnets), server)
+        reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(replica, rights, carnets, self._attesting), server)
         reading_pb2_grpc.add_AuditServicer_to_server(reading.Audit(replica, rights), server)
         peer = public.Peer(self.node, self._presentations, self._statement)
         node_pb2_grpc.add_PeerServicer_to_server(peer, server)

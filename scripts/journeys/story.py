@@ -94,7 +94,7 @@ class Story:
         carnet_id = self.ids[play.number]
         for travel in play.travels[first:last]:
             vouchers = [f"{s.kind}:{s.territory}:{s.items}" for s in travel]
-            slots = self.stage.travel(play.issuer, carnet_id, vouchers)
+            slots = self.stage.travel(play.issuer, carnet_id, vouchers)["vouchers"]
             for scene, slot in zip(travel, slots, strict=True):
                 self._cross(play, scene, carnet_id, int(slot["slot"]))
 

@@ -115,7 +115,7 @@ class Cast:
             signers.append(UNKNOWN if method.endswith("?") else self.voucher)
         request: Any = transport.signed(f"/eata.v1.{service}/{name}", self.body(method), signers, party.certificate)
         if service == "Peer":
-            request = {"SignStatement": node_pb2.SignStatementRequest(), "Presented": node_pb2.PresentedRequest(),
+            request = {"SignStatements": node_pb2.SignStatementsRequest(), "Presented": node_pb2.PresentedRequest(),
                        "Blob": node_pb2.BlobRequest(), "Entries": node_pb2.EntriesRequest(),
                        "Backup": node_pb2.BackupRequest(),
                        "Landmarks": node_pb2.LandmarksRequest()}[name]  # fmt: skip
@@ -150,7 +150,7 @@ async def cast(scene: Scene) -> Cast:
     await scene.commit(3, "DE-BER")
     await scene.wallet.attach(scene.carnet_id, "a.pdf", b"%PDF-1.7 x")
     [document] = await scene.wallet.documents(scene.carnet_id)
-    [(slot, _, _)] = await scene.wallet.travel(scene.carnet_id, (Wish(Kind.REIMPORTATION, "CH", ALL),))
+    [(slot, _, _)] = (await scene.wallet.travel(scene.carnet_id, (Wish(Kind.REIMPORTATION, "CH", ALL),))).slots
     pin = SigningKey(scene.wallet.kept(scene.carnet_id).pin_sign or b"")
     agent, revoked = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
     for key, role in ((agent, Role.REPRESENTATIVE), (revoked, Role.HOLDER)):

@@ -14,7 +14,7 @@ from eata_clients.authoring.content import remarks
 from eata_clients.booth import ALL_WARNINGS, Booth, Sight
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.submitting import Committed
+from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.trusting import Freshness
 from eata_clients.verdict import Word

@@ -168,7 +168,7 @@ async def test_an_organisations_certificate_opens_no_node_door(mesh: tuple[Mesh,
             assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
     async with outsider.channel(house.cluster.nodes[0].members) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await node_pb2_grpc.PeerStub(channel).SignStatement(node_pb2.SignStatementRequest(index=0))
+            await node_pb2_grpc.PeerStub(channel).SignStatements(node_pb2.SignStatementsRequest(indexes=[0]))
         assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 

@@ -62,7 +62,7 @@ async def test_malformed_bytes_get_a_code_on_every_rpc(mesh: tuple[Mesh, People]
     async with people.transport("CH") as transport:
         channel = transport.channel("frankfurt")
         methods = [f"/eata.v1.Ledger/{name}" for name in PUBLIC] + [f"/eata.v1.{name}" for name in SIGNED[1:]]
-        for method in [*methods, "/eata.v1.Peer/SignStatement"]:
+        for method in [*methods, "/eata.v1.Peer/SignStatements"]:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await raw(channel, method, b"\x0a\xff\xff\xff\xff\x0f" + junk)
             coded = wire.from_rpc(caught.value)

@@ -15,7 +15,7 @@ import pytest
 from eata_clients.authoring.content import CarnetContent
 from eata_clients.errors import EataError
 from eata_clients.issuer import IssuerClient, read_party
-from eata_clients.submitting import receipt
+from eata_clients.receipts import receipt
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.wire import entry_to_proto
 from eata_node.cluster import Cluster

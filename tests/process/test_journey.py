@@ -10,8 +10,8 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
 from eata_clients.errors import EataError
 from eata_clients.opening import Opener
+from eata_clients.receipts import Committed, receipt
 from eata_clients.registry import fetch
-from eata_clients.submitting import Committed, receipt
 from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
@@ -52,7 +52,7 @@ async def test_a_carnet_crosses_and_everyone_sees_what_they_should(mesh: tuple[M
     async with people.transport() as transport:
         wallet = people.wallet(transport)
         carnet_id = await people.download(wallet, await people.issue(people.order()))
-        slots = await wallet.travel(carnet_id, OUT)
+        slots = (await wallet.travel(carnet_id, OUT)).slots
         indexes = [
             await cross(people, wallet, carnet_id, slot, office)
             for (slot, _, _), office in zip(slots, OFFICES, strict=True)
@@ -92,7 +92,7 @@ async def _opener_sees(people: People, carnet_id: int) -> None:
 
 async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> None:
     """Later slots stay closed to the EU, by the node and by its keys (ACC-57, U9)."""
-    [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))
+    [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))).slots
     done = await cross(people, wallet, carnet_id, slot, "XS-KLOW")
     async with people.transport("FR") as transport:
         reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
@@ -121,7 +121,7 @@ async def test_a_raw_stub_of_another_territory_sees_nothing(mesh: tuple[Mesh, Pe
     async with people.transport() as transport:
         wallet = people.wallet(transport)
         carnet_id = await people.download(wallet, await people.issue(people.order()))
-        [(slot, _, _)] = await wallet.travel(carnet_id, OUT[:1])
+        [(slot, _, _)] = (await wallet.travel(carnet_id, OUT[:1])).slots
     async with people.transport("XS") as transport:
         customs = people.customs(transport, "XS-KLOW")
         with pytest.raises(EataError) as caught:
@@ -190,7 +190,7 @@ async def test_a_deleted_voucher_opens_nothing(mesh: tuple[Mesh, People]) -> Non
     async with people.transport() as transport:
         wallet = people.wallet(transport)
         carnet_id = await people.download(wallet, await people.issue(people.order()))
-        [(slot, _, _)] = await wallet.travel(carnet_id, OUT[:1])
+        [(slot, _, _)] = (await wallet.travel(carnet_id, OUT[:1])).slots
         code = wallet.code(carnet_id, slot)
         [voucher] = (await wallet.show(carnet_id)).vouchers
         await wallet.edit(carnet_id, voucher.travel_id, (Wish(Kind.VALIDATION, "CH", Items.parse("1-5")),))

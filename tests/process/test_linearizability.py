@@ -55,7 +55,7 @@ class Border:
         wallet = people.wallet(transport, f"holder-{number}")
         carnet_id = await people.download(wallet, await people.issue(people.order(items=VOUCHERS, sets=VOUCHERS + 9)))
         held, desks = wallet.holding(carnet_id), (people.desk("DE-BER"), people.desk("FR-LYS"))
-        [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.span(1, VOUCHERS)),))
+        [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.span(1, VOUCHERS)),))).slots
         async with people.transport("CH") as member:
             customs = people.customs(member, "CH-ZRH")
             scanned = await customs.scan(wallet.code(carnet_id, slot))

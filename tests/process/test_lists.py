@@ -108,10 +108,12 @@ async def test_transits_are_monitored_by_the_territory_crossed(scene: Scene) -> 
     await scene.commit(1, "CH-ZRH")
     order = scene.people.order()
     carnet_id = await scene.people.download(scene.wallet, await scene.people.issue(order))
-    slots = await scene.wallet.travel(
-        carnet_id,
-        (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.TRANSIT_OPEN, "XS", ALL), Wish(Kind.TRANSIT_CLOSE, "XS", ALL)),
-    )
+    slots = (
+        await scene.wallet.travel(
+            carnet_id,
+            (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.TRANSIT_OPEN, "XS", ALL), Wish(Kind.TRANSIT_CLOSE, "XS", ALL)),
+        )
+    ).slots
     for (slot, _, _), office in zip(slots[:2], ("CH-ZRH", "XS-KLOW"), strict=True):
         customs, _, _ = await scene.customs(office)
         await customs.commit(await customs.scan(scene.wallet.code(carnet_id, slot)), Decision(ALL))

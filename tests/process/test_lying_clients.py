@@ -10,8 +10,9 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
+from eata_clients.receipts import check_statement, receipt
 from eata_clients.registry import fetch
-from eata_clients.submitting import check_statement, receipt, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_clients.trusting import fetch_trust
 from eata_ledger.carnet.items import Items

@@ -113,7 +113,7 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
         carnet_id = await people.download(wallet, issued)
         details = DeclarationContent(PROBE, PROBE, PROBE, PROBE, PROBE)
         wishes = (Wish(Kind.VALIDATION, "CH", ALL, details=details), Wish(Kind.EXPORTATION, "CH", ALL, details=details))
-        slots = [slot for slot, _, _ in await wallet.travel(carnet_id, wishes)]
+        slots = [slot for slot, _, _ in (await wallet.travel(carnet_id, wishes)).slots]
         await _tell(wallet, carnet_id, slots[0])
         await wallet.attach(carnet_id, f"{PROBE}.pdf", b"%PDF-1.7 " + PROBE.encode())
         who = GrantContent(PROBE, PROBE, PROBE)

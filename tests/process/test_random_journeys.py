@@ -40,7 +40,7 @@ class Crowd:
         wallet = await self.wallet()
         carnet_id = await self.people.download(wallet, await self.people.issue(self.people.order()))
         self.carnets.append(carnet_id)
-        [(slot, _, _)] = await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.parse("1-20")),))
+        [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.VALIDATION, "CH", Items.parse("1-20")),))).slots
         await self.commit(wallet, carnet_id, slot, "CH")
 
     async def step(self) -> None:

@@ -14,8 +14,10 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError, from_answer, from_rpc
+from eata_clients.outbox import Outbox
+from eata_clients.receipts import Committed
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import Committed, Outbox, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
@@ -194,10 +196,10 @@ async def test_what_needs_an_entry_that_got_no_outcome_is_not_refused_for_it(
     proposer = scene.mesh.proxies["tokyo"].node.proposer
     propose, first = proposer.propose, entry_to_proto(entries[0]).header
 
-    async def overloaded(entry: ledger_pb2.Entry, frame: bytes) -> Any:
+    async def overloaded(entry: ledger_pb2.Entry, frame: bytes, receipt: bool = False) -> Any:
         if entry.header == first:
             raise Overloaded
-        return await propose(entry, frame)
+        return await propose(entry, frame, receipt)
 
     proposer.propose = overloaded  # type: ignore[method-assign]
 

@@ -47,7 +47,9 @@ class House:
         self.wallet = self.people.wallet(self.public)
         self.issued = await self.people.issue(self.people.order())
         self.carnet_id = await self.people.download(self.wallet, self.issued)
-        slots = await self.wallet.travel(self.carnet_id, tuple(Wish(kind, place, ALL) for kind, place, _ in JOURNEY))
+        slots = (
+            await self.wallet.travel(self.carnet_id, tuple(Wish(kind, place, ALL) for kind, place, _ in JOURNEY))
+        ).slots
         self.slots = [slot for slot, _, _ in slots]
         for slot, (_, _, office) in zip(self.slots, JOURNEY, strict=True):
             customs = self.people.customs(await self.transport(ADMINISTRATION[office]), office)

@@ -4,7 +4,8 @@ import asyncio
 import random
 
 from eata_clients.errors import EataError
-from eata_clients.submitting import receipt, submit
+from eata_clients.receipts import receipt
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport
 from eata_ledger.proof.entry import Entry
 
@@ -34,14 +35,19 @@ class Person:
                 await self._look_back()
 
     async def _sent(self, entry: Entry) -> int | None:
-        """Its index, None where it was refused."""
+        """Its index once it is final, None where it was refused for good."""
         while True:
             try:
-                return (await submit(self.transport, self.charter, entry)).index
+                done = await submit(self.transport, self.charter, entry)
+                if done.final:
+                    return done.index
+                self.town.promises.seen["provisional"] += 1
             except EataError as error:
-                if not error.retryable:
+                if error.settled:
                     self.town.promises.trace.append(f"{self.name} {entry.hash.hex()[:12]} {error.code}")
                     return None
+            finally:
+                self.town.promises.suspected(self.transport.suspicions.found)
             await asyncio.sleep(self.seeded.uniform(0.1, 1))
 
     async def _look_back(self) -> None:

@@ -21,7 +21,7 @@ from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement
 from eata_node.bootstrap import Bootstrap
 from eata_node.engine.log_store import LogStore
-from eata_node.receipts import Receipts
+from eata_node.receipts import Receipt, Receipts
 from eata_node.replica import Replica
 from eata_node.results import Result
 from eata_node.services.reader import Readers
@@ -52,11 +52,11 @@ def acknowledged_before_append() -> Iterator[None]:
     foreseen: dict[tuple[int, int], bytes] = {}
     later: set[asyncio.Task[Any]] = set()
 
-    async def hasty(self: Submitting, message: ledger_pb2.Entry) -> Any:
+    async def hasty(self: Submitting, message: ledger_pb2.Entry, receipt: bool) -> Any:
         judged, replica = self._replica.judge(message), self._replica
         if not isinstance(judged, Applied):
-            return await order(self, message)
-        later.add(asyncio.create_task(order(self, message)))
+            return await order(self, message, receipt)
+        later.add(asyncio.create_task(order(self, message, receipt)))
         leaf = Leaf.from_bytes(judged.leaf)
         claim = Claim(
             replica.genesis.ledger[:8], replica.state.era, leaf.index, leaf.log_time, leaf.entry_hash, leaf.rules,
@@ -65,9 +65,11 @@ def acknowledged_before_append() -> Iterator[None]:
         foreseen[id(self._receipts), leaf.index] = claim.to_bytes()
         return Result(leaf.index, judged.outcome, judged.facts)
 
-    def signed(self: Receipts, index: int) -> Statement:
+    def signed(self: Receipts, index: int) -> Receipt:
         payload = foreseen.get((id(self), index))
-        return own(self, index) if payload is None else Statement(payload, ()).merged(*self._signed(payload))
+        if payload is None:
+            return own(self, index)
+        return Receipt(Statement(payload, ()).merged(self._kid, self._signature(payload)), {})
 
     with mock.patch.object(Submitting, "_order", hasty), mock.patch.object(Receipts, "own", signed):
         yield

@@ -1,8 +1,10 @@
 """What must hold at every step, whatever breaks: P1 nothing acknowledged is lost, P2 one truth, P6 no older state, P7 same outcome."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from eata_clients.suspicions import Suspicion
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.leaf import Leaf
 from eata_node.node import Node
@@ -25,6 +27,7 @@ class Promises:
     seen: Counter[str] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
     honest: tuple[int, int] = (0, 2**62)  # what right clocks have said so far, ms UTC
+    liars: frozenset[str] = frozenset()
 
     # -- replicas
 
@@ -72,6 +75,12 @@ class Promises:
             if index <= self.last_of.get(client, -1):
                 raise Broken(f"P1: {client} was answered {index} after {self.last_of[client]}")
             self.last_of[client] = index
+
+    def suspected(self, found: Sequence[Suspicion]) -> None:
+        """A client accuses nodes that lie, and no other."""
+        for suspicion in found:
+            if suspicion.node not in self.liars:
+                raise Broken(f"H2: {suspicion.node} is honest and was accused: it {suspicion.why}")
 
     # -- the end
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from eata_ledger.proof.statement import Statement
 from eata_ledger.seal.aead import CannotOpen, Context, seal, unseal
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode, code_keys
 from eata_ledger.seal.schedule import earlier, journal_key, leaf_key
-from eata_ledger.seal.verification import verification_code, verified_by
+from eata_ledger.seal.verification import Occurrence, share, verification_code, verified_by
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -314,21 +315,41 @@ def test_a_node_stays_down_where_verify_differs(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.rule("C-27")
 @pytest.mark.rule("APP-08")
 def test_a_verification_code_is_the_same_from_both_sides() -> None:
-    """The node has its key and the voucher's public one, the wallet the other halves; another slot gives another."""
+    """Nodes have their keys and the voucher's public one, the wallet the other halves; another slot gives another."""
     case = CODES["verification"]
-    places = (bytes.fromhex(case["ledger"]), case["carnet_id"], case["slot"], bytes.fromhex(case["declaration"]))
-    by_node = verification_code(
-        bytes.fromhex(case["node_secret"]), bytes.fromhex(case["verify_public"]), *places, case["outcome"]
+    secret, public = (bytes.fromhex(case[name]) for name in ("verify_secret", "verify_public"))
+    of = Occurrence(
+        bytes.fromhex(case["ledger"]), case["carnet_id"], case["slot"], bytes.fromhex(case["declaration"]), case["outcome"]
+    )  # fmt: skip
+    shares = {node["name"]: share(bytes.fromhex(node["secret"]), public, of) for node in case["nodes"]}
+    assert {name: found and found.hex() for name, found in shares.items()} == {
+        n["name"]: n["share"] for n in case["nodes"]
+    }
+    by_nodes = verification_code(found for name, found in shares.items() if found and name in case["signers"])
+    assert by_nodes.text == case["code"]
+    nodes = [(node["name"], bytes.fromhex(node["public"])) for node in case["nodes"]]
+    assert verified_by(by_nodes, secret, nodes, case["enough"], of) == tuple(case["signers"])
+    for other in (replace(of, slot=6), replace(of, outcome=1)):
+        assert verified_by(by_nodes, secret, nodes, case["enough"], other) == ()
+    assert verified_by(by_nodes, bytes(range(32)), nodes, case["enough"], of) == ()
+
+
+def test_fewer_than_half_of_the_nodes_make_no_verification_code() -> None:
+    """One node of three, with its own share as often as it likes: the wallet takes none of it."""
+    case = CODES["verification"]
+    secret, nodes = (
+        bytes.fromhex(case["verify_secret"]),
+        [(n["name"], bytes.fromhex(n["public"])) for n in case["nodes"]],
     )
-    assert by_node is not None
-    assert by_node.text == case["code"]
-    secret, nodes = bytes.fromhex(case["verify_secret"]), [("tokyo", bytes.fromhex(case["node_public"]))]
-    assert verified_by(by_node, secret, nodes, *places, [0]) == ("tokyo", 0)
-    assert verified_by(by_node, secret, nodes, places[0], 883, 6, places[3], [0]) is None
-    assert verified_by(by_node, secret, nodes, *places, [1]) is None
-    assert verified_by(by_node, bytes(range(32)), nodes, *places, [0]) is None
+    of = Occurrence(
+        bytes.fromhex(case["ledger"]), case["carnet_id"], case["slot"], bytes.fromhex(case["declaration"]), case["outcome"]
+    )  # fmt: skip
+    alone = bytes.fromhex(case["nodes"][0]["share"])
+    for shares in ([alone], [alone, alone], [alone, bytes(32)]):
+        assert verified_by(verification_code(shares), secret, nodes, case["enough"], of) == ()
 
 
 @pytest.mark.parametrize("public", CODES["verification"]["refused"])
 def test_a_verify_key_of_small_order_gets_no_code(public: str) -> None:
-    assert verification_code(bytes(range(1, 33)), bytes.fromhex(public), bytes(32), 883, 1, bytes(32), 0) is None
+    of = Occurrence(bytes(32), 883, 1, bytes(32), 0)
+    assert share(bytes(range(1, 33)), bytes.fromhex(public), of) is None

@@ -78,7 +78,7 @@ def as_data(reply: "gateway_pb2.IssueReply") -> dict[str, Any]:
     """The same for a program."""
     return {
         "carnet_id": reply.carnet_id, "number": reply.number, "pin": reply.pin, "index": reply.index,
-        "format": as_format(reply.format),
+        **as_standing(reply.standing), "format": as_format(reply.format),
     }  # fmt: skip
 
 
@@ -87,7 +87,17 @@ def said(reply: "gateway_pb2.IssueReply") -> str:
     keep = (
         "" if reply.format.deliver_id_pin or not reply.format.use_case else " Use case 1: do not hand over ID and PIN."
     )
-    return f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin}.{keep}"
+    return f"{reply.number} issued, ID {reply.carnet_id}, PIN {reply.pin} ({in_words(reply.standing)}).{keep}"
+
+
+def in_words(standing: "gateway_pb2.Standing") -> str:
+    """How far the nodes stand by it, for a person."""
+    by = f"signed by {standing.signers} of {standing.nodes} nodes"
+    return f"final, {by}" if standing.final else f"ordered, provisional: {by}; ask again with the same request id"
+
+
+def as_standing(standing: "gateway_pb2.Standing") -> dict[str, Any]:
+    return {"final": standing.final, "signers": standing.signers, "nodes": standing.nodes}
 
 
 def as_format(found: "gateway_pb2.Format") -> dict[str, Any]:

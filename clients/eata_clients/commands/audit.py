@@ -80,8 +80,8 @@ def fetch_receipt(
     from eata_ledger.proof.qr import receipt_text
 
     from eata_clients.commands.session import run
+    from eata_clients.receipts import Committed, receipt
     from eata_clients.registry import fetch
-    from eata_clients.submitting import Committed, receipt
 
     try:
         entry_hash = bytes.fromhex(entry)

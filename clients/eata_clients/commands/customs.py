@@ -14,6 +14,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, advice, sentence
 
 from eata_clients.commands.options import DeskHome, Network, customs_app, sealed, signed_in
+from eata_clients.commands.standing import PROVISIONAL, standing
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 from eata_clients.vault import read_key
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from eata_clients.authoring.clearing import Decision
     from eata_clients.documents import Document
+    from eata_clients.receipts import Committed
     from eata_clients.scanned import Scanned
-    from eata_clients.submitting import Committed
 
 
 def register(app: typer.Typer) -> None:
@@ -106,6 +107,10 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         "held_by": None if scanned.held is None else scanned.held.office,
         "links": [{"relation": relation, "number": number} for relation, number in scanned.links],
         "shown_before": [{"office": office, "time": time} for office, time in scanned.elsewhere],
+        "told_by": scanned.agreed.by,
+        "nodes": scanned.agreed.nodes,
+        "sure": scanned.agreed.sure,
+        "differing": list(scanned.agreed.differing),
         "documents": [listed(found) for found in scanned.documents],
         "lent": None
         if scanned.lent is None
@@ -141,7 +146,9 @@ def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = Fals
     lent = f"\n  lent to {data['lent']['to']} {data['lent']['identification']}" if data["lent"] else ""
     papers = "".join(f"\n  document {found['name']}" for found in data["documents"])
     used = "\n  USED: this voucher has been committed" if data["voucher"] != "PREPARED" else ""
-    say(data, as_json, head + used + held + lent + shown + papers + history)
+    by = f"\n  told alike by {data['told_by']} of {data['nodes']} nodes" + ("" if data["sure"] else ": UNCONFIRMED")
+    odd = "".join(f"\n  {name} tells otherwise: kept as evidence" for name in data["differing"])
+    say(data, as_json, head + used + held + lent + shown + papers + by + odd + history)
 
 
 @customs_app.command()
@@ -184,7 +191,16 @@ def commit(
     time_of_act, presented = event_time(at), Flag.PAPER_PRESENTED if paper else Flag.NONE
     second = None if controller is None else signed_in(controller)
 
-    async def work(transport: Any) -> tuple["Scanned", "Committed", float, str]:
+    started, ordered = time.perf_counter(), dict[str, Any]()
+
+    def told(done: "Committed") -> None:
+        """Before it is final."""
+        ordered["ms"] = (time.perf_counter() - started) * 1000
+        if not as_json and not done.final:
+            typer.echo(f"{done.standing}, {ordered['ms']:.0f} ms …")
+
+    async def work(transport: Any) -> tuple["Scanned", "Committed", float, str, str]:
+        nonlocal started
         client = CustomsClient(home, transport, desk)
         scanned = await client.scan(qr)
         if Booth(home, transport.network.ledger, desk).queued(scanned.presented.voucher.sign.public):
@@ -192,43 +208,48 @@ def commit(
         day = local_day(time_of_act or now(), client.offset(await client.office()))
         decision = replace(_decide(scanned, lists, acknowledge or [], notes, day, pre_export), flags=presented)
         started = time.perf_counter()
-        done = await client.commit(scanned, decision, time_of_act, second)
-        return scanned, done, (time.perf_counter() - started) * 1000, transport.last_node
+        done = await client.commit(scanned, decision, time_of_act, second, told)
+        ms, until = (time.perf_counter() - started) * 1000, "" if done.final else await client.until_final()
+        return scanned, done, ms, transport.last_node, until
 
-    scanned, done, ms, node = run(network, home, work)
+    scanned, done, ms, node, until = run(network, home, work)
     data = {
         "carnet_id": scanned.carnet.carnet_id, "kind": "PRE_EXPORTATION" if pre_export else scanned.presented.kind.name,
-        "index": done.index, "entry": done.entry_hash.hex(), "ms": round(ms, 2), "node": node, "facts": done.facts,
-        "verification": done.verification,
+        **standing(done), "ordered_ms": round(ordered["ms"], 2), "ms": round(ms, 2), "node": node, "facts": done.facts,
+        "verification": done.verification, "told_by": scanned.agreed.by, "differing": list(scanned.agreed.differing),
     }  # fmt: skip
-    said = f"{data['kind']} of {scanned.carnet.number} committed in {ms:.0f} ms as ledger index {done.index}."
-    told = [f"Verification code for the holder: {done.verification}"] if done.verification else []
+    said = f"{data['kind']} of {scanned.carnet.number}: {done.standing}, {ms:.0f} ms, ledger index {done.index}."
+    code = [f"Verification code for the holder: {done.verification}"] if done.verification else []
     say(
         data,
         as_json,
         said,
-        *told,
+        *code,
+        *([until] if until else []),
         f"Receipt: eata fetch-receipt {done.index} {done.entry_hash.hex()} --out receipt.cose",
     )
+    raise typer.Exit(0 if done.final else PROVISIONAL)
 
 
 @customs_app.command()
 def resend(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
-    """Send again what was not answered; the same bytes, so nothing happens twice."""
+    """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
     from eata_clients.errors import EataError
-    from eata_clients.submitting import Committed
+    from eata_clients.receipts import Committed
 
     desk = signed_in(home)
     done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())
-    made = [{"index": it.index, "entry": it.entry_hash.hex()} for _, it in done if isinstance(it, Committed)]
+    made = [standing(it) for _, it in done if isinstance(it, Committed)]
     refused = [
         {**_what(entry), "code": it.code, "message": it.message} for entry, it in done if isinstance(it, EataError)
     ]
     lines = [f"REFUSED carnet {r['carnet_id']} slot {r['slot']}: {r['code']}: {r['message']}" for r in refused]
-    say({"committed": made, "refused": refused}, as_json, f"{len(made)} commits found or made.", *lines)
-    raise typer.Exit(1 if refused else 0)
+    left = sum(not it["final"] for it in made)
+    said = f"{len(made) - left} commits are final" + (f", {left} ordered and provisional." if left else ".")
+    say({"committed": made, "refused": refused}, as_json, said, *lines)
+    raise typer.Exit(1 if refused else PROVISIONAL if left else 0)
 
 
 def _what(entry: "Entry") -> dict[str, Any]:

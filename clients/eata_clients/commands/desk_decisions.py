@@ -9,13 +9,14 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, sealed, signed_in
+from eata_clients.commands.standing import PROVISIONAL, line, standing
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eata_clients.submitting import Committed
+    from eata_clients.receipts import Committed
 
 _Reason = Annotated[str, sealed("Why; your own territory reads it")]
 
@@ -31,7 +32,8 @@ def _client(home: "Path", transport: Any) -> Any:
 
 
 def _told(done: "Committed", as_json: bool, text: str) -> None:
-    say({"index": done.index, "entry": done.entry_hash.hex(), "facts": done.facts}, as_json, text)
+    say({**standing(done), "facts": done.facts}, as_json, line(done, text))
+    raise typer.Exit(0 if done.final else PROVISIONAL)
 
 
 def _voucher_code() -> Any:
@@ -141,7 +143,11 @@ def extend(
         return done
 
     out, again = run(network, home, work)
-    say({"reexported": out.index, "imported": again.index}, as_json, f"Extended to {final}.")
+    say(
+        {"reexported": standing(out), "imported": standing(again)}, as_json, line(out, "Re-exported."),
+        line(again, f"Extended to {final}."),
+    )  # fmt: skip
+    raise typer.Exit(0 if out.final and again.final else PROVISIONAL)
 
 
 @customs_app.command()

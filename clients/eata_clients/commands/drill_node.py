@@ -132,8 +132,8 @@ async def _signers(stage: "Stage", played: "Played", wanted: int) -> frozenset[b
     """The kids that count on the newest transaction's receipt, asked for until `wanted` nodes have signed it."""
     from eata_ledger.proof.statement import Statement
 
+    from eata_clients.receipts import receipt
     from eata_clients.registry import fetch
-    from eata_clients.submitting import receipt
 
     transport = await stage.transport(_TERRITORY)
     shown, charter = await played.show(), (await fetch(transport)).charter

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eata_clients.commands.at_gateway import Gateway, Home, as_data, as_format, call, read_json, said, to_request
+from eata_clients.commands.at_gateway import (
+    Gateway,
+    Home,
+    as_data,
+    as_format,
+    as_standing,
+    call,
+    in_words,
+    read_json,
+    said,
+    to_request,
+)
 from eata_clients.commands.issuing_many import issue_many
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
@@ -121,7 +132,8 @@ def amend(file: Annotated[Path, typer.Argument(help="The whole order anew, as JS
 
 
 def _changed(reply: Any, as_json: bool, text: str) -> None:
-    say({"carnet_id": reply.carnet_id, "index": reply.index}, as_json, text)
+    data = {"carnet_id": reply.carnet_id, "index": reply.index, **as_standing(reply.standing)}
+    say(data, as_json, f"{text} ({in_words(reply.standing)})")
 
 
 @_app.command()
@@ -169,8 +181,9 @@ def rotate_pin(number: _Number, request_id: _RequestId, gateway: Gateway, home: 
 
     request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
     reply: gateway_pb2.PinReply = call(gateway, home, "RotatePin", request)
-    data = {"carnet_id": reply.carnet_id, "pin": reply.pin, "index": reply.index}
-    say(data, as_json, f"ID {reply.carnet_id}, PIN {reply.pin}. The old PIN enrols nothing any more.")
+    data = {"carnet_id": reply.carnet_id, "pin": reply.pin, "index": reply.index, **as_standing(reply.standing)}
+    said = f"ID {reply.carnet_id}, PIN {reply.pin}. The old PIN enrols nothing any more."
+    say(data, as_json, f"{said} ({in_words(reply.standing)})")
 
 
 @_app.command()
@@ -196,7 +209,7 @@ def discharge(number: _Number, request_id: _RequestId, gateway: Gateway, home: H
     request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
     reply: gateway_pb2.DischargeReply = call(gateway, home, "Discharge", request)
     data = {"carnet_id": reply.carnet_id, "index": reply.index, "unused": dict(reply.unused),
-            "prepared": reply.prepared, "blocked": reply.blocked}  # fmt: skip
+            "prepared": reply.prepared, "blocked": reply.blocked, **as_standing(reply.standing)}  # fmt: skip
     unused = ", ".join(f"{kind} {n}" for kind, n in sorted(reply.unused.items()) if n) or "nothing"
     say(data, as_json, f"Discharged. Unused: {unused}; {reply.prepared} vouchers prepared. Blocked: {reply.blocked}.")
 

@@ -8,6 +8,7 @@ import typer
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network, Opener, opener_keys, signed_in
+from eata_clients.commands.standing import standing
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
@@ -64,11 +65,11 @@ def new_key(
         path = shares / f"territory-{body.territory}-{body.generation}-share-{n}.locked"
         write_locked(path, line.encode())
         names.append(str(path))
-    data = {"territory": body.territory, "generation": body.generation, "index": done.index, "shares": names}
+    data = {"territory": body.territory, "generation": body.generation, **standing(done), "shares": names}
     say(
         data,
         as_json,
-        f"{body.territory} generation {body.generation}, ledger index {done.index}; {split} shares in {shares}.",
+        f"{body.territory} generation {body.generation}, {done.standing}; {split} shares in {shares}.",
     )
 
 

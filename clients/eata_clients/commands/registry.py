@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import day_of, iso
@@ -10,8 +10,14 @@ from eata_ledger.carnet.vocabulary import ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
 from eata_clients.vault import read_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eata_ledger.proof.keys import SigningKey
 
 _app = typer.Typer(
     help="The public registry: who is digital, which offices, what is accepted, news.", no_args_is_help=True
@@ -150,8 +156,12 @@ def directory(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
 def _operate(network: Path, key: Path, body: Any) -> Any:
     from eata_ledger.proof.keys import SigningKey
 
+    return _submit(network, None, lambda: (body, SigningKey(read_key(key))))
+
+
+def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any, SigningKey]]") -> Any:
     from eata_clients.authoring.content import Stamp
-    from eata_clients.authoring.registering import by_operations
+    from eata_clients.authoring.entries import make
     from eata_clients.commands.session import run
     from eata_clients.registry import fetch
     from eata_clients.submitting import submit
@@ -159,10 +169,10 @@ def _operate(network: Path, key: Path, body: Any) -> Any:
 
     async def work(transport: Any) -> Any:
         charter = (await fetch(transport)).charter
-        entry = by_operations(charter.ledger, SigningKey(read_key(key)), body, Stamp(now()))
-        return await submit(transport, charter, entry)
+        body, signer = made()
+        return await submit(transport, charter, make(charter.ledger, body, Stamp(now()), (signer,)))
 
-    return run(network, None, work)
+    return run(network, identity, work)
 
 
 @_app.command()
@@ -181,7 +191,7 @@ def publish(
         raise Malformed(f"there is no {topic.lower()} entry “{code[:30]}” to withdraw; give --text to publish one")
     today = day_of(datetime.now(UTC).date().isoformat())
     done = _operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))
-    say({"index": done.index}, as_json, "Published." if text else "Withdrawn.")
+    say(standing(done), as_json, line(done, "Published." if text else "Withdrawn."))
 
 
 @_app.command()
@@ -200,7 +210,7 @@ def revoke(
     if len(which) != 16:
         raise Malformed("a key is named by the 32 hex digits of its key id")
     done = _operate(network, key, RevokeKey(which))
-    say({"index": done.index}, as_json, f"Revoked from ledger index {done.index} on.")
+    say(standing(done), as_json, line(done, f"Revoked from ledger index {done.index} on."))
 
 
 @_app.command()
@@ -217,4 +227,23 @@ def announce(
         raise Malformed("stages are provisional and confirmed")
     body = Readiness(territory.upper(), ReadinessStage[stage.upper()], day_of(digital_from))
     done = _operate(network, key, body)
-    say({"index": done.index}, as_json, f"{territory.upper()}: {stage.lower()} {digital_from}.")
+    say(standing(done), as_json, line(done, f"{territory.upper()}: {stage.lower()} {digital_from}."))
+
+
+@_app.command()
+def provisional(
+    home: Annotated[Path, typer.Option(envvar="EATA_CLIENT_HOME", help="The administration's folder: party.cbor.")],
+    network: Network,
+    goods: Annotated[bool, typer.Option("--goods-pass/--goods-wait", help="Until a commit is final.")],
+    effective: Annotated[str, typer.Option(help="From this day on (ISO); today if left out.")] = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:  # fmt: skip
+    """Say whether goods may pass on a commit that is ordered and not final yet (an administration)."""
+    from eata_ledger.proof.bodies import Provisional
+
+    from eata_clients.issuer import read_party
+
+    party, day = read_party(home / "party.cbor"), day_of(effective or datetime.now(UTC).date().isoformat())
+    done = _submit(network, home, lambda: (Provisional(party.code, goods, day), party.sign))
+    said = f"{party.code}: goods {'may pass' if goods else 'wait'} until a commit is final, from {iso(day)} on."
+    say(standing(done), as_json, line(done, said))

@@ -8,6 +8,7 @@ import typer
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 from eata_clients.files import read_bounded
@@ -205,8 +206,9 @@ def sign(file: _File, key: _Key, as_json: Annotated[bool, JSON] = False) -> None
 def submit_decision(file: _File, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Order a decision that enough keepers have signed."""
     from eata_clients.commands.session import run
+    from eata_clients.receipts import Committed
     from eata_clients.registry import fetch
-    from eata_clients.submitting import Committed, submit
+    from eata_clients.submitting import submit
     from eata_clients.transport import Transport
 
     entry = _read(file)
@@ -215,4 +217,5 @@ def submit_decision(file: _File, network: Network, as_json: Annotated[bool, JSON
         return await submit(transport, (await fetch(transport)).charter, entry)
 
     done = run(network, None, work)
-    say({"index": done.index, "decision": _in_words(entry)}, as_json, f"{_in_words(entry)} Ledger index {done.index}.")
+    said = line(done, f"{_in_words(entry)} Ledger index {done.index}.")
+    say({**standing(done), "decision": _in_words(entry)}, as_json, said)

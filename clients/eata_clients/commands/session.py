@@ -1,9 +1,12 @@
 """What the on-line commands share: the network file, a transport for one command's life."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+
+import typer
 
 from eata_clients.network import Identity, Network
 from eata_clients.transport import Transport
@@ -17,6 +20,12 @@ def run(network: Path, identity: Path | None, work: Callable[[Transport], Awaita
     async def main() -> T:
         who = None if identity is None else Identity.read(identity)
         async with Transport(Network.read(network), who) as transport:
-            return await work(transport)
+            try:
+                return await work(transport)
+            finally:
+                for suspicion in transport.suspicions.found:
+                    typer.secho(
+                        f"SUSPICIOUS: {suspicion}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True
+                    )
 
     return asyncio.run(main())

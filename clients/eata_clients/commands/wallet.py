@@ -12,6 +12,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.state import Incident
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 
@@ -126,8 +127,8 @@ def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotate
     from eata_clients.wallet import WalletClient
 
     done = run(network, None, lambda transport: WalletClient(home, transport).sign(carnet))
-    data = {"carnet_id": carnet, "terms": TERMS, "index": None if done is None else done.index}
-    say(data, as_json, TERMS, "Already signed." if done is None else "Signed.")
+    data = {"carnet_id": carnet, "terms": TERMS, **({"index": None} if done is None else standing(done))}
+    say(data, as_json, TERMS, "Already signed." if done is None else line(done, "Signed."))
 
 
 _Travel = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
@@ -150,7 +151,7 @@ def delete(
 
     which = _travel_id(travel_id)
     done = run(network, None, lambda transport: WalletClient(home, transport).delete(carnet, which))
-    say({"index": done.index}, as_json, "Deleted.")
+    say(standing(done), as_json, line(done, "Deleted."))
 
 
 @wallet_app.command()
@@ -165,17 +166,17 @@ def edit(
 
     which, wishes = _travel_id(travel_id), tuple(_wish(text) for text in voucher)
     done = run(network, None, lambda transport: WalletClient(home, transport).edit(carnet, which, wishes))
-    say({"index": done.index}, as_json, "Changed.")
+    say(standing(done), as_json, line(done, "Changed."))
 
 
 @wallet_app.command()
 def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
-    """Send again what was not answered; the same bytes, so nothing happens twice."""
+    """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
     from eata_clients.wallet import WalletClient
 
     count = run(network, None, lambda transport: WalletClient(home, transport).resend())
-    say({"resent": count}, as_json, f"{count} entries sent again.")
+    say({"settled": count}, as_json, f"{count} entries are settled now.")
 
 
 def _wish(text: str) -> "Wish":
@@ -204,9 +205,10 @@ def travel(
     from eata_clients.wallet import WalletClient
 
     wishes = tuple(_wish(text) for text in voucher)
-    slots = run(network, None, lambda transport: WalletClient(home, transport).travel(carnet, wishes))
-    data = [{"slot": slot, "kind": kind.name, "territory": territory} for slot, kind, territory in slots]
-    say(data, as_json, *(f"slot {d['slot']}: {d['kind']} {d['territory']}" for d in data))
+    made = run(network, None, lambda transport: WalletClient(home, transport).travel(carnet, wishes))
+    vouchers = [{"slot": slot, "kind": kind.name, "territory": territory} for slot, kind, territory in made.slots]
+    said = (f"slot {v['slot']}: {v['kind']} {v['territory']}" for v in vouchers)
+    say({**standing(made.done), "vouchers": vouchers}, as_json, *said, line(made.done, "Prepared."))
 
 
 @wallet_app.command()

@@ -8,12 +8,14 @@ from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 
 from eata_clients.commands.customs import event_time, listed
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, answer, say
 from eata_clients.faults import Fault
 from eata_clients.files import read_bounded, write_secret
 
 if TYPE_CHECKING:
     from eata_clients.documents import Document
+    from eata_clients.receipts import Committed
 
 _Slot = Annotated[int, typer.Argument(min=1, max=1024, help="Voucher slot.")]
 
@@ -48,7 +50,7 @@ def attach(
 
     data = read_document(file)
     done = run(network, None, lambda transport: WalletClient(home, transport).attach(carnet, file.name, data))
-    say({"index": done.index, "name": file.name}, as_json, f"{file.name} attached, on three nodes.")
+    say({**standing(done), "name": file.name}, as_json, line(done, f"{file.name} attached."))
 
 
 @wallet_app.command()
@@ -108,11 +110,11 @@ def lend(
         raise Fault("OPTION", "A voucher is lent until some time.", "Give --until 2026-06-30T18:00+02:00.")
     window = (event_time(since) or now(), end)
 
-    async def work(transport: Any) -> int:
+    async def work(transport: Any) -> "Committed":
         client = WalletClient(home, transport)
         paper = chosen(await client.documents(carnet), authority).blob if authority else None
         content = GrantContent(to, identification, authority)
-        return (await client.lend(carnet, slot, content, window, paper)).index
+        return await client.lend(carnet, slot, content, window, paper)
 
-    index = run(network, None, work)
-    say({"index": index, "slot": slot, "to": to}, as_json, f"Voucher {slot} is lent to {to}.")
+    done = run(network, None, work)
+    say({**standing(done), "slot": slot, "to": to}, as_json, line(done, f"Voucher {slot} is lent to {to}."))

@@ -7,6 +7,7 @@ from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, SetKind
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, sealed, wallet_app
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
@@ -59,7 +60,7 @@ def notify(
         network, None,
         lambda transport: Notices(WalletClient(home, transport)).notify(carnet, slot, office, kind, details),
     )  # fmt: skip
-    say({"index": done.index, "kind": kind.name}, as_json, f"{kind.name} sent to {office}.")
+    say({**standing(done), "kind": kind.name}, as_json, line(done, f"{kind.name} sent to {office}."))
 
 
 @wallet_app.command()
@@ -108,7 +109,7 @@ def disagree(
     if not note.strip():
         raise Malformed("a note says something")
     done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).disagree(carnet, index, note))
-    say({"index": done.index}, as_json, "Noted. To undo the transaction, show `eata wallet qr --cancellation`.")
+    say(standing(done), as_json, line(done, "Noted. To undo the transaction, show `eata wallet qr --cancellation`."))
 
 
 @wallet_app.command()
@@ -135,7 +136,7 @@ def ask(
     if (kind is AskKind.SETS) != bool(wanted):
         raise Malformed("ask for sets with --sets KIND=N, for discharge without")
     done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).ask(carnet, kind, wanted))
-    say({"index": done.index, "asked": kind.name}, as_json, "Your issuer has been asked.")
+    say({**standing(done), "asked": kind.name}, as_json, line(done, "Your issuer has been asked."))
 
 
 @wallet_app.command()

@@ -10,6 +10,7 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 
@@ -121,8 +122,8 @@ def verify(carnet: CarnetId, slot: _Slot, home: WalletHome, as_json: Annotated[b
     except WrongCode as error:
         raise Malformed(str(error)) from None
     found = Keystore(home).verify(carnet, slot, code)
-    data = {"good": found is not None, "node": None if found is None else found[0]}
-    say(data, as_json, "NOT GOOD: no node says so." if found is None else f"good: {found[0]} recorded it.")
+    data = {"good": bool(found), "nodes": list(found)}
+    say(data, as_json, f"good: {', '.join(found)} recorded it." if found else "NOT GOOD: not half of the nodes say so.")
     raise typer.Exit(0 if found else 1)
 
 
@@ -137,5 +138,6 @@ def renew(
     from eata_clients.wallet import WalletClient
 
     wanted = Items.parse(items) if items else None
-    fresh = run(network, None, lambda transport: WalletClient(home, transport).renew(carnet, slot, wanted))
-    say({"old": slot, "slot": fresh}, as_json, f"Slot {slot} is worthless now; use slot {fresh}.")
+    fresh, done = run(network, None, lambda transport: WalletClient(home, transport).renew(carnet, slot, wanted))
+    said = f"Slot {slot} is worthless now; use slot {fresh}."
+    say({**standing(done), "old": slot, "slot": fresh}, as_json, line(done, said))

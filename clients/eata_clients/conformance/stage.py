@@ -27,8 +27,9 @@ from eata_clients.customs import CustomsClient
 from eata_clients.errors import EataError
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network
+from eata_clients.receipts import Committed
 from eata_clients.registry import fetch
-from eata_clients.submitting import Committed, submit
+from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key
 from eata_clients.wallet import Downloaded, WalletClient
@@ -135,7 +136,7 @@ class Played:
     async def prepare(self, *wishes: tuple[Kind, str, str, str]) -> list[int]:
         """A travel of (kind, territory, items, not returned); its slots."""
         wanted = tuple(Wish(kind, place, Items.parse(items), Items.parse(rest)) for kind, place, items, rest in wishes)
-        return [slot for slot, _, _ in await self.wallet.travel(self.carnet_id, wanted)]
+        return [slot for slot, _, _ in (await self.wallet.travel(self.carnet_id, wanted)).slots]
 
     async def commit(self, slot: int, territory: str, kind: Kind | None = None, final: int | None = None) -> int:
         """Scans and commits as declared, every warning acknowledged; the ledger index."""

@@ -27,6 +27,7 @@ _RULES: dict[type[Body], Rule] = {
     bodies.Publish: reference.publish,
     bodies.Acceptance: reference.acceptance,
     bodies.VoucherSets: reference.voucher_sets,
+    bodies.Provisional: reference.provisional,
     bodies.ReserveIds: carnet.reserve_ids,
     bodies.Issue: carnet.issue,
     bodies.EnrolDevice: carnet.enrol_device,

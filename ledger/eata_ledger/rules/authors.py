@@ -18,7 +18,7 @@ _BY_OPERATIONS = (
 )  # fmt: skip
 _BY_ORGANISATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion, bodies.RevokeKey,
-    bodies.DescribeOffice, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
+    bodies.DescribeOffice, bodies.Provisional, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
     bodies.Unblock, bodies.CancelCarnet, bodies.Discharge, bodies.RotatePin, bodies.Shred,
 )  # fmt: skip
 _BY_DEVICE = (

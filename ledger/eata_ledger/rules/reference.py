@@ -16,6 +16,7 @@ from eata_ledger.state import (
     Announced,
     Office,
     OfficeDetails,
+    PassOnProvisional,
     Publication,
     Region,
     SetsOfType,
@@ -83,6 +84,16 @@ def acceptance(act: Act, body: bodies.Acceptance) -> Value:
     first = None if known is None else known.body.effective
     put_version(act, Accepted(body), body.territory, first, body.effective)
     return [int(body.TYPE), body.territory, body.effective]
+
+
+def provisional(act: Act, body: bodies.Provisional) -> Value:
+    """An administration's own setting, by effective date; without one goods wait until a commit is final."""
+    act.require_parts()
+    administration_of(act, body.administration)
+    known = act.facts.get(PassOnProvisional, body.administration)
+    first = None if known is None else known.body.effective
+    put_version(act, PassOnProvisional(body), body.administration, first, body.effective)
+    return [int(body.TYPE), body.administration, body.goods_pass]
 
 
 def sets_code(kind: CarnetType, home: str | None) -> str:

@@ -1,41 +1,58 @@
-"""Verification codes: what a node that applied a commit tells the holder, through Customs (APP-17, C-27).
+"""Verification codes: what more than half of the nodes tell the holder of a commit, through Customs (APP-17, C-27).
 
-    V = 60 bits of HMAC(HKDF(X25519(node, verify key), ["eata/v1/verified", ledger, ID, slot]),
-                        ["outcome", declaration digest, outcome])
+    share = HMAC(HKDF(X25519(node, verify key), ["eata/v1/verified", ledger, ID, slot]),
+                 ["outcome", declaration digest, outcome])
+    V     = 60 bits of SHA-256(["eata/v1/verification", [shares of more than half of the nodes, ascending]])
 
-The wallet, offline, tries every node's key: the code convinces that wallet and nobody else; the receipt is the proof
-for others.
+The wallet, offline, knows every node's share and tries every majority: the code convinces that wallet and nobody else;
+the receipt is the proof for others. Fewer than half of the nodes cannot make one.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
 
 import nacl.bindings
 import nacl.exceptions
 
+from eata_ledger.encoding import Value, hash_of
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.kdf import derive, mac
 
 
-def verification_code(
-    secret: bytes, public: bytes, ledger: bytes, carnet_id: int, slot: int, declaration: bytes, outcome: int
-) -> Code | None:
+@dataclass(frozen=True)
+class Occurrence:
+    """What a verification code vouches for: a voucher's declaration met this outcome."""
+
+    ledger: bytes
+    carnet_id: int
+    slot: int
+    declaration: bytes
+    outcome: int
+
+
+def share(secret: bytes, public: bytes, of: Occurrence) -> bytes | None:
     """From one side's X25519 secret and the other's public key; None for a public key of small order."""
     try:
         shared = nacl.bindings.crypto_scalarmult(secret, public)
     except nacl.exceptions.CryptoError:
         return None
-    key = derive(shared, ["eata/v1/verified", ledger, carnet_id, slot])
-    return Code.from_bytes(CodeKind.VERIFICATION, mac(key, ["outcome", declaration, outcome]))
+    key = derive(shared, ["eata/v1/verified", of.ledger, of.carnet_id, of.slot])
+    return mac(key, ["outcome", of.declaration, of.outcome])
 
 
-def verified_by(
-    code: Code, secret: bytes, nodes: Iterable[tuple[str, bytes]], ledger: bytes, carnet_id: int, slot: int,
-    declaration: bytes, outcomes: Iterable[int],
-) -> tuple[str, int] | None:  # fmt: skip
-    """The node (name, X25519 key) and outcome that give this code; None where none does."""
-    wanted = tuple(outcomes)
-    for name, public in nodes:
-        for outcome in wanted:
-            if verification_code(secret, public, ledger, carnet_id, slot, declaration, outcome) == code:
-                return name, outcome
-    return None
+def verification_code(shares: Iterable[bytes]) -> Code:
+    """The code of exactly these nodes' shares: more than half of the nodes, no more than needed."""
+    ascending: list[Value] = [*sorted(shares)]
+    return Code.from_bytes(CodeKind.VERIFICATION, hash_of(["eata/v1/verification", ascending]))
+
+
+def verified_by(code: Code, secret: bytes, nodes: Iterable[tuple[str, bytes]], enough: int, of: Occurrence) -> (
+    tuple[str, ...]
+):  # fmt: skip
+    """The names of the nodes (name, X25519 key), `enough` of them, that give this code together; none where none do."""
+    known = [(name, found) for name, public in nodes if (found := share(secret, public, of)) is not None]
+    for chosen in combinations(known, enough):
+        if verification_code(found for _, found in chosen) == code:
+            return tuple(sorted(name for name, _ in chosen))
+    return ()

@@ -48,6 +48,7 @@ class Family(IntEnum):
     GRANT = 36
     CHARTER = 37
     RULES = 38
+    PROVISIONAL = 39
 
 
 @dataclass(frozen=True)

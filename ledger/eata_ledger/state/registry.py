@@ -167,6 +167,14 @@ class Accepted(Fact):
 
 
 @dataclass(frozen=True)
+class PassOnProvisional(Fact):
+    """What an administration lets pass before a commit is final, by its code."""
+
+    FAMILY = Family.PROVISIONAL
+    body: bodies.Provisional = f(nested(bodies.Provisional))
+
+
+@dataclass(frozen=True)
 class SetsOfType(Fact):
     """The voucher sets of a carnet type and home."""
 

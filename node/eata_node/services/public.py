@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
+import structlog
+from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
@@ -11,11 +13,13 @@ from eata_ledger.proof.checkpoint import Checkpoint, signature_lines
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
+from eata_ledger.proof.statement import Statement
 from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node import __version__, bootstrap
+from eata_node.gathering import PATIENCE
 from eata_node.guarding import (
     ApiError,
     Context,
@@ -36,6 +40,8 @@ from eata_node.services.reader import require_serving
 from eata_node.services.submitting import Before
 
 _AHEAD = 64  # messages of one stream that a node works on at once
+_SIGNED_AT_ONCE = 1024
+log = structlog.get_logger()
 
 
 def _fetching(node: Node) -> str:
@@ -94,8 +100,34 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             raise trouble(Trouble.OUT_OF_RANGE)
         if Leaf.from_bytes(stored.leaf).entry_hash != request.entry_hash:
             raise trouble(Trouble.NOT_VISIBLE, "Give the hash of the entry.")
-        statement = await self._receipts.merged(request.index, min(request.signers, len(self._replica.charter.nodes)))
-        return ledger_pb2.ReceiptReply(statement=statement.to_bytes(), signers=len(statement.signatures))
+        charter = self._replica.charter
+        receipt = await self._receipts.merged(request.index, min(request.signers, len(charter.nodes)))
+        return ledger_pb2.ReceiptReply(
+            statement=receipt.statement.to_bytes(), signers=len(receipt.statement.signatures),
+            verification=receipt.code(charter),
+        )  # fmt: skip
+
+    async def Report(self, request: ledger_pb2.ReportRequest, context: Context) -> ledger_pb2.ReportReply:  # noqa: N802
+        """A node that signed what is not in the log is counted and named to the operators; its signature proves it."""
+        self._serving()
+        self._limits.charge(Limit.LOOKUP, address_of(context))
+        try:
+            statement = Statement.from_bytes(request.statement)
+        except Malformed as error:
+            raise trouble(Trouble.REQUEST_MALFORMED, str(error)) from None
+        claim, charter = statement.claim, self._replica.charter
+        stored = self._replica.store.entry(claim.index)
+        if claim.era != self._replica.state.era or claim.ledger_prefix != charter.ledger[:8] or stored is None:
+            raise trouble(Trouble.OUT_OF_RANGE)
+        if claim.leaf.to_bytes() == stored.leaf:
+            return ledger_pb2.ReportReply(contradicts=False)
+        liars = [charter.by_kid[kid].name for kid in statement.signers(charter.statement_keys)]
+        for name in liars:
+            self._node.metrics.contradicted.labels(name).inc()
+            log.error(
+                "a statement that the log contradicts", node=name, index=claim.index, entry=claim.entry_hash.hex()
+            )
+        return ledger_pb2.ReportReply(contradicts=bool(liars))
 
     async def Status(self, request: ledger_pb2.StatusRequest, context: Context) -> ledger_pb2.StatusReply:  # noqa: N802
         node, replica = self._node, self._replica
@@ -203,15 +235,20 @@ class Peer(node_pb2_grpc.PeerServicer):
         self._replica, self._receipts, self._blobs = node.replica, node.receipts, node.blobs
         self._presentations, self._key, self._proposer = presentations, key, node.proposer
 
-    async def SignStatement(  # noqa: N802
-        self, request: node_pb2.SignStatementRequest, context: Context
-    ) -> node_pb2.SignStatementReply:
+    async def SignStatements(  # noqa: N802
+        self, request: node_pb2.SignStatementsRequest, context: Context
+    ) -> node_pb2.SignStatementsReply:
         await require_node(context, self._replica.charter.nodes)
         require_serving(self._replica)
-        if not await self._applied(request.index):
-            raise trouble(Trouble.LAGGING)
-        kid, signature = self._receipts.sign(request.index)
-        return node_pb2.SignStatementReply(signer=kid, signature=signature)
+        if len(request.indexes) + len(request.frames) > _SIGNED_AT_ONCE:
+            raise trouble(Trouble.REQUEST_MALFORMED, f"A request asks for at most {_SIGNED_AT_ONCE} statements.")
+        coming = await self._replica.watched.watch(request.frames, PATIENCE)
+        applied = [(index, b"") for index in request.indexes if await self._applied(index)]
+        reply = node_pb2.SignStatementsReply(signer=self._key.id[:8])
+        for index, frame in [*applied, *((result.index, frame) for frame, result in coming.items())]:
+            given = self._receipts.given(index)
+            reply.statements.add(index=index, frame=frame, signature=given.signature, verification=given.share)
+        return reply
 
     async def Presented(self, request: node_pb2.PresentedRequest, context: Context) -> node_pb2.PresentedReply:  # noqa: N802
         await require_node(context, self._replica.charter.nodes)

@@ -12,6 +12,7 @@ from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
+from eata_node.services.attesting import Attesting
 from eata_node.services.carnets import Carnets, arriving, narrowed
 from eata_node.services.presentations import Presentations, Shown
 from eata_node.services.rights import Rights, Who
@@ -20,8 +21,8 @@ from eata_node.services.rights import Rights, Who
 class Wallet(reading_pb2_grpc.WalletServicer):
     """An enrolled device sees its carnet; the PIN key sees the carnet part and the PIN stanza."""
 
-    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets) -> None:
-        self._replica, self._rights, self._carnets = replica, rights, carnets
+    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets, attesting: Attesting) -> None:
+        self._replica, self._rights, self._carnets, self._attesting = replica, rights, carnets, attesting
 
     async def Carnet(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.CarnetQuery.FromString(request.body)
@@ -45,19 +46,22 @@ class Wallet(reading_pb2_grpc.WalletServicer):
             reply.state = narrowed(view.state, "").to_bytes()
             reply.ClearField("reconciliation")
             reply.ClearField("links")
-        return reply
+        return self._attesting.attested(reply, request, granted.signers)
 
 
 class Customs(reading_pb2_grpc.CustomsServicer):
     """An officer with a voucher's code, or a territory that has met the carnet."""
 
-    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets, presentations: Presentations) -> None:
-        self._replica, self._rights, self._carnets = replica, rights, carnets
+    def __init__(
+        self, replica: Replica, rights: Rights, carnets: Carnets, attesting: Attesting, presentations: Presentations
+    ) -> None:
+        self._replica, self._rights, self._carnets, self._attesting = replica, rights, carnets, attesting
         self._presentations = presentations
 
     async def Voucher(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.VoucherQuery.FromString(request.body)
-        officer = (await self._rights.require(request, "/eata.v1.Customs/Voucher", query)).desk
+        granted = await self._rights.require(request, "/eata.v1.Customs/Voucher", query)
+        officer = granted.desk
         facts = Facts(self._replica.store)
         place = facts.get(VoucherKey, query.voucher_key)
         voucher = None if place is None else facts.get(Voucher, place.carnet_id, place.slot)
@@ -71,32 +75,35 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         reply.vouchers.append(self._carnets.voucher(place.carnet_id, voucher, {Label.DECLARATION, Label.PACKET}))
         reply.rows.extend(self._carnets.rows_for(view, officer.territory, at_arrival))
         reply.incidents.extend(self._carnets.incidents(place.carnet_id, officer.territory, reply.rows))
-        shown = Shown(officer.certificate.office, officer.certificate.serial, request.time)
-        for other in self._presentations.show(query.voucher_key, shown):
-            reply.presentations.append(reading_pb2.Presentation(office=other.office, time=other.time))
-        return reply
+        if not request.digest_only:
+            shown = Shown(officer.certificate.office, officer.certificate.serial, request.time)
+            for other in self._presentations.show(query.voucher_key, shown):
+                reply.presentations.append(reading_pb2.Presentation(office=other.office, time=other.time))
+        return self._attesting.attested(reply, request, granted.signers)
 
     async def Carnet(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.CarnetQuery.FromString(request.body)
-        own = (await self._rights.require(request, "/eata.v1.Customs/Carnet", query)).desk.territory
+        granted = await self._rights.require(request, "/eata.v1.Customs/Carnet", query)
+        own = granted.desk.territory
         view = self._carnets.kept(query.carnet_id)
         reply = self._carnets.redacted(view, own, arriving=False)
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
         reply.parts.extend(self._carnets.documents(query.carnet_id))
         reply.rows.extend(self._carnets.rows_for(view, own, arriving=False))
         reply.incidents.extend(self._carnets.incidents(query.carnet_id, own, reply.rows))
-        return reply
+        return self._attesting.attested(reply, request, granted.signers)
 
 
 class Issuer(reading_pb2_grpc.IssuerServicer):
     """An issuer's own carnets: validations in full, the rest in summary (N-07)."""
 
-    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets) -> None:
-        self._replica, self._rights, self._carnets = replica, rights, carnets
+    def __init__(self, replica: Replica, rights: Rights, carnets: Carnets, attesting: Attesting) -> None:
+        self._replica, self._rights, self._carnets, self._attesting = replica, rights, carnets, attesting
 
     async def Carnet(self, request: ledger_pb2.SignedRequest, context: Context) -> reading_pb2.CarnetReply:  # noqa: N802
         query = reading_pb2.CarnetQuery.FromString(request.body)
-        issuer = (await self._rights.require(request, "/eata.v1.Issuer/Carnet", query)).party
+        granted = await self._rights.require(request, "/eata.v1.Issuer/Carnet", query)
+        issuer = granted.party
         view = self._carnets.view(query.carnet_id)
         reply = self._carnets.reply(view, _as_of(query))
         own = {issuer.seal_id}
@@ -108,7 +115,7 @@ class Issuer(reading_pb2_grpc.IssuerServicer):
             labels = {Label.COUNTERFOIL, Label.STANZA} if full else set[Label]()
             reply.rows.append(self._carnets.row(query.carnet_id, row, labels, own))
         reply.incidents.extend(self._carnets.asks(query.carnet_id))
-        return reply
+        return self._attesting.attested(reply, request, granted.signers)
 
 
 class Audit(reading_pb2_grpc.AuditServicer):

@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 
 from eata_ledger.apply import Known
 from eata_ledger.encoding import Malformed
-from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import MAX_ENTRY, Header, author_of, is_commit
-from eata_ledger.seal.verification import verification_code
-from eata_ledger.state import Voucher
+from eata_ledger.proof.entry import MAX_ENTRY, author_of, is_commit
 from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
@@ -28,6 +24,7 @@ from eata_node.results import GroupVoid, Result
 from eata_node.services.pipeline import Earlier
 from eata_node.services.reader import Readers
 
+_Asked = ledger_pb2.SubmitRequest | ledger_pb2.SubmitManyRequest
 _BARRIER_SECONDS = 2.0
 _COMMIT_SECONDS = 10.0
 _TOGETHER = 64  # entries of one message
@@ -57,15 +54,15 @@ class Submitting:
 
     def __init__(
         self, replica: Replica, proposer: Proposer, engine: Engine, readers: Readers, receipts: Receipts,
-        metrics: Metrics, limits: Limits, full: Callable[[], float], exchange: bytes | None = None,
+        metrics: Metrics, limits: Limits, full: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._exchange, self._limits, self._full = exchange, limits, full
+        self._limits, self._full = limits, full
         self._replica, self._proposer, self._engine = replica, proposer, engine
         self._readers, self._receipts, self._metrics = readers, receipts, metrics
 
     async def submit(self, request: ledger_pb2.SubmitRequest) -> ledger_pb2.SubmitReply:
         await self._open(request.session)
-        [found] = await self._decide([request.entry], request.record, Before())
+        [found] = await self._decide([request.entry], request, Before())
         if isinstance(found, ApiError):
             raise found
         return self._reply(found)
@@ -78,16 +75,20 @@ class Submitting:
             raise trouble(Trouble.REQUEST_MALFORMED, f"A message has 1 to {_TOGETHER} entries.")
         await self._open(request.session)
 
-        def answer(found: Result | ApiError) -> ledger_pb2.Answer:
+        async def answer(found: Result | ApiError) -> ledger_pb2.Answer:
             try:
                 if isinstance(found, Result):
-                    return ledger_pb2.Answer(reply=self._reply(found))
+                    reply = self._reply(found)
+                    if request.receipt:
+                        receipt = await self._receipts.merged(found.index, self._replica.charter.enough)
+                        reply.statement = receipt.statement.to_bytes()
+                    return ledger_pb2.Answer(reply=reply)
             except ApiError as error:
                 found = error
             return ledger_pb2.Answer(refused=refused(found))
 
-        found = await self._decide(list(request.entries), request.record, before)
-        return ledger_pb2.SubmitManyReply(answers=[answer(one) for one in found])
+        found = await self._decide(list(request.entries), request, before)
+        return ledger_pb2.SubmitManyReply(answers=await asyncio.gather(*map(answer, found)))
 
     async def _open(self, session: ledger_pb2.Session) -> None:
         """Raises `ApiError` where this node takes no entry now, or is behind what the client has seen."""
@@ -98,12 +99,12 @@ class Submitting:
             raise trouble(Trouble.LOG_FULL)
 
     async def _decide(
-        self, entries: list[ledger_pb2.Entry], record: bool, before: "Before"
+        self, entries: list[ledger_pb2.Entry], asked: "_Asked", before: "Before"
     ) -> list[Result | ApiError]:  # fmt: skip
         """What became of each. What the rules let pass goes at once; what they refuse is judged again after it.
 
-        A refusal is given only after the barrier (advice, not final); `record`: a commit is ordered all the same. Where an
-        entry before it ended without an outcome, it may have lacked just that, and gets the same error.
+        A refusal is given only after the barrier (advice, not final); a commit that is to be recorded is ordered all the
+        same. Where an entry before it ended without an outcome, it may have lacked just that, and gets the same error.
         """
         found: dict[int, Result | ApiError] = {}
         left, abreast = list(range(len(entries))), False
@@ -112,11 +113,11 @@ class Submitting:
             refused = {n: advice.error for n, advice in advised.items() if isinstance(advice, _Refused)}
             going = [n for n in left if advised[n] is None]
             if abreast and not going:
-                going = [n for n in refused if record and is_commit(entries[n].header)]
+                going = [n for n in refused if asked.record and is_commit(entries[n].header)]
                 found |= {n: error for n, error in refused.items() if n not in going}
                 refused = {}
             found |= {n: advice for n, advice in advised.items() if isinstance(advice, Result | ApiError)}
-            ordered = await asyncio.gather(*(self._order(entries[n]) for n in going))
+            ordered = await asyncio.gather(*(self._order(entries[n], asked.receipt) for n in going))
             found |= zip(going, ordered, strict=True)
             before.unsettled += [one for one in ordered if isinstance(one, ApiError)]
             left, abreast = list(refused), not going
@@ -168,13 +169,13 @@ class Submitting:
         if not await self._replica.abreast(head, _BARRIER_SECONDS):
             raise trouble(Trouble.LAGGING)
 
-    async def _order(self, message: ledger_pb2.Entry) -> Result | ApiError:
+    async def _order(self, message: ledger_pb2.Entry, receipt: bool) -> Result | ApiError:
         started, limited = time.perf_counter(), self._charge(message)
         if limited is not None:
             return limited
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
-                result = await self._proposer.propose(message, frame_of(message))
+                result = await self._proposer.propose(message, frame_of(message), receipt)
         except TimeoutError:
             return trouble(Trouble.NOT_READY, "The log did not answer in time.")
         except GroupVoid:
@@ -193,20 +194,6 @@ class Submitting:
             raise refusal(result.outcome, final=True, index=result.index)
         return ledger_pb2.SubmitReply(
             outcome=int(result.outcome), index=result.index, facts=result.facts,
-            statement=self._receipts.own(result.index).to_bytes(),
+            statement=self._receipts.own(result.index).statement.to_bytes(),
             session=ledger_pb2.Session(era=self._replica.state.era, position=self._replica.position),
-            verification=self._verification(result),
         )  # fmt: skip
-
-    def _verification(self, result: Result) -> str:
-        """A commit's verification code by this node's own key; empty for other entries."""
-        stored = self._replica.store.entry(result.index)
-        body = None if stored is None or self._exchange is None else Header.from_bytes(stored.header).body
-        if not isinstance(body, Commit) or self._exchange is None:
-            return ""
-        voucher = Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot)
-        ledger = self._replica.genesis.ledger
-        code = None if voucher is None else verification_code(
-            self._exchange, voucher.verify_key, ledger, body.carnet_id, body.slot, body.declaration, int(result.outcome)
-        )  # fmt: skip
-        return "" if code is None else code.text

@@ -31,6 +31,7 @@ from eata_ledger.proof.bodies.keeping import AddStanza, Attach, Delegate, Rotate
 from eata_ledger.proof.bodies.registry import (
     Acceptance,
     DescribeOffice,
+    Provisional,
     Publish,
     Readiness,
     RegisterAdministration,
@@ -50,6 +51,7 @@ from eata_ledger.proof.bodies.root import ActivateRules, RegisterNode, RemoveNod
 REGISTRY: tuple[type[Body], ...] = (
     RegisterOrganisation, RegisterAdministration, RegisterTerritory, RegisterOffice, RegisterDeskCA,
     RegisterTerritoryKey, RegisterRegion, RevokeKey, DescribeOffice, Readiness, Publish, Acceptance, VoucherSets,
+    Provisional,
     RotateRoot, RegisterNode, RemoveNode, RotateOperations,
 )  # fmt: skip
 _OTHERS: tuple[type[Body], ...] = (
@@ -94,6 +96,7 @@ __all__ = [
     "Hold",
     "Issue",
     "Notify",
+    "Provisional",
     "Publish",
     "Readiness",
     "RegisterAdministration",

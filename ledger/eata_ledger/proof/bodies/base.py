@@ -59,6 +59,7 @@ class EntryType(IntEnum):
     ACCEPTANCE = 66
     VOUCHER_SETS = 67
     REMOVE_NODE = 68
+    PROVISIONAL = 69
 
 
 @dataclass(frozen=True)

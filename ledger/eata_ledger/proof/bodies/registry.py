@@ -200,6 +200,16 @@ class VoucherSets(Body):
 
 
 @dataclass(frozen=True)
+class Provisional(Body):
+    """Whether an administration lets goods pass on a commit that is ordered and not final yet."""
+
+    TYPE = EntryType.PROVISIONAL
+    administration: str = f(CODE)
+    goods_pass: bool = f(BOOL)
+    effective: int = f(DAY)
+
+
+@dataclass(frozen=True)
 class Tick(Body):
     """The daily tick: `day` becomes the date of every as-of list (domain §2.7)."""
 

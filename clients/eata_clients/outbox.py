@@ -1,0 +1,38 @@
+"""Entries that are not final yet, one file each; sending the same bytes again is always safe (P7)."""
+
+from pathlib import Path
+
+from eata_ledger.proof.entry import Entry
+from eata_ledger.wire import entry_from_proto, entry_to_proto
+from eata_proto.v1 import ledger_pb2
+
+from eata_clients.errors import EataError
+from eata_clients.files import write_secret
+
+
+class Outbox:
+    """One folder; its entries outlive the process that made them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _path(self, entry: Entry) -> Path:
+        return self._folder / f"{entry.hash.hex()}.entry"
+
+    def keep(self, entry: Entry) -> None:
+        write_secret(self._path(entry), entry_to_proto(entry).SerializeToString())
+
+    def final(self, entry: Entry) -> None:
+        """More than half of the nodes have signed it: nothing is left to send."""
+        self._path(entry).unlink(missing_ok=True)
+
+    def refused(self, entry: Entry, error: EataError) -> None:
+        """A settled refusal ends the sending, and destroys nothing; any other leaves the entry waiting."""
+        if error.settled and self._path(entry).exists():
+            self._path(entry).replace(self._path(entry).with_suffix(".refused"))
+
+    def waiting(self) -> list[Entry]:
+        """What is not final yet."""
+        files = sorted(self._folder.glob("*.entry"))
+        return [entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())) for path in files]
