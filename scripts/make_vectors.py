@@ -137,7 +137,7 @@ def certificate_case() -> dict[str, Any]:
 def group_case() -> dict[str, Any]:
     cosignature = Cosignature(57, CHECKPOINT.root, CHECKPOINT.sign(key(20)))
     header = GroupHeader(
-        1, LEDGER, 1, GroupKind.ENTRIES, NODES[0].id, 3, 1, 8, NO_HASH, NOW, 40, 3, cosignature, (sha256(b"frame"),)
+        1, LEDGER, 1, GroupKind.ENTRIES, NODES[0].id, 3, 1, 8, NO_HASH, NOW, False, 40, 3, cosignature, (sha256(b"frame"),)
     )  # fmt: skip
     return case("group header", "group", header.to_bytes(), cbor_lies(header.to_bytes()))
 

@@ -158,7 +158,7 @@ class Lane:
         seeds = self.world.seeds[self.node]
         header = GroupHeader(
             1, self.world.ledger, 1, GroupKind.ENTRIES, seeds.record.id, 1, self.lane, self.n + 1, self.previous,
-            self.world.now + padding, 0, 1, None, (),
+            self.world.now + padding, False, 0, 1, None, (),
         )  # fmt: skip
         self._made = Group(header, header.to_bytes(), header.sign(seeds.group))
         return group_to_bytes(self._made, ())

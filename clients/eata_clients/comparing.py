@@ -59,6 +59,15 @@ class Comparing:
 
     async def agreed(self) -> Agreed:
         """The nearest node's reply where others tell the same, else what most tell. Raises `EataError`."""
+        for more in reversed(range(_ROUNDS)):
+            try:
+                return await self._compared()
+            except Untrusted:
+                if not more:  # it was more than a carnet that moves on while it is asked for
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _compared(self) -> Agreed:
         needed = self._charter.one_honest
         await self._transport.near()
         request = self._ask()

@@ -116,13 +116,15 @@ class Gathered:
         return found if found.final else replace(found, verification="")
 
 
-async def gather(transport: Transport, gathered: Gathered, index: int, first: str) -> None:
-    """Asks `first` for the whole receipt, then every other node for its own word, until it is final."""
+async def gather(transport: Transport, gathered: Gathered, index: int, first: str) -> bool:
+    """Asks `first` for the whole receipt, then every other node for its own word; True where `first` made it final."""
     wanted = gathered.charter.enough
     await _ask(transport, gathered, index, first, wanted, _GATHER_SECONDS)
-    if not gathered.final:
-        others = [name for name in transport.nearest if name != first]
-        await asyncio.gather(*(_ask(transport, gathered, index, name, 1, _OWN_SECONDS) for name in others))
+    if gathered.final:
+        return True
+    others = [name for name in transport.nearest if name != first]
+    await asyncio.gather(*(_ask(transport, gathered, index, name, 1, _OWN_SECONDS) for name in others))
+    return False
 
 
 async def _ask(

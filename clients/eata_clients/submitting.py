@@ -52,9 +52,7 @@ class Sending:
 
     def __init__(self, transport: Transport, charter: Charter, entry: Entry, record: bool = False) -> None:
         self._transport, self._charter, self._entry = transport, charter, entry
-        self._request = ledger_pb2.SubmitRequest(
-            entry=entry_to_proto(entry), session=transport.session, record=record, receipt=True
-        )
+        self._request = ledger_pb2.SubmitRequest(entry=entry_to_proto(entry), record=record, receipt=True)
 
     async def order(self) -> tuple[Committed, str]:
         """What the first node says that can be believed so far, and its name. Raises `EataError`."""
@@ -89,8 +87,6 @@ class Sending:
             asked, others = others[:together], others[together:]
             for name, answer in zip(asked, await self._try(asked), strict=True):
                 if isinstance(answer, Committed):
-                    if first.final:  # what is logged as refused stays so
-                        self._transport.suspicions.keep(first.node, f"called refused what {name} took ({first.code})")
                     return answer, name
                 refused += answer.by_rules
         first.confirmed = refused >= self._charter.one_honest
@@ -113,7 +109,8 @@ class Sending:
             return ordered
         gathered = Gathered(self._charter, self._entry.hash)
         gathered.take(ordered.statement)
-        await gather(self._transport, gathered, ordered.index, node)
+        if not await gather(self._transport, gathered, ordered.index, node):
+            self._transport.demote(node)
         if not gathered.final and gathered.strangers:
             await self._elsewhere(gathered, ordered, node)
         done = gathered.committed()

@@ -44,6 +44,7 @@ class Transport:
         self._measured = bool(prefer)
         self.suspicions = Suspicions()
         self._sessions: dict[str, ledger_pb2.Session] = {}
+        self._doubts: dict[str, set[str]] = {}
         self.last_node = ""
 
     async def __aenter__(self) -> Self:
@@ -91,27 +92,35 @@ class Transport:
                     node = waiting.pop(task)
                     error = task.exception()
                     if error is None:
+                        for silent in waiting.values():  # it was asked before, and has said nothing for so long
+                            self.demote(silent.name)
                         return self._seen(task.result(), node), node.name
                     if not isinstance(error, EataError) or not error.retryable:
                         if isinstance(error, EataError):
                             error.alone, error.node = asked == 1, node.name
                         raise error
                     last = error
-                    self._order.sort(key=lambda n, bad=node: n is bad)  # type: ignore[misc]
+                    self.demote(node.name)
         finally:
             for task in waiting:
                 task.cancel()
-        if last.code == "LAGGING":
-            self._doubt_session()
         raise Unreachable(f" (last: {last.code})") if last.code in ("UNREACHABLE", "UNAVAILABLE") else last
 
+    def demote(self, name: str) -> None:
+        """Asked last from here on: it did not answer, or not what others say."""
+        self._order.sort(key=lambda node: node.name == name)
+
     async def at(self, name: str, method: Method[R], request: Any, seconds: float = _CALL_SECONDS) -> R:
-        """One node's answer. Raises `EataError`."""
+        """One node's answer, as of nothing older than was shown before. Raises `EataError`."""
+        if "session" in request.DESCRIPTOR.fields_by_name:
+            request.session.CopyFrom(self.session)
         try:
             return await method(self._channels[name])(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
             refused = from_rpc(error)
             refused.node = name
+            if refused.code == "SESSION_AHEAD":
+                self._doubt_session(name)
             raise refused from None
 
     def _seen(self, reply: R, node: Node) -> R:
@@ -131,10 +140,17 @@ class Transport:
         if newest(session) > newest(self._sessions.get(node, ledger_pb2.Session())):
             self._sessions[node] = session
 
-    def _doubt_session(self) -> None:
-        """No node is where one said it is: its word is forgotten, so that the others are asked again."""
-        if len(self._sessions) > 1:
-            del self._sessions[max(self._sessions, key=lambda name: newest(self._sessions[name]))]
+    def _doubt_session(self, said_by: str) -> None:
+        """The log is not where one node said it is: its word is forgotten once an honest one is among those that say so."""
+        if not self._sessions:
+            return
+        teller = max(self._sessions, key=lambda name: newest(self._sessions[name]))
+        self._doubts.setdefault(teller, set()).add(said_by)
+        most_liars = (len(self.network.nodes) - 1) // 2
+        if len(self._doubts[teller] - {teller}) > most_liars:
+            del self._sessions[teller], self._doubts[teller]
+            if teller:
+                self.suspicions.keep(teller, "told of more than the log holds")
 
     async def near(self) -> list[str]:
         """Node names, the nearest first, measured once."""

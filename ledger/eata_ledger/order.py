@@ -29,7 +29,7 @@ EMPTY_LANE = Lane(0, NO_HASH)
 
 @dataclass(frozen=True)
 class NodeState(Record):
-    """What the log tells of a node: times in ms UTC, `synced` the position it has fsynced."""
+    """What the log tells of a node: `clock` its last reading that it did not doubt (ms UTC), `synced` what it has fsynced."""
 
     incarnation: int = f(U64)
     clock: int = f(U64)
@@ -106,10 +106,10 @@ def after_group(node: NodeState, group: Group, void: bool) -> NodeState:
     lanes = {**node.lanes, header.lane: Lane(header.n, group.hash)} if header.n > lane.n else node.lanes
     if void:
         return replace(node, lanes=lanes, void_groups=node.void_groups + 1)
+    clock = node.clock if header.doubted else header.clock
     return replace(
-        node, lanes=lanes, incarnation=header.incarnation, clock=header.clock, synced=header.synced,
-        rules=header.rules,
-    )  # fmt: skip
+        node, lanes=lanes, incarnation=header.incarnation, clock=clock, synced=header.synced, rules=header.rules
+    )
 
 
 def log_time(state: LogState, nodes: dict[bytes, NodeState]) -> int:

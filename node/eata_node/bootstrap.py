@@ -1,7 +1,8 @@
 """A replica whose next group the log no longer has: it takes entries from its peers up to a landmark, and follows from there.
 
-Nothing of a peer is believed: every entry is applied here and must give the leaf it came with, and the root at the end
-must be the one that more than half of the nodes have signed. What is interrupted goes on where it stopped.
+Nothing of a peer is believed: every entry is applied here and must give the leaf it came with, and what is written must
+be the beginning of the tree whose root more than half of the nodes have signed: a proof comes with every few entries. Who
+lies is passed over, and leaves nothing behind. What is interrupted goes on where it stopped.
 """
 
 import asyncio
@@ -11,15 +12,16 @@ from itertools import takewhile
 import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
+from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.opening import Opening
 from eata_ledger.wire import entry_from_proto
-from eata_proto.v1 import node_pb2, node_pb2_grpc
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
 from eata_node import eras, landmarks
-from eata_node.fetching import Fetching
+from eata_node.fetching import Fetching, Tree
 from eata_node.landmarks import Vouched
-from eata_node.replica import Divergence, Replica
+from eata_node.replica import Replica
 
 _PEER_SECONDS = 5.0
 _AT_ONCE = 64  # entries a write
@@ -36,6 +38,8 @@ class Bootstrap:
     def __init__(self, replica: Replica, peers: Mapping[str, grpc.aio.Channel]) -> None:
         self._replica, self.fetching = replica, Fetching(replica)
         self._peers = {name: node_pb2_grpc.PeerStub(channel) for name, channel in peers.items()}
+        self._proofs = {name: ledger_pb2_grpc.LedgerStub(channel) for name, channel in peers.items()}
+        self._told_charter = replica.charter
         self.wanted = 0  # entries it fetches up to; 0 before it knows
 
     async def run(self) -> None:
@@ -45,8 +49,9 @@ class Bootstrap:
             vouched = await self._vouched()
             if vouched is not None and self._ahead(vouched):
                 replica.vouch(vouched)  # what is begun here can be ended, whoever is lost meanwhile
-                if await self._fetched(vouched):
-                    self.fetching.stand_at(vouched)
+                await self._fetch(Tree(vouched.landmark.size, vouched.landmark.root))
+                if replica.fetched == vouched.landmark.size:
+                    self.fetching.stand_at(vouched, self._charter)
                     log.info("bootstrapped", position=replica.position, size=replica.state.size)
                     return
             await asyncio.sleep(0.5)
@@ -62,18 +67,19 @@ class Bootstrap:
         if self._replica.fetched > opening.size:
             raise OtherHistory(f"{self._replica.fetched} entries are here, era {opening.era} opens over {opening.size}")
         while self._replica.fetched < opening.size:
-            await self._fetch(opening.size)
+            await self._fetch(Tree(opening.size, opening.root))
             await asyncio.sleep(0.2)
         self.fetching.enter(data)
         log.info("era entered", era=opening.era, size=opening.size)
 
+    @property
+    def _charter(self) -> Charter:
+        """The newest node set that the root has signed, as far as it is known here or was told."""
+        return max(self._replica.charter, self._told_charter, key=lambda charter: charter.serial)
+
     async def _vouched(self) -> Vouched | None:
         told = await self._told()
-        try:
-            return landmarks.newest([*self._replica.landmarks(), *told], self._replica.charter)
-        except Malformed as error:
-            log.warning("a peer's landmark does not read", why=str(error))
-            return None
+        return landmarks.newest([*self._replica.landmarks(), *told], self._charter)
 
     async def gather(self) -> None:
         """Brings the peers' signatures of this replica's newest landmarks, so that one replica alone can show enough."""
@@ -111,7 +117,11 @@ class Bootstrap:
         except grpc.aio.AioRpcError:
             return []
         self._learn_eras(reply.openings)
-        return [Vouched(one.landmark, {s.signer: s.signature for s in one.signatures}) for one in reply.landmarks]
+        told = eras.told_charter(self._replica.genesis, reply.decisions)
+        if told.serial > self._told_charter.serial:
+            self._told_charter = told
+        found = (Vouched(one.landmark, {s.signer: s.signature for s in one.signatures}) for one in reply.landmarks)
+        return [one for one in found if one.reads]
 
     def _learn_eras(self, told: Iterable[bytes]) -> None:
         """How eras were opened while this replica was away, by the root of their day."""
@@ -124,24 +134,14 @@ class Bootstrap:
                 replica.store.put_opening(Opening.from_bytes(data).era.era, data)
         replica.store.commit()
 
-    async def _fetched(self, vouched: Vouched) -> bool:
-        """True once every entry below the landmark is here and applied."""
-        size = vouched.landmark.size
-        await self._fetch(size)
-        if self._replica.fetched < size:
-            return False
-        if self._replica.store.root(size) != vouched.landmark.root:
-            raise Divergence(f"what was fetched has not the root that was signed at {size}")
-        return True
-
-    async def _fetch(self, size: int) -> None:
-        """Tries one peer after the other until every entry below `size` is here and applied, or none has more."""
-        self.wanted = size
+    async def _fetch(self, tree: Tree) -> None:
+        """Tries one peer after the other until every entry of the tree is here and applied, or none has more."""
+        self.wanted = tree.size
         for peer in self._peers:
-            if self._replica.fetched == size:
+            if self._replica.fetched == tree.size:
                 return
             try:
-                await self._take(peer, size)
+                await self._take(peer, tree)
             except grpc.aio.AioRpcError as error:
                 log.warning("a peer's entries end early", peer=peer, why=error.code().name)
             except TimeoutError:
@@ -149,9 +149,9 @@ class Bootstrap:
             except Malformed as error:
                 log.warning("a peer's entries end early", peer=peer, why=str(error)[:120])
 
-    async def _take(self, peer: str, size: int) -> None:
-        """Raises `TimeoutError` for a peer that says nothing more."""
-        request = node_pb2.EntriesRequest(from_index=self._replica.fetched, to_index=size)
+    async def _take(self, peer: str, tree: Tree) -> None:
+        """Raises `TimeoutError` for a peer that says nothing more, `Malformed` for what is not of the tree."""
+        request = node_pb2.EntriesRequest(from_index=self._replica.fetched, to_index=tree.size)
         kept: list[node_pb2.KeptEntry] = []
         entries = aiter(self._peers[peer].Entries(request))
         try:
@@ -162,15 +162,19 @@ class Bootstrap:
                     return
                 kept.append(message)
                 if len(kept) >= _AT_ONCE:
-                    self._write(kept, size)
-                    kept = []
-                    await asyncio.sleep(0)
+                    some, kept = kept, []
+                    await self._write(peer, some, tree)
         finally:  # of a stream that breaks, what came is kept
-            self._write(kept, size)
+            await self._write(peer, kept, tree)
 
-    def _write(self, kept: list[node_pb2.KeptEntry], size: int) -> None:
+    async def _write(self, peer: str, kept: list[node_pb2.KeptEntry], tree: Tree) -> None:
+        """With the peer's proof that the tree, and no other, begins so."""
+        if not kept:
+            return
         entries = [(one.position, entry_from_proto(one.entry, erased=True), one.leaf) for one in kept]
-        self.fetching.take_entries(entries, size)
+        request = ledger_pb2.ConsistencyRequest(old_size=self._replica.fetched + len(kept), new_size=tree.size)
+        proof = await self._proofs[peer].Consistency(request, timeout=_PEER_SECONDS)
+        self.fetching.take_entries(entries, tree, list(proof.hashes))
 
 
 def own(replica: Replica, told: range, key: SigningKey) -> list[node_pb2.Landmark]:

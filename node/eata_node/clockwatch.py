@@ -1,7 +1,8 @@
 """Is this node's own clock right? Judged by its peers' readings as their groups bring them (design: time).
 
 A clock is wrong where it is over 10 s from so many peers' heard in the last 30 s that an honest one is among them, and from
-more of them than agree with it. Such a node stops proposing, and tells its last trusted reading in place of its own time.
+more of them than agree with it. Such a node takes no entries, and says in its groups that it doubts its clock: log time then
+goes by its reading before. The reading itself is told all the same, or nobody could see that clocks are right again.
 """
 
 from collections.abc import Callable
@@ -11,15 +12,10 @@ WRONG_MS, HEARD_SECONDS, PEERS = 10_000, 30.0, 2
 
 
 class ClockWatch:
-    """What each peer's clock said beside ours when we heard it.
+    """What each peer's clock said beside ours when we heard it; `one_honest`: among how many peers there is an honest one."""
 
-    `one_honest`: among how many peers there is an honest one; `trusted`: what this node has told before, ms UTC.
-    """
-
-    def __init__(
-        self, clock: Callable[[], int], elapsed: Callable[[], float], one_honest: Callable[[], int], trusted: int = 0
-    ) -> None:
-        self._clock, self._elapsed, self._one_honest, self._trusted = clock, elapsed, one_honest, trusted
+    def __init__(self, clock: Callable[[], int], elapsed: Callable[[], float], one_honest: Callable[[], int]) -> None:
+        self._clock, self._elapsed, self._one_honest = clock, elapsed, one_honest
         self._heard: dict[bytes, tuple[float, int]] = {}
 
     def hear(self, node: bytes, reading: int) -> None:
@@ -42,9 +38,3 @@ class ClockWatch:
         fresh = self._fresh()
         contradicting = sum(abs(difference) > WRONG_MS for difference in fresh)
         return contradicting >= max(PEERS, self._one_honest()) and 2 * contradicting > len(fresh)
-
-    def reading(self) -> int:
-        """What this node tells as its time (ms UTC): its clock, and while that is wrong the last reading that was not."""
-        if not self.wrong:
-            self._trusted = self._clock()
-        return self._trusted

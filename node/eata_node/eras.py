@@ -1,12 +1,13 @@
-"""How each era was opened: the root's word, judged by the decisions that this replica has applied."""
+"""How each era was opened, and who the nodes are: the root's word, judged from genesis down."""
 
 from collections.abc import Iterable
 
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.chartering import Reign, declares, follow, in_force
 from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Genesis
+from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.opening import Opening
+from eata_proto.v1 import ledger_pb2
 
 from eata_node.store import Store
 
@@ -20,6 +21,30 @@ def reigns(store: Store, genesis: Genesis) -> list[Reign]:
             signatures = {signed.key_id: signed.value for signed in stored.signatures}
             found.append(Reign(index, follow(found[-1].charter, Header.from_bytes(stored.header), signatures)))
     return found
+
+
+def decisions(store: Store) -> list[ledger_pb2.Entry]:
+    """Every decision of the root that this replica has applied, for those that have not."""
+    found = []
+    for index in store.registrations():
+        stored = store.entry(index)
+        if stored is not None and declares(stored.header):
+            signatures = [ledger_pb2.Signature(key_id=s.key_id, value=s.value) for s in stored.signatures]
+            found.append(ledger_pb2.Entry(header=stored.header, signatures=signatures))
+    return found
+
+
+def told_charter(genesis: Genesis, told: Iterable[ledger_pb2.Entry]) -> Charter:
+    """The node set after these decisions, as far as the root has signed them one after another."""
+    charter = genesis.charter
+    for message in told:
+        try:
+            charter = follow(
+                charter, Header.from_bytes(message.header), {s.key_id: s.value for s in message.signatures}
+            )
+        except Malformed:
+            break
+    return charter
 
 
 def genuine(store: Store, genesis: Genesis, told: Iterable[bytes]) -> list[bytes]:

@@ -1,10 +1,14 @@
 """What a replica does with entries from its peers: it applies them one by one, then stands at a landmark or enters an era."""
 
+from dataclasses import dataclass
+
 from eata_ledger import order
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.outcomes import Outcome
+from eata_ledger.proof import merkle
 from eata_ledger.proof.bodies import ActivateRules, Shred
 from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.opening import Opening
 from eata_ledger.replaying import replayed
@@ -13,22 +17,30 @@ from eata_node.landmarks import Vouched
 from eata_node.replica import Divergence, Replica
 
 
+@dataclass(frozen=True)
+class Tree:
+    """What entries are fetched towards: a size and the root that enough nodes, or the ICC root, have signed."""
+
+    size: int
+    root: bytes
+
+
 class Fetching:
     """For one replica, which serves nothing meanwhile."""
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
 
-    def take_entries(self, entries: list[tuple[int, Entry, bytes]], size: int) -> None:
-        """(position, entry, leaf) in order, none beyond `size`; each must give its leaf. Raises `Malformed`, `Divergence`."""
+    def take_entries(self, entries: list[tuple[int, Entry, bytes]], tree: Tree, proof: list[bytes]) -> None:
+        """(position, entry, leaf) in order; each must give its leaf, and all be in the tree. Raises `Malformed`, `Divergence`."""
         replica = self._replica
         before, at = replica.fetching, replica.fetched
         try:
             for position, entry, leaf in entries:
-                if at >= size:
-                    raise Malformed("more entries than were asked for")
                 self._fetched_entry(at, position, entry, leaf)
                 at += 1
+            if not merkle.consistent(at, replica.store.root(at), tree.size, tree.root, proof):
+                raise Malformed(f"these entries are not those of the tree of {tree.size}")
             replica.store.put_fetching(at)
             replica.store.commit()
             replica.fetching = at
@@ -50,15 +62,20 @@ class Fetching:
         if accepted and isinstance(body, Shred):
             replica.store.shred(body.carnet_id)
 
-    def stand_at(self, vouched: Vouched) -> None:
-        """Everything below the landmark is here: from now on the log is followed. Raises `Divergence`."""
+    def stand_at(self, vouched: Vouched, vouching: Charter) -> None:
+        """Everything below the landmark is here: from now on the log is followed. Raises `Divergence`.
+
+        `vouching` is the newest node set known, which may be later than the landmark's own.
+        """
         replica = self._replica
         landmark, charter = vouched.landmark, replica.store.charter(replica.genesis)
-        signers = vouched.signers(charter)
+        signers = vouched.signers(vouching)
         if replica.fetched != landmark.size:
             raise Divergence(f"{replica.fetched} entries are here, the landmark is of {landmark.size}")
-        if landmark.ledger != replica.genesis.ledger or signers < charter.enough:
-            raise Divergence(f"{signers} known nodes signed the landmark at {landmark.position}, {charter.enough} must")
+        if landmark.ledger != replica.genesis.ledger or signers < vouching.enough:
+            raise Divergence(
+                f"{signers} known nodes signed the landmark at {landmark.position}, {vouching.enough} must"
+            )
         replica.state, replica.nodes = landmark.state, dict(landmark.nodes)
         replica.charter, replica.opened, replica.fetching = charter, True, None
         replica.store.put_log_state(replica.state, replica.nodes, set(replica.nodes))

@@ -41,6 +41,11 @@ class Trouble(Enum):
     NOT_VISIBLE = (S.PERMISSION_DENIED, "This key may not see that.", "Use the code, the PIN or the right key.")
     NOT_FOUND = (S.NOT_FOUND, "There is no such thing.", "Check what you asked for.")
     LAGGING = (S.UNAVAILABLE, "This node has not caught up with what you have seen.", "Use another node.")
+    SESSION_AHEAD = (
+        S.UNAVAILABLE,
+        "The log has not reached what you say you have seen.",
+        "Ask another node: one of them has told you more than there is.",
+    )
     ERA_CHANGED = (S.ABORTED, "The log has a new era.", "Refresh the trust file and start a new session.")
     HALTED = (S.UNAVAILABLE, "This node has halted itself.", "Use another node; tell the operator.")
     NOT_READY = (S.UNAVAILABLE, "This node cannot write now.", "Send the same bytes again, here or elsewhere.")

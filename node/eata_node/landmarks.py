@@ -64,6 +64,14 @@ class Vouched:
     def landmark(self) -> Landmark:
         return _read(self.encoded)
 
+    @property
+    def reads(self) -> bool:
+        """False for bytes that are no landmark."""
+        try:
+            return bool(self.landmark.position >= 0)
+        except Malformed:
+            return False
+
     def signers(self, charter: Charter) -> int:
         """How many of the charter's nodes signed it."""
         message = pae(PAYLOAD_TYPE, self.encoded)

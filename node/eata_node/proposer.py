@@ -232,7 +232,7 @@ class Proposer:
         cosignature = signed if signed is not None and signed.size > shown else None
         return GroupHeader(
             1, self._replica.genesis.ledger, state.era, kind, self._key.id, self.incarnation, lane.number,
-            lane.n + 1, lane.hash, self._replica.clock_watch.reading(), self.synced, self._replica.knows, cosignature,
+            lane.n + 1, lane.hash, self._replica.clock(), self._replica.clock_watch.wrong, self.synced, self._replica.knows, cosignature,
             tuple(waiting.frame for waiting in batch),
         )  # fmt: skip
 

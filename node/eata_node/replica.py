@@ -71,8 +71,7 @@ class Replica:
         self.on_erased: Callable[[list[bytes]], None] = lambda digests: None
         self.on_halt: Callable[[], None] = lambda: None
         self.own = own_id
-        told = self.nodes[own_id].clock if own_id in self.nodes else self.state.log_time
-        self.clock_watch = ClockWatch(clock, elapsed, lambda: self.charter.one_honest, told)
+        self.clock_watch = ClockWatch(clock, elapsed, lambda: self.charter.one_honest)
         self.waiters, self.watched = Waiters(), Waiters()  # for this node's own callers, and for its peers
         self._moved = asyncio.Event()
 

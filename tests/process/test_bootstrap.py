@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from eata_node import bootstrap, landmarks
+from eata_node.fetching import Tree
 from eata_node.landmarks import EVERY, Vouched
 from eata_node.low_water import low_waters
 from eata_node.replica import Divergence, Replica
@@ -84,9 +85,9 @@ async def test_a_replica_left_behind_takes_only_what_it_lacks(mesh: tuple[Mesh, 
     replica, fetching = node.replica, node.bootstrap.fetching
     take = fetching.take_entries
 
-    def counted(entries: Any, size: int) -> None:
+    def counted(entries: Any, tree: Tree, proof: Any) -> None:
         fetched.append(len(entries))
-        take(entries, size)
+        take(entries, tree, proof)
 
     vars(fetching)["take_entries"] = counted
     await house.ready("mumbai")
@@ -97,7 +98,7 @@ async def test_a_replica_left_behind_takes_only_what_it_lacks(mesh: tuple[Mesh, 
     assert older.landmark.size < replica.fetched
     assert not node.bootstrap._ahead(older), "the peers of the newer one may be away: facts of more entries are here"
     with pytest.raises(Divergence):
-        fetching.stand_at(older)
+        fetching.stand_at(older, house.genesis.charter)
 
 
 async def test_a_peer_that_alters_an_entry_is_not_believed(mesh: tuple[Mesh, People]) -> None:
@@ -203,10 +204,10 @@ async def test_what_was_begun_is_ended_though_those_who_signed_it_are_gone(
     told, entries = asyncio.Event(), asyncio.Event()
     fetch = bootstrap.Bootstrap._fetch
 
-    async def held_up(self: Any, size: int) -> None:
+    async def held_up(self: Any, tree: Tree) -> None:
         told.set()
         await entries.wait()
-        await fetch(self, size)
+        await fetch(self, tree)
 
     monkeypatch.setattr(bootstrap.Bootstrap, "_fetch", held_up)
     await house.start_proxy("tokyo")

@@ -42,7 +42,7 @@ def next_group(house: Mesh, name: str, entries: tuple[Entry, ...], key: SigningK
     lane = node.lanes.get(63)
     header = GroupHeader(
         1, house.genesis.ledger, 1, GroupKind.ENTRIES, keys.group.id, node.incarnation, 63,
-        1 if lane is None else lane.n + 1, bytes(32) if lane is None else lane.hash, now(), 0, 1, None,
+        1 if lane is None else lane.n + 1, bytes(32) if lane is None else lane.hash, now(), False, 0, 1, None,
         tuple(entry.frame_hash for entry in entries),
     )  # fmt: skip
     group = Group(header, header.to_bytes(), header.sign(key or keys.group))

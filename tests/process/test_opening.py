@@ -20,7 +20,7 @@ async def opening(proxy: Proxy) -> tuple[int, bytes]:
     there = group_from_bytes(newest).group
     header = GroupHeader(
         1, node.replica.genesis.ledger, there.header.era, GroupKind.OPEN, key.id, there.header.incarnation + 1, 0,
-        n + 1, there.hash, there.header.clock + 1, 0, node.replica.knows, None, (),
+        n + 1, there.hash, there.header.clock + 1, False, 0, node.replica.knows, None, (),
     )  # fmt: skip
     return header.n, group_to_bytes(Group(header, header.to_bytes(), header.sign(key)), ())
 

@@ -2,12 +2,18 @@
 
 import asyncio
 import random
+from unittest import mock
 
+from eata_clients.comparing import Comparing
 from eata_clients.errors import EataError
 from eata_clients.receipts import receipt
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport
+from eata_ledger.proof.bodies import Commit, EnrolDevice
 from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import SigningKey
+from eata_ledger.state import CarnetState
+from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
 from tests.simulation.promises import Broken
 from tests.simulation.town import Town
@@ -23,8 +29,8 @@ class Person:
         self.charter = town.genesis.charter
         self._done: list[tuple[Entry, int]] = []
 
-    async def tell(self, entries: tuple[Entry, ...]) -> None:
-        """Each entry once the one before is answered; now and then a look back."""
+    async def tell(self, entries: tuple[Entry, ...], own: tuple[int, SigningKey] | None = None) -> None:
+        """Each entry once the one before is final; now and then a look back, and at the holder's own carnet."""
         for entry in entries:
             index = await self._sent(entry)
             if index is None:
@@ -33,6 +39,8 @@ class Person:
             self._done.append((entry, index))
             if self.seeded.random() < 0.4:
                 await self._look_back()
+            if own is not None and self.seeded.random() < 0.3:
+                await self._read(*own)
 
     async def _sent(self, entry: Entry) -> int | None:
         """Its index once it is final, None where it was refused for good."""
@@ -49,6 +57,36 @@ class Person:
             finally:
                 self.town.promises.suspected(self.transport.suspicions.found)
             await asyncio.sleep(self.seeded.uniform(0.1, 1))
+
+    async def _read(self, carnet_id: int, device: SigningKey) -> None:
+        """What the nodes tell alike is what the holder was told before; nobody in this story blocks a carnet."""
+        enrolled = any(isinstance(entry.header.body, EnrolDevice) for entry, _ in self._done)
+        if not enrolled:
+            return
+        body, name = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString(), "/eata.v1.Wallet/Carnet"
+        clock = self.town.now
+        try:
+            with mock.patch("eata_clients.transport.now", clock):
+                agreed = await Comparing(
+                    self.transport, self.charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name,
+                    lambda: self.transport.signed(name, body, [device]),
+                ).agreed()  # fmt: skip
+        except EataError as error:
+            self.town.promises.seen[f"read {error.code}"] += 1
+            return
+        finally:
+            self.town.promises.suspected(self.transport.suspicions.found)
+        self.town.promises.seen["reads"] += 1
+        if not agreed.sure:
+            return
+        self.town.promises.seen["sure reads"] += 1
+        if CarnetState.from_bytes(agreed.reply.state).blocked:
+            raise Broken(f"H2: {self.name} believes what liars tell of carnet {carnet_id}")
+        commits = sum(isinstance(entry.header.body, Commit) for entry, _ in self._done)
+        if len(agreed.reply.rows) < commits:
+            raise Broken(
+                f"P6: {self.name} is shown {len(agreed.reply.rows)} transactions after it was told of {commits}"
+            )
 
     async def _look_back(self) -> None:
         """An old entry once more, and the receipt of another from any node: nobody may have forgotten."""
@@ -77,7 +115,8 @@ async def everybody(town: Town, seeded: random.Random) -> None:
     clerk = Person(town, "clerk", seeded)
     await clerk.tell(town.story.registry)
     holders = [Person(town, f"holder-{n}", seeded) for n in range(len(town.story.carnets))]
-    await asyncio.gather(*(p.tell(entries) for p, entries in zip(holders, town.story.carnets, strict=True)))
+    told = zip(holders, town.story.carnets, town.story.holders, strict=True)
+    await asyncio.gather(*(person.tell(entries, own) for person, entries, own in told))
     desks = [Person(town, f"desk-{n}", seeded) for n in range(2 * len(town.story.rivals))]
     pairs = [entry for pair in town.story.rivals for entry in pair]
     taken = await asyncio.gather(*(desk.rival(entry) for desk, entry in zip(desks, pairs, strict=True)))

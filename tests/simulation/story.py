@@ -10,6 +10,7 @@ from functools import lru_cache
 from unittest import mock
 
 from eata_clients.authoring import issuing
+from eata_clients.authoring.holding import Holding
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
@@ -29,13 +30,17 @@ _CARNETS = 4
 
 @dataclass(frozen=True)
 class Story:
-    """Entries in the order their authors send them; `rivals` are pairs of which one may be accepted."""
+    """Entries in the order their authors send them; `rivals` are pairs of which one may be accepted.
+
+    `holders` are the carnets' IDs and the keys of their holders' devices.
+    """
 
     world: World
     opening: bytes
     registry: tuple[Entry, ...]
     carnets: tuple[tuple[Entry, ...], ...]
     rivals: tuple[tuple[Entry, Entry], ...]
+    holders: tuple[tuple[int, SigningKey], ...]
 
 
 @lru_cache(maxsize=1)
@@ -49,16 +54,20 @@ def story() -> Story:
         with mock.patch.object(issuing, "code_keys", return_value=pin):
             told = [_carnet(world, pin) for _ in range(_CARNETS)]
         opening = first_era(world.genesis, (world.root,))
-    return Story(world, opening, registry, tuple(each for each, _ in told), tuple(pair for _, pair in told))
+    return Story(
+        world, opening, registry, tuple(each for each, _, _ in told), tuple(pair for _, pair, _ in told),
+        tuple((held.carnet_id, held.device) for _, _, held in told),
+    )  # fmt: skip
 
 
-def _carnet(world: World, pin: CodeKeys) -> tuple[tuple[Entry, ...], tuple[Entry, Entry]]:
+def _carnet(world: World, pin: CodeKeys) -> tuple[tuple[Entry, ...], tuple[Entry, Entry], Holding]:
     before = len(world.history)
-    *tickets, last = world.travel(world.hold(world.issue(), pin), *_JOURNEY)
+    held = world.hold(world.issue(), pin)
+    *tickets, last = world.travel(held, *_JOURNEY)
     for ticket, office in zip(tickets, _OFFICES, strict=True):
         assert world.commit(ticket, office) is Outcome.ACCEPTED
     entries = tuple(entry for entry, _ in world.history[before:])
-    return entries, _rivals(world, last)
+    return entries, _rivals(world, last), held
 
 
 def _rivals(world: World, ticket: Ticket) -> tuple[Entry, Entry]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from eata_node.guarding import Guard
 from eata_node.limits import PublicDoor
 from eata_node.node import Disk, Node, World
 from eata_node.rocks import DamagedError
-from eata_node.services import public
+from eata_node.services import public, reading
+from eata_node.services.attesting import Attesting
+from eata_node.services.carnets import Carnets
 from eata_node.services.presentations import Presentations
+from eata_node.services.rights import Rights
 from eata_node.store import Store
-from eata_proto.v1 import ledger_pb2_grpc, node_pb2_grpc
+from eata_proto.v1 import ledger_pb2_grpc, node_pb2_grpc, reading_pb2_grpc
 
 from tests.simulation.disk import Platter, SimLogDisk, SimRocks, SimSlot
 from tests.simulation.engine import NAME, ModelEngine, Quorum
+from tests.simulation.liars import Band, LyingAttesting, LyingLedger, LyingPeer, corrupt, rubbish
 from tests.simulation.loop import Process, spawn
 from tests.simulation.promises import Promises
 from tests.simulation.story import Story
@@ -52,13 +57,14 @@ class House:
 
 
 class Town:
-    """`quorum`: on the model of a quorum log; else on the shipped core with a disk of its own."""
+    """`quorum`: on the model of a quorum log, else on the shipped core with a disk of its own; `liars` are the attacker's."""
 
-    def __init__(self, story: Story, seeded: random.Random, quorum: bool) -> None:
-        self.story, self.seeded, self.promises = story, seeded, Promises()
+    def __init__(self, story: Story, seeded: random.Random, quorum: bool, liars: Sequence[str] = ()) -> None:
+        self.story, self.seeded, self.promises = story, seeded, Promises(liars=frozenset(liars))
+        self.band = Band(seeded, {name: self._seeds(name).statement for name in liars})
         self.genesis = story.world.genesis
         self.wire = Wire(seeded)
-        self.houses = {name: House(name, Platter(seeded)) for name in NODES}
+        self.houses = {name: House(name, Platter(seeded), skew=self.band.skew(name)) for name in NODES}
         self.core = House(NAME, Platter(seeded))
         self.quorum = Quorum(story.opening) if quorum else None
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -144,6 +150,9 @@ class Town:
                 self.start(house)
             return
         house.node = node
+        if house.name in self.promises.liars:
+            corrupt(self.band, node)
+            self.watch(rubbish(self.band, node), process)
         self._observe(house, process, node)
         self._serve(house.name, process, node)
         node.start()
@@ -175,11 +184,20 @@ class Town:
         return EmbeddedEngine(self.wire.channel(name, NAME), tail)  # type: ignore[arg-type]
 
     def _serve(self, name: str, process: Process, node: Node) -> None:
-        door = PublicDoor(node.limits)
-        host = Host(process, Guard(node.metrics, door))
-        ledger_pb2_grpc.add_LedgerServicer_to_server(public.Ledger(node, lambda _: "", door), host)  # type: ignore[arg-type]
-        peer = public.Peer(node, Presentations({}), self._seeds(name).statement)
-        node_pb2_grpc.add_PeerServicer_to_server(peer, host)  # type: ignore[arg-type]
+        """Honest nodes as they are shipped; a liar's answers are the attacker's."""
+        door, key, lying = PublicDoor(node.limits), self._seeds(name).statement, name in self.promises.liars
+        host: Any = Host(process, Guard(node.metrics, door))
+        peers, attesting = (node, Presentations({}), key), Attesting(self.genesis.ledger, key)
+        ledger: public.Ledger = public.Ledger(node, lambda _: "", door)
+        peer: public.Peer = public.Peer(*peers)
+        if lying:
+            ledger, peer = LyingLedger(self.band, node, lambda _: "", door), LyingPeer(self.band, *peers)
+            attesting = LyingAttesting(self.band, name, self.genesis.ledger, key)
+        rights = Rights(node.replica, node.readers, node.limits)
+        wallet = reading.Wallet(node.replica, rights, Carnets(node.replica), attesting)
+        ledger_pb2_grpc.add_LedgerServicer_to_server(ledger, host)
+        node_pb2_grpc.add_PeerServicer_to_server(peer, host)
+        reading_pb2_grpc.add_WalletServicer_to_server(wallet, host)
         self.wire.hosts[name] = host
 
     def _observe(self, house: House, process: Process, node: Node) -> None:
@@ -200,9 +218,9 @@ class Town:
         vars(node.replica)["take"] = taken
         stand_at = node.bootstrap.fetching.stand_at
 
-        def stood(vouched: Any) -> None:
+        def stood(vouched: Any, charter: Any) -> None:
             before = node.replica.state.size
-            stand_at(vouched)
+            stand_at(vouched, charter)
             self.promises.seen["bootstrapped"] += 1
             if process.alive:
                 self.promises.applied(house.name, node, before)
@@ -213,6 +231,8 @@ class Town:
     async def _halted(self, house: House, process: Process, node: Node) -> None:
         """An operator looks: damage is built anew, a full disk has room again; anything else breaks a promise."""
         self.promises.seen["halted"] += 1
+        if house.name in self.promises.liars:
+            return
         self.promises.halted(house.name, node.replica.halted)
         await asyncio.sleep(self.seeded.uniform(0.2, 2))
         if process.alive:

@@ -15,7 +15,7 @@ from tests.world import NODES
 
 _YEAR = 365 * 86_400_000
 _CORE = 3  # the core's disk fails as often as three others
-_WILD = 2  # nodes whose clocks may be wrong at once
+WILD = 2  # nodes that may lie, or whose clocks may be wrong, at once
 _LEFT = 2  # replicas that are whole before another's store goes
 
 
@@ -61,7 +61,7 @@ class Troubles:
             town.start_core()
         town.core.platter.fail_next = ""
         for house in town.houses.values():
-            house.skew, house.platter.fail_next = 0, ""
+            house.skew, house.platter.fail_next = town.band.skew(house.name), ""
             house.platter.rotten.clear()
             if not house.process.alive:
                 town.start(house)
@@ -167,15 +167,15 @@ class Troubles:
     # -- clocks
 
     async def slow_clock(self) -> None:
-        self.town.houses[self.seeded.choice(NODES[_WILD:])].skew = self.seeded.randint(-8_000, 0)
+        self.town.houses[self.seeded.choice(NODES[WILD:])].skew = self.seeded.randint(-8_000, 0)
 
     async def wild_clock(self) -> None:
         """Two clocks in 2099, or years back: two of six are what log time bears, and a wrong reading lasts until the next."""
-        for name in NODES[:_WILD]:
+        for name in NODES[:WILD]:
             self.town.houses[name].skew = self.seeded.choice((73, -3)) * _YEAR
         await asyncio.sleep(self.seeded.uniform(1, 6))
-        for name in NODES[:_WILD]:
-            self.town.houses[name].skew = 0
+        for name in NODES[:WILD]:
+            self.town.houses[name].skew = self.town.band.skew(name)
 
 
 def _copy(house: House) -> Any:

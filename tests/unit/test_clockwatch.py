@@ -6,7 +6,7 @@ from eata_node.clockwatch import ClockWatch
 class Clocks:
     def __init__(self) -> None:
         self.own, self.elapsed = 1_000_000, 0.0
-        self.watch = ClockWatch(lambda: self.own, lambda: self.elapsed, lambda: 2, trusted=7)
+        self.watch = ClockWatch(lambda: self.own, lambda: self.elapsed, lambda: 2)
 
     def hear(self, **readings: int) -> None:
         for name, ahead in readings.items():
@@ -56,15 +56,3 @@ def test_two_liars_of_six_do_not_make_us_wrong() -> None:
     assert (clocks.watch.wrong, clocks.watch.off_by) == (False, 20)
     clocks.hear(a=60_000)
     assert clocks.watch.wrong
-
-
-def test_a_clock_known_to_be_wrong_is_not_told() -> None:
-    """The last trusted reading is repeated; before there is one, what this node had told before."""
-    clocks = Clocks()
-    clocks.hear(a=60_000, b=60_000)
-    assert clocks.watch.reading() == 7
-    clocks.hear(a=0, b=0)
-    assert clocks.watch.reading() == 1_000_000
-    clocks.own += 3_600_000
-    clocks.hear(a=-3_600_000, b=-3_600_000)
-    assert clocks.watch.reading() == 1_000_000

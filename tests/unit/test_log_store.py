@@ -34,7 +34,21 @@ class Log:
 def make_group(world: World, n: int, previous: bytes, padding: int = 0) -> tuple[bytes, bytes]:
     seeds = world.seeds[0]
     header = GroupHeader(
-        1, world.ledger, 1, GroupKind.ENTRIES, seeds.record.id, 1, 0, n, previous, world.now + padding, 0, 1, None, ()
+        1,
+        world.ledger,
+        1,
+        GroupKind.ENTRIES,
+        seeds.record.id,
+        1,
+        0,
+        n,
+        previous,
+        world.now + padding,
+        False,
+        0,
+        1,
+        None,
+        (),
     )
     group = Group(header, header.to_bytes(), header.sign(seeds.group))
     return group_to_bytes(group, ()), group.hash

@@ -17,7 +17,7 @@ def group(world: World, seeds: NodeSeeds, state: NodeState, **changes: object) -
     lane = state.lanes.get(0, order.EMPTY_LANE)
     header = GroupHeader(
         1, world.ledger, 1, GroupKind.ENTRIES, seeds.record.id, state.incarnation, 0, lane.n + 1, lane.hash,
-        world.now, 0, 1, None, (),
+        world.now, False, 0, 1, None, (),
     )  # fmt: skip
     header = replace(header, **changes)  # type: ignore[arg-type]
     return Group(header, header.to_bytes(), header.sign(seeds.group))
@@ -111,3 +111,13 @@ def test_a_checkpoint_closes_when_quiet_each_second_and_each_64_groups(world: Wo
     for n in range(1, 65):
         state, closes = order.end_of_group(replace(state, size=n), state, empty=False)
         assert closes is (n == 64)
+
+
+def test_a_reading_that_its_node_doubts_does_not_count_and_is_heard_all_the_same(world: World) -> None:
+    """Log time goes by the reading before it; peers see the clock itself, so that it can be right again."""
+    nodes = order.start(world.genesis, 1)[1]
+    node = nodes[world.seeds[0].record.id]
+    doubted = group(world, world.seeds[0], node, clock=world.now + 10**12, doubted=True)
+    after = order.after_group(node, doubted, void=False)
+    assert after.clock == node.clock
+    assert doubted.header.clock == world.now + 10**12

@@ -10,6 +10,7 @@ from enum import IntEnum
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.keys import SigningKey, pae, verify
 from eata_ledger.record import (
+    BOOL,
     HASH,
     KEY_ID,
     RANDOM16,
@@ -51,7 +52,10 @@ class Cosignature(Record):
 
 @dataclass(frozen=True)
 class GroupHeader(Record):
-    """What a node signs of a group; `frames` are the entries' frame hashes."""
+    """What a node signs of a group; `frames` are the entries' frame hashes.
+
+    `clock` is its own reading (ms UTC); `doubted`: it believes its clock wrong, so log time goes by the reading before.
+    """
 
     version: int = f(integer(1, 1))
     ledger: bytes = f(HASH)
@@ -63,6 +67,7 @@ class GroupHeader(Record):
     n: int = f(U64)
     previous: bytes = f(HASH)
     clock: int = f(U64)
+    doubted: bool = f(BOOL)
     synced: int = f(U64)
     rules: int = f(U32)
     cosignature: Cosignature | None = f(optional(nested(Cosignature)))

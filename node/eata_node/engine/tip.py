@@ -48,14 +48,22 @@ class Tip:
         self.chain = sha256(self.chain + sha256(group))
 
     def _learn(self, received: ReceivedGroup) -> None:
-        """Whoever any root has named may append; whether the rules took that decision is for the replicas to judge."""
+        """Whoever any root has named may append; whether the rules took that decision is for the replicas to judge.
+
+        Entries are a node's, which may lie: what only looks like a decision is passed over.
+        """
         for entry in received.entries:
             if declares(entry.header):
-                self._decided(Header.from_bytes(entry.header), {s.key_id: s.value for s in entry.signatures})
+                try:
+                    header = Header.from_bytes(entry.header)
+                except Malformed:
+                    continue
+                self._decided(header, {s.key_id: s.value for s in entry.signatures})
 
     def _decided(self, header: Header, signatures: dict[bytes, bytes]) -> None:
+        """Once, however often it is shown."""
         signed = any(signed_by_enough(keys, least, header, signatures) for keys, least in self._roots)
-        if signed and header.ledger == self._genesis.ledger:
+        if signed and header.ledger == self._genesis.ledger and header.encoded not in self._decisions:
             self._decisions.append(header.encoded)
             self._decide(header)
 

@@ -18,7 +18,7 @@ from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
-from eata_node import __version__, bootstrap
+from eata_node import __version__, bootstrap, eras
 from eata_node.gathering import PATIENCE
 from eata_node.guarding import (
     ApiError,
@@ -267,8 +267,9 @@ class Peer(node_pb2_grpc.PeerServicer):
         require_serving(self._replica)
         told = range(request.from_position, self._proposer.synced + 1)
         return node_pb2.LandmarksReply(
-            landmarks=bootstrap.own(self._replica, told, self._key), openings=self._replica.store.openings()
-        )
+            landmarks=bootstrap.own(self._replica, told, self._key), openings=self._replica.store.openings(),
+            decisions=eras.decisions(self._replica.store),
+        )  # fmt: skip
 
     async def Entries(self, request: node_pb2.EntriesRequest, context: Context) -> AsyncIterator[node_pb2.KeptEntry]:  # noqa: N802
         """As they were ordered, for a replica that builds itself anew."""

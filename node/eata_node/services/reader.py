@@ -20,7 +20,7 @@ from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.replica import Replica
 
 _KEPT_NONCES = 200_000
-_PATIENCE = 2.0
+_SHORT, _PATIENCE = 0.2, 1.8
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,23 @@ class Readers:
             return
         if self._replica.opened and session.era != self._replica.state.era:
             raise trouble(Trouble.ERA_CHANGED)
+        if await self._replica.reach(session.position, _SHORT):
+            return
+        if await self._beyond(session.position):
+            raise trouble(Trouble.SESSION_AHEAD)
         if not await self._replica.reach(session.position, _PATIENCE):
             nodes, own = self._replica.nodes, self._replica.own
             best = max((node for node in nodes if node != own), key=lambda node: nodes[node].synced, default=own)
             name = self._replica.charter.by_id[best].name
             raise trouble(Trouble.LAGGING, node=name, address=self._addresses.get(name, ""))
+
+    async def _beyond(self, position: int) -> bool:
+        """True where the log itself has not come so far: somebody has told the client more than there is."""
+        try:
+            head = await self._engine.head()
+        except EngineDown:
+            return False
+        return head.state == "LIVE" and head.era == self._replica.state.era and position > head.position
 
     async def abreast(self) -> bool:
         """Applies up to the engine's head; True if that brought something a refusal may have lacked."""
