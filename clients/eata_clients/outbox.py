@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from eata_ledger.encoding import decode, encode
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2
@@ -23,9 +24,27 @@ class Outbox:
     def keep(self, entry: Entry) -> None:
         write_secret(self._path(entry), entry_to_proto(entry).SerializeToString())
 
+    def _said_path(self, entry: Entry) -> Path:
+        return self._path(entry).with_suffix(".said")
+
+    def keep_word(self, entry: Entry, node: str, statement: bytes) -> None:
+        """What one node said alone, for the day the others are there to compare."""
+        words = {**self.words(entry), node: statement}
+        write_secret(self._said_path(entry), encode([[name, said] for name, said in sorted(words.items())]))
+
+    def words(self, entry: Entry) -> dict[str, bytes]:
+        """Node → the statement it gave of an entry that was not final then."""
+        path = self._said_path(entry)
+        match decode(path.read_bytes()) if path.exists() else None:
+            case list(rows):
+                return {row[0]: row[1] for row in rows}  # type: ignore[index,misc]
+            case _:
+                return {}
+
     def final(self, entry: Entry) -> None:
         """More than half of the nodes have signed it: nothing is left to send."""
         self._path(entry).unlink(missing_ok=True)
+        self._said_path(entry).unlink(missing_ok=True)
 
     def refused(self, entry: Entry, error: EataError) -> None:
         """A settled refusal ends the sending, and destroys nothing; any other leaves the entry waiting."""

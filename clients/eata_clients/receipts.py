@@ -80,6 +80,7 @@ class Gathered:
     said: dict[bytes, Statement] = field(default_factory=dict)
     codes: dict[bytes, str] = field(default_factory=dict)
     strangers: list[str] = field(default_factory=list)  # nodes that answered and do not know the entry
+    refusal: EataError | None = None
 
     def take(self, data: bytes, verification: str = "") -> None:
         """One node's statement; what does not verify is left out."""
@@ -108,9 +109,9 @@ class Gathered:
         return self.signers >= self.charter.enough
 
     def committed(self) -> Committed:
-        """What most nodes say. Raises `Untrusted`, and `EataError` where that is a refusal."""
+        """What most nodes say. Raises `EataError` where that is a refusal, or no node says anything."""
         if not self.said:
-            raise Untrusted("no known node signed a statement of this entry")
+            raise self.refusal or Untrusted("no known node signed a statement of this entry")
         best = max(self.said.values(), key=lambda statement: len(statement.signatures))
         found = committed(best.to_bytes(), self.charter, self.entry_hash, self.codes[best.payload])
         return found if found.final else replace(found, verification="")
@@ -134,6 +135,7 @@ async def _ask(
     try:
         reply = await transport.at(name, lambda c: ledger_pb2_grpc.LedgerStub(c).Receipt, request, seconds)
     except EataError as error:
+        gathered.refusal = error
         if error.code in _DOES_NOT_KNOW:
             gathered.strangers.append(name)
         return

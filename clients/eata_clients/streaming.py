@@ -62,7 +62,7 @@ async def submit_many(
                     entry = left.pop(number)
                     transport.carry(answer.reply.session, names[0])
                     if outbox is not None:
-                        _put_away(outbox, entry, outcome)
+                        await judge.put_away(outbox, entry, outcome)
                     yield entry, outcome
         except EataError as error:
             if not error.retryable:
@@ -70,14 +70,6 @@ async def submit_many(
             last = error
         barren, alone = (barren + 1 if len(left) == before else 0), False
         names.append(names.pop(0))  # the next one, until its turn comes again
-
-
-def _put_away(outbox: Outbox, entry: Entry, outcome: Committed | EataError) -> None:
-    """What is settled leaves the outbox; what is only ordered, or refused by too few, stays."""
-    if isinstance(outcome, EataError):
-        outbox.refused(entry, outcome)
-    elif outcome.final:
-        outbox.final(entry)
 
 
 @dataclass
@@ -88,6 +80,15 @@ class _Judge:
     charter: Charter
     record: bool
     few: bool = False
+
+    async def put_away(self, outbox: Outbox, entry: Entry, outcome: Committed | EataError) -> None:
+        """What is settled leaves the outbox; what is only ordered, or refused by too few, stays."""
+        if isinstance(outcome, EataError):
+            outbox.refused(entry, outcome)
+        elif outcome.final:
+            for earlier, said in outbox.words(entry).items():
+                await Sending(self.transport, self.charter, entry).compare(said, earlier, outcome)
+            outbox.final(entry)
 
     async def outcome(self, entry: Entry, answer: ledger_pb2.Answer, node: str, alone: bool) -> Committed | EataError:
         """`alone`: no other node was asked with the same bytes before."""

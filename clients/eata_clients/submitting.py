@@ -43,7 +43,11 @@ async def submit(
             outbox.refused(entry, error)
         raise
     if outbox is not None and done.final:
+        for earlier, said in outbox.words(entry).items():
+            await sending.compare(said, earlier, done)
         outbox.final(entry)
+    elif outbox is not None:
+        outbox.keep_word(entry, node, ordered.statement)
     return done
 
 
@@ -115,7 +119,7 @@ class Sending:
             await self._elsewhere(gathered, ordered, node)
         done = gathered.committed()
         if done.final:
-            await self._compare(ordered, node, done)
+            await self.compare(ordered.statement, node, done)
         return done
 
     async def _elsewhere(self, gathered: Gathered, ordered: Committed, node: str) -> None:
@@ -135,13 +139,11 @@ class Sending:
                 refusals[0].confirmed = True
                 raise refusals[0]
 
-    async def _compare(self, ordered: Committed, node: str, done: Committed) -> None:
-        """A node whose first word is not what more than half have signed is accused with its own signature."""
-        first, final = (check_statement(one.statement, self._charter)[0] for one in (ordered, done))
+    async def compare(self, said: bytes, node: str, done: Committed) -> None:
+        """A node whose word is not what more than half have signed is accused with its own signature."""
+        first, final = (check_statement(one, self._charter)[0] for one in (said, done.statement))
         if first.era == final.era and first.leaf != final.leaf:
-            await self._accuse(
-                ordered.statement, node, "signed what more than half of the nodes contradict", done.statement
-            )
+            await self._accuse(said, node, "signed what more than half of the nodes contradict", done.statement)
 
     async def _accuse(self, statement: bytes, node: str, why: str, against: bytes = b"") -> None:
         self._transport.suspicions.keep(node, why, said=statement, against=against)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 from unittest import mock
 
 from eata_clients.comparing import Comparing
@@ -20,19 +21,40 @@ from tests.simulation.town import Town
 from tests.world import NODES
 
 
+class Watched(Transport):
+    """Looks at every single node's answer: others may make good what one has said, but an honest one says nothing false."""
+
+    def __init__(self, town: Town, prefer: list[str]) -> None:
+        super().__init__(town.network, prefer=prefer)
+        self._town, self.resting = town, None
+
+    resting: Entry | None
+
+    async def at(self, name: str, method: Any, request: Any, seconds: float = 12.0) -> Any:
+        try:
+            return await super().at(name, method, request, seconds)
+        except EataError as error:
+            rests = self.resting is not None and getattr(request, "entry", None) is not None
+            if rests and error.by_rules and name not in self._town.promises.liars:
+                raise Broken(f"P6: {name} refused what rests on what was told ({error.code})") from None
+            raise
+
+
 class Person:
     """One client with its own transport and its own nearest node."""
 
     def __init__(self, town: Town, name: str, seeded: random.Random) -> None:
         self.town, self.name, self.seeded = town, name, seeded
-        self.transport = Transport(town.network, prefer=[seeded.choice(NODES)])
+        self.transport = Watched(town, prefer=[seeded.choice(NODES)])
         self.charter = town.genesis.charter
         self._done: list[tuple[Entry, int]] = []
 
     async def tell(self, entries: tuple[Entry, ...], own: tuple[int, SigningKey] | None = None) -> None:
         """Each entry once the one before is final; now and then a look back, and at the holder's own carnet."""
         for entry in entries:
+            self.transport.resting = entry
             index = await self._sent(entry)
+            self.transport.resting = None
             if index is None:
                 raise Broken(f"P6: {self.name}'s entry rests on what it was told, and was refused")
             self.town.promises.answered(self.name, entry.hash, index)

@@ -13,10 +13,15 @@ from unittest import mock
 
 import eata_ledger.apply
 import eata_node.node
+from eata_clients.comparing import Agreed, Comparing
+from eata_clients.errors import EataError
+from eata_clients.receipts import Committed
+from eata_clients.submitting import Sending
 from eata_ledger import order
 from eata_ledger.apply import Applied, Known
 from eata_ledger.encoding import decode
 from eata_ledger.outcomes import Outcome, Skipped
+from eata_ledger.proof import merkle
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement
 from eata_node.bootstrap import Bootstrap
@@ -181,6 +186,36 @@ def trimmed_too_early() -> Iterator[None]:
         yield
 
 
+def final_on_one_word() -> AbstractContextManager[Any]:
+    """A client takes one node's answer for the log's."""
+    return mock.patch.object(Committed, "final", property(lambda self: self.signers >= 1))
+
+
+def refusal_of_one_believed() -> AbstractContextManager[Any]:
+    """A client takes one node's refusal for that of the rules."""
+
+    async def believed(self: Sending, first: EataError) -> Any:
+        first.confirmed = True
+        raise first
+
+    return mock.patch.object(Sending, "second_opinion", believed)
+
+
+def reads_not_compared() -> AbstractContextManager[Any]:
+    """A client believes what the nearest node tells of a carnet."""
+
+    async def first(self: Comparing) -> Agreed:
+        reply, _ = await self._first()
+        return Agreed(reply, 3, 6, 3)
+
+    return mock.patch.object(Comparing, "agreed", first)
+
+
+def peers_entries_believed() -> AbstractContextManager[Any]:
+    """A replica that builds itself anew does not ask whether what it is given is the beginning of what was signed."""
+    return mock.patch.object(merkle, "consistent", return_value=True)
+
+
 @dataclass(frozen=True)
 class Planted:
     """A mistake and the first seed that finds it; when steps are taken at other moments, the search goes on from there."""
@@ -217,4 +252,8 @@ PLANTED = (
     Planted(node_states_not_written, 3),
     Planted(rules_before_request_id, 0),
     Planted(trimmed_too_early, 4),
+    Planted(final_on_one_word, 0),
+    Planted(refusal_of_one_believed, 0),
+    Planted(reads_not_compared, 0),
+    Planted(peers_entries_believed, 0),
 )
