@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from eata_clients.authoring import deciding, holding, issuing, telling
+from eata_clients.authoring import deciding, holding, issuing, rooting, telling
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import NoticeDetails, Stamp
 from eata_clients.authoring.entries import make
@@ -118,6 +118,11 @@ def by_issuer(world: World, body: Body, **changes: Any) -> Outcome:
 
 def by_operations(world: World, body: Body) -> Outcome:
     return world.outcome(make(world.ledger, body, world.stamp, (world.operations,)))
+
+
+def by_root(world: World, body: Body) -> Outcome:
+    """Signed by the development root's one key."""
+    return world.outcome(rooting.propose(world.ledger, world.root, body, world.now))
 
 
 def by_party(world: World, code: str, body: Body) -> Outcome:

@@ -147,7 +147,7 @@ class People:
     def order(self, items: int = 20, holder: str = "Muster AG", goods: str = "crate", sets: int = 9) -> Order:
         self._serial += 1
         lines = tuple(Goods(n, f"{goods} {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
-        content = CarnetContent(holder, (), "Exhibitions", "CHF", ("EU",), lines)
+        content = CarnetContent(holder, (), "Exhibitions", "CHF", 2, ("EU",), lines)
         number, until = f"CHTA{self._serial:08d}", local_day(now(), 0) + 30
         return Order(number, "CH", ("EU", "XS"), until, dict.fromkeys(SetKind, sets), content, True)
 

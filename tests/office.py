@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,13 @@ def order(**changes: Any) -> gateway_pb2.IssueRequest:
         "request_id": "order-1", "number": "CHTA00000133", "home": "CH", "currency": "CHF", "holder": "Muster AG",
         "valid_until": (datetime.now(UTC).date() + timedelta(days=30)).isoformat(), "intended_use": "Fairs",
         "box_p": ["EU"], "itinerary": ["EU"], "sets": {"EXPORT": 1, "IMPORT": 1}, "test": True,
-        "goods": [{"item": 1, "description": "Stand", "pieces": 1, "origin": "CH", "value_minor": "100"}],
+        "goods": [{"item": 1, "description": "Stand", "pieces": 1, "origin": "CH", "value": "100.00"}],
     }  # fmt: skip
-    return json_format.ParseDict({**source, **changes}, gateway_pb2.IssueRequest())
+    goods = changes.get("goods", source["goods"])
+    worth = sum(Decimal(line.get("value", "0")) for line in goods)
+    return json_format.ParseDict(
+        {**source, "items": len(goods), "total": str(worth), **changes}, gateway_pb2.IssueRequest()
+    )
 
 
 class Office:

@@ -18,7 +18,7 @@ from eata_clients.authoring.content import CarnetContent, Goods, Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.authoring.issuing import Order
-from eata_clients.authoring.registering import Party
+from eata_clients.authoring.registering import Field, Party
 from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
@@ -41,6 +41,8 @@ TODAY = day_of("2026-06-02")
 OFFICES = {"CHZRH": ("CH", "CH", "Zürich Flughafen", 120), "DEBER": ("DE", "EU", "Berlin Brandenburg", 120),
            "FRLYS": ("FR", "EU", "Lyon", 120), "USJFK": ("US", "US", "JFK", -240)}  # fmt: skip
 NODES = ("frankfurt", "virginia", "sao-paulo", "johannesburg", "mumbai", "tokyo")
+
+KEYS_LIVE = (START - 86_400_000, START + 119 * 86_400_000)  # ms UTC
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,7 @@ class World:
 
     def registry(self) -> list[Entry]:
         ledger, ops, stamp = self.ledger, self.operations, self.stamp
-        entries = [
-            registering.organisation(ledger, ops, self.issuer, OrganisationKind.ISSUER, TODAY, stamp),
-            *(registering.administration(ledger, ops, p, TODAY, stamp) for p in self.parties.values()),
-        ]
+        entries = [registering.administration(ledger, ops, p, TODAY, stamp) for p in self.parties.values()]
         territories = (
             ("CH", ("CH",), TODAY),
             ("EU", ("DE", "FR"), TODAY),
@@ -120,9 +119,11 @@ class World:
             recipients = [(self.parties[m].seal_id, self.parties[m].seal.public) for m in members]
             entries.append(
                 registering.territory_key(
-                    ledger, party, code, 1, self.territory_keys[code], recipients, (0, 2**50), stamp
+                    ledger, party, code, 1, self.territory_keys[code], recipients, KEYS_LIVE, stamp
                 )
             )
+        field = Field(("CH", "EU", "US", "XP"), ("CH", "US"))
+        entries.append(registering.organisation(ledger, ops, self.issuer, OrganisationKind.ISSUER, field, TODAY, stamp))
         for office, (admin, territory, name, offset) in OFFICES.items():
             entries.append(
                 registering.office(ledger, self.parties[admin], office, territory, name, (offset,), TODAY, stamp)
@@ -200,7 +201,7 @@ class World:
     def order(self, items: int = 20, **changes: object) -> Order:
         self.serial += 1
         goods = tuple(Goods(n, f"crate {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
-        content = CarnetContent("Muster AG", ("A. Person",), "Exhibitions", "CHF", ("EU",), goods)
+        content = CarnetContent("Muster AG", ("A. Person",), "Exhibitions", "CHF", 2, ("EU",), goods)
         sets = dict.fromkeys(SetKind, 9)
         order = Order(f"CHTA{self.serial:08d}", "CH", ("EU", "US"), TODAY + 30, sets, content)
         return replace(order, **changes)  # type: ignore[arg-type]
@@ -260,6 +261,9 @@ class World:
         )  # fmt: skip
 
     def live(self) -> dict[str, tuple[bytes, bytes]]:
+        """Each territory's key, while it lives."""
+        if not KEYS_LIVE[0] <= self.now <= KEYS_LIVE[1]:
+            return {}
         return {code: (key_id(key.public, Algorithm.XWING), key.public) for code, key in self.territory_keys.items()}
 
     def commit_entry(

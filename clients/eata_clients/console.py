@@ -6,16 +6,24 @@ from typing import Any
 
 import typer
 
+from eata_clients.words import shown, unseen, written
+
 JSON = typer.Option("--json", help="Print JSON instead of text.")
 
 
 def say(data: Any, as_json: bool, *lines: str) -> None:
-    """One result: JSON, or lines for a person."""
+    """One result: JSON, or lines for a person. What somebody else wrote makes no line of its own, and moves no cursor."""
     if as_json:
-        typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        typer.echo(as_text(data))
     else:
         for line in lines:
-            typer.echo(line)
+            typer.echo(shown(line))
+
+
+def as_text(data: Any) -> str:
+    """JSON that a terminal shows as it is: what cannot be seen stands as an escape."""
+    plain = json.dumps(data, indent=2, ensure_ascii=False)
+    return "".join(json.dumps(c)[1:-1] if unseen(c) and c != "\n" else c for c in plain)
 
 
 def readable(value: Any) -> Any:
@@ -29,7 +37,7 @@ def fail(code: str, message: str, advice: str) -> None:
     """One error: JSON on stdout when --json was asked, and a line on stderr."""
     if "--json" in sys.argv:
         typer.echo(json.dumps({"error": {"code": code, "message": message, "advice": advice}}))
-    typer.secho(f"{code}: {message} {advice}", fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
+    typer.secho(shown(f"{code}: {message} {advice}"), fg=typer.colors.RED if sys.stderr.isatty() else None, err=True)
 
 
 def secret(prompt: str) -> str:
@@ -40,7 +48,7 @@ def secret(prompt: str) -> str:
 
 
 def answer(prompt: str) -> str:
-    """A line about a person, from a terminal or from standard input, never from the command line."""
+    """A line about a person, from a terminal or from standard input, never from the command line. Raises `Malformed`."""
     if sys.stdin.isatty():
-        return str(typer.prompt(prompt))
-    return sys.stdin.readline().strip()
+        return written(str(typer.prompt(prompt)).strip())
+    return written(sys.stdin.readline().strip())

@@ -31,6 +31,7 @@ from eata_clients.receipts import Committed
 from eata_clients.scanned import Scanned
 from eata_clients.transport import Transport, now
 from eata_clients.verdict import Verdict, Word, verdict
+from eata_clients.words import shown
 
 _STYLE = {Word.GO: "bold white on green", Word.LOOK: "bold black on yellow", Word.STOP: "bold white on red"}
 _SHAPE = {Word.GO: "● ", Word.LOOK: "▲ ", Word.STOP: "■ "}
@@ -66,7 +67,7 @@ class Counter:
         """Until q or the end of input."""
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._settle())]
         office = await self.client.office()
-        self.console.print(f"[bold]{office.name}[/] ({self.desk.office}, {office.territory}). ? for help.")
+        self._say(f"{office.name} ({self.desk.office}, {office.territory}). ? for help.", "bold")
         try:
             while True:
                 line = (await self._line("scan ▸ ")).strip()
@@ -85,10 +86,14 @@ class Counter:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
 
+    def _say(self, text: str, style: str = "") -> None:
+        """One line; nothing that anybody wrote is markup, a control or a line of its own."""
+        self.console.print(Text(shown(text), style=style))
+
     async def _line(self, prompt: str) -> str:
         self._prompt = prompt
         while self._alerts:
-            self.console.print(Text(f"! {self._alerts.pop(0)}", style="bold yellow"))
+            self._say(f"! {self._alerts.pop(0)}", "bold yellow")
         return await self.ask(prompt)
 
     async def _choose(self, line: str) -> None:
@@ -96,12 +101,13 @@ class Counter:
             case "":
                 return
             case "?":
-                self.console.print(_HELP, markup=False)
+                for text in _HELP.splitlines():
+                    self._say(text)
             case "l":
                 await self._last()
             case "o":
                 for held in await self.lists.holds():
-                    self.console.print(f"  {held.number} {held.hold.office}: {held.reason or '(sealed)'}", markup=False)
+                    self._say(f"  {held.number} {held.hold.office}: {held.reason or '(sealed)'}")
             case _:
                 await self._process(line)
 
@@ -135,18 +141,18 @@ class Counter:
         if (await self._line("held by this office; y releases ▸ ")).strip().lower() != "y":
             raise Left
         await self.client.release(scanned.carnet.carnet_id)
-        self.console.print("Released.")
+        self._say("Released.")
         return True
 
     async def _decided(self, scanned: Scanned, found: Verdict) -> None:
         said = (await self._line("Enter goods · r reject · h hold ▸ ")).strip().lower()
         if said == "r":
             done = await self.client.reject(scanned, await self._required("why ▸ "))
-            self.console.print(f"Rejected, ledger index {done.index}; the voucher stays good.")
+            self._say(f"Rejected, ledger index {done.index}; the voucher stays good.")
             raise Left
         if said == "h":
             done = await self.client.hold(scanned.carnet.carnet_id, await self._required("why ▸ "))
-            self.console.print(f"Held in this territory, ledger index {done.index}.")
+            self._say(f"Held in this territory, ledger index {done.index}.")
             raise Left
         if said or found.word is Word.STOP:
             raise Left
@@ -168,7 +174,7 @@ class Counter:
             if said.lower().startswith("s"):
                 count = int(said[1:].strip() or "3") if said[1:].strip().isdecimal() or not said[1:].strip() else 3
                 drawn = await self.client.sample(scanned, count)
-                self.console.print(f"Inspect items {drawn}.")
+                self._say(f"Inspect items {drawn}.")
                 decision = replace(decision, remarks=replace(decision.remarks, sample=drawn))
                 continue
             decision = replace(decision, items=Items.parse(said))
@@ -178,7 +184,7 @@ class Counter:
         warned = scanned.warnings(decision, day)
         if not warned:
             return decision
-        self.console.print(Text(f"▲ {', '.join(warned)}", style="yellow"))
+        self._say(f"▲ {', '.join(warned)}", "yellow")
         reason = await self._required("reason ▸ ")
         return replace(
             decision, acknowledged=tuple(sorted(Warning[name] for name in warned)),
@@ -200,7 +206,7 @@ class Counter:
                     decision, remarks=remarks(said[4:].strip(), kept.remarks, kept.reason, sample=kept.sample)
                 )
             else:
-                self.console.print("Enter commits; q goes back.")
+                self._say("Enter commits; q goes back.")
 
     async def _commit(self, scanned: Scanned, decision: Decision) -> None:
         started = time.perf_counter()
@@ -209,14 +215,14 @@ class Counter:
             ms = (time.perf_counter() - started) * 1000
             mark, style = ("●", "bold green") if done.final else ("▲", "bold yellow")
             said = f"{mark} {done.standing}, {ms:.0f} ms"
-            self.console.print(Text(said, style=style), f" (ledger index {done.index})")
+            self._say(f"{said} (ledger index {done.index})", style)
 
         done = await self.client.commit(scanned, decision, told=say)
         say(done)
         if not done.final:
-            self.console.print(Text(await self.client.until_final(), style="yellow"))
+            self._say(await self.client.until_final(), "yellow")
         elif done.verification:
-            self.console.print(f"Verification code for the holder: {done.verification}")
+            self._say(f"Verification code for the holder: {done.verification}")
 
     # -- beside the steps
 
@@ -237,15 +243,13 @@ class Counter:
     def _alert(self, text: str, style: str) -> None:
         """At once, whatever is being typed; the prompt again below."""
         self.console.print()
-        self.console.print(Text(text, style=style))
+        self._say(text, style)
         self.console.print(self._prompt, end="", markup=False)
 
     async def _last(self) -> None:
         found, _ = await self.lists.transactions(lists_pb2.ListQuery())
         for logged in found:
-            self.console.print(
-                f"  {logged.row.index:>6} {logged.number} {logged.row.kind.name} {logged.row.items}", markup=False
-            )
+            self._say(f"  {logged.row.index:>6} {logged.number} {logged.row.kind.name} {logged.row.items}")
 
     async def _watch(self) -> None:
         """What the officer should know without asking: this code was shown at another desk too (U13)."""
@@ -262,9 +266,9 @@ class Counter:
 
     def _failed(self, error: Fault | Malformed) -> None:
         if isinstance(error, Fault):
-            self.console.print(Text(f"■ {error.code}: {error.message} {error.advice}", style="bold red"))
+            self._say(f"■ {error.code}: {error.message} {error.advice}", "bold red")
         else:
-            self.console.print(Text(f"■ {error}.", style="bold red"))
+            self._say(f"■ {error}.", "bold red")
 
 
 def _check(scanned: Scanned, found: Verdict, day: int) -> Panel:
@@ -272,23 +276,25 @@ def _check(scanned: Scanned, found: Verdict, day: int) -> Panel:
     carnet, presented = scanned.carnet, scanned.presented
     left = carnet.valid_until - day
     body = Text()
+
+    def line(text: str, style: str = "") -> None:
+        body.append(shown(text) + "\n", style)
+
     body.append(f" {_SHAPE[found.word]}{found.word} ", _STYLE[found.word])
-    body.append(f"  {found.sentence} {found.advice}\n" if found.word is not Word.GO else f"  {found.sentence}\n")
+    line(f"  {found.sentence} {found.advice}" if found.word is not Word.GO else f"  {found.sentence}")
     if found.code:
-        body.append(f"{found.code}\n", "dim")
-    body.append(f"{presented.kind.name} of items {presented.items}", "bold")
-    body.append(f"{', not returned ' + str(presented.not_returned) if presented.not_returned else ''}\n")
-    body.append(
-        f"{carnet.number}{' TEST' if carnet.test else ''}, {scanned.content.holder}, {scanned.content.intended_use}\n"
-    )
-    body.append(f"{scanned.content.total / 100:,.2f} {scanned.content.currency}, {carnet.items} items, ")
-    body.append(f"valid until {iso(carnet.valid_until)} ({left} days)\n")
-    body.append(f"{scanned.agreed.standing}\n", "dim" if scanned.agreed.sure else "bold yellow")
+        line(found.code, "dim")
+    left_behind = f", not returned {presented.not_returned}" if presented.not_returned else ""
+    line(f"{presented.kind.name} of items {presented.items}{left_behind}", "bold")
+    line(f"{carnet.number}{' TEST' if carnet.test else ''}, issued by {carnet.issuer}")
+    line(f"{scanned.content.holder}, {scanned.content.intended_use}")
+    line(f"{scanned.content.worth}, {carnet.items} items, valid until {iso(carnet.valid_until)} ({left} days)")
+    line(scanned.agreed.standing, "dim" if scanned.agreed.sure else "bold yellow")
     for name in scanned.agreed.differing:
-        body.append(f"{name} tells otherwise: kept as evidence\n", "bold red")
+        line(f"{name} tells otherwise: kept as evidence", "bold red")
     for relation, number in scanned.links:
-        body.append(f"{relation.lower().replace('_', ' ')} {number}\n")
-    body.append(_new_since(scanned))
+        line(f"{relation.lower().replace('_', ' ')} {number}")
+    body.append(shown(_new_since(scanned)))
     return Panel(body, title=f"carnet {carnet.carnet_id}", expand=False)
 
 
@@ -316,10 +322,14 @@ def _goods(scanned: Scanned, items: Items) -> Table:
     lines = [line for line in scanned.content.goods if line.item in set(items)]
     for line in lines[:_SHOWN]:
         table.add_row(
-            str(line.item), str(line.pieces), Text(line.description), Text(line.origin), f"{line.value / 100:,.2f}"
+            str(line.item),
+            str(line.pieces),
+            Text(line.description),
+            Text(line.origin),
+            scanned.content.amount(line.value),
         )
     if len(lines) > _SHOWN:
         table.add_row("…", "", f"{len(lines) - _SHOWN} more", "", "")
     total = sum(line.value for line in lines)
-    table.add_row("", str(sum(line.pieces for line in lines)), "total", "", f"{total / 100:,.2f}")
+    table.add_row("", str(sum(line.pieces for line in lines)), "total", "", scanned.content.amount(total))
     return table

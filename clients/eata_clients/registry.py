@@ -99,8 +99,9 @@ class Registry:
         """Territory → (key id, public key) of its newest generation valid at `at` (ms UTC)."""
         found: dict[str, tuple[bytes, bytes]] = {}
         for key in self.territory_keys:
-            if key.valid_from <= at <= key.valid_to:
-                found[key.territory] = (key_id(key.key, Algorithm.XWING), key.key)
+            identity = key_id(key.key, Algorithm.XWING)
+            if key.valid_from <= at <= key.valid_to and identity not in self.revoked:
+                found[key.territory] = (identity, key.key)
         return found
 
     def issuer(self, code: str) -> tuple[bytes, bytes] | None:
@@ -154,9 +155,8 @@ class Registry:
         """The registry's own rules again: a node could show a signed registration that the log refused."""
         match body:
             case bodies.RegisterOrganisation():
-                new = body.code not in self.organisations
-            case bodies.RegisterAdministration():
-                new = body.code not in self.administrations
+                known = self.organisations.get(body.code)
+                new = known is None or known.kind is body.kind
             case bodies.RegisterTerritory():
                 new = body.code not in self.territories and set(body.administrations) <= set(self.administrations)
             case bodies.RegisterOffice():

@@ -14,7 +14,7 @@ from eata_ledger.seal.stanza import SealingKey
 
 from eata_clients.authoring import registering
 from eata_clients.authoring.content import Stamp
-from eata_clients.authoring.registering import Party
+from eata_clients.authoring.registering import Field, Party
 from eata_clients.issuer import read_party, write_party
 from eata_clients.transport import now
 from eata_clients.vault import read_key, write_locked
@@ -41,10 +41,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
             write_locked(path, os.urandom(32))
         return read_key(path)
 
-    entries = [
-        registering.organisation(ledger, operations, party(o["code"]), OrganisationKind[o["kind"]], day, stamp)
-        for o in source["organisations"]
-    ]
+    entries: list[Entry] = []
     for administration in source["administrations"]:
         code = administration["code"]
         entries.append(registering.administration(ledger, operations, party(code), day, stamp))
@@ -67,6 +64,10 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         entries.append(
             registering.territory_key(ledger, parties[members[0]], code, 1, key, recipients, validity, stamp)
         )
+    for o in source["organisations"]:
+        field = Field(tuple(o.get("homes", ())), tuple(o.get("prefixes", ())))
+        kind = OrganisationKind[o["kind"]]
+        entries.append(registering.organisation(ledger, operations, party(o["code"]), kind, field, day, stamp))
     for office in source["offices"]:
         entries.append(
             registering.office(

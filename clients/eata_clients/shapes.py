@@ -6,6 +6,7 @@ from eata_ledger.encoding import Malformed, decode
 from eata_proto.v1 import lists_pb2
 
 from eata_clients.console import readable
+from eata_clients.words import shown
 
 _TRANSIT = {"IN_PROGRESS": "◐", "CLOSED_IN_DUE_TIME": "●", "EXPIRED": "✗"}
 
@@ -28,7 +29,7 @@ def event_line(event: lists_pb2.Event, as_json: bool) -> str:
     except Malformed:
         facts = None
     if not as_json:
-        return f"{event.index:>6} {event.type:<14} carnet {event.carnet_id} {json.dumps(facts)}"
+        return shown(f"{event.index:>6} {event.type:<14} carnet {event.carnet_id} {json.dumps(facts)}")
     return json.dumps(
         {"index": event.index, "type": event.type, "carnet_id": event.carnet_id, "log_time": event.log_time,
          "facts": facts, "entry": event.entry_hash.hex(), "live": event.live}

@@ -81,6 +81,9 @@ class Outcome(IntEnum):
     THRESHOLD_MISSED = 83
     RULES_NOT_ANNOUNCED = 84
     DECISION_WRONG = 85
+    ISSUER_NOT_OF_HOME = 86
+    NUMBER_NOT_OF_ISSUER = 87
+    KEY_LIFE_WRONG = 88
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -273,6 +276,18 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.DECISION_WRONG: (
         "This decision of the root cannot follow the last one.",
         "Look at `eata root show`, correct it, and have the keepers sign it anew.",
+    ),
+    Outcome.ISSUER_NOT_OF_HOME: (
+        "This issuer does not issue carnets of that home.",
+        "Name a home territory that ICC has registered for you.",
+    ),
+    Outcome.NUMBER_NOT_OF_ISSUER: (
+        "This carnet number is not one of this issuer's.",
+        "Begin the number with a prefix that ICC has registered for you.",
+    ),
+    Outcome.KEY_LIFE_WRONG: (
+        "A territory key follows the last generation and lives at most 120 days, from about now on.",
+        "Make the next generation with dates that begin within 30 days.",
     ),
     Outcome.TOO_MANY: (
         "This carnet has as many of these as it may have.",

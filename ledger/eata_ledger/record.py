@@ -6,6 +6,7 @@ class Hold(Record):
     office: str = f(text(16))
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
@@ -77,18 +78,36 @@ def blob(low: int, high: int | None = None) -> Codec:
 HASH, KEY, KEY_ID, RANDOM16 = blob(32), blob(32), blob(16), blob(16)
 
 
-def text(high: int) -> Codec:
-    """Text of 1 to `high` characters."""
+# Controls, direction marks, separators of lines, surrogates, and what Unicode will never assign: a frozen list.
+_NEVER = "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(17))
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff\\ufdd0-\\ufdef\\ufeff"
+    + _NEVER
+    + "]"
+)
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,23}")
+
+
+def text(high: int, lines: bool = False) -> Codec:
+    """Text of 1 to `high` characters that can be seen; `lines`: with line breaks and tabs."""
 
     def load(value: Value) -> str:
         if type(value) is not str or not 1 <= len(value) <= high:
             raise Malformed(f"expected text of 1 to {high} characters")
+        if _UNSEEN.search(value) or (not lines and ("\n" in value or "\t" in value)):
+            raise Malformed("a text holds characters that cannot be seen")
         return value
 
     return Codec(_same, load)
 
 
-CODE = text(24)
+def _code(value: Value) -> str:
+    if type(value) is not str or _CODE.fullmatch(value) is None:
+        raise Malformed("a code is 1 to 24 ASCII letters, digits and . _ : -, a letter or digit first")
+    return value
+
+
+CODE = Codec(_same, _code)
 
 
 def enum(kind: type[E]) -> Codec:

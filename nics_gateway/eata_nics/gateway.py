@@ -31,7 +31,7 @@ from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 from eata_nics.answers import answer, asked, changed, coded, issued, standing, summary
 from eata_nics.drafts import Drafts
 from eata_nics.formats import format_of
-from eata_nics.orders import order_from, problems, sets_from
+from eata_nics.orders import order_from, problems, sets_from, total_of
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -109,11 +109,12 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         """A dry run: everything that is wrong at once; nothing is written."""
         async with _Coded(self, context):
             registry = await self._issuer.registry()
-            found = problems(request, set(registry.territories), registry.today)
+            own = registry.organisations.get(self._issuer.party.code)
+            found = problems(request, set(registry.territories), own, registry.today)
             return gateway_pb2.ValidateReply(
                 problems=[gateway_pb2.Problem(code=code, sentence=sentence) for code, sentence in found],
                 format=format_of(registry, request.home, list(request.itinerary)),
-                total_minor=sum(line.value_minor for line in request.goods),
+                total=total_of(request),
             )
 
     async def SaveDraft(self, request: gateway_pb2.Draft, context: Context) -> gateway_pb2.DraftReply:  # noqa: N802

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from eata_clients.authoring.content import CarnetContent, Goods, sealable
 from eata_clients.authoring.issuing import Order
+from eata_clients.money import decimals_of, plain_amount, read_amount
+from eata_clients.words import written
 from eata_ledger.carnet.dates import day_of, last_valid_day
 from eata_ledger.carnet.vocabulary import CarnetType, OrderType, SetKind
 from eata_ledger.encoding import Malformed
+from eata_ledger.proof.bodies import RegisterOrganisation
 from eata_proto.v1 import gateway_pb2
 
 _MAX_TEXT, _MAX_TERRITORIES = 4000, 200
@@ -19,9 +22,10 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
     """Raises `Malformed` with the first thing that is wrong."""
     for _, sentence in _wrong(request):
         raise Malformed(sentence)
+    currency = request.currency.upper()
     content = CarnetContent(
-        request.holder, tuple(request.representatives), request.intended_use, request.currency.upper(),
-        tuple(request.itinerary), _goods(request),
+        request.holder, tuple(request.representatives), request.intended_use, currency, decimals_of(currency),
+        tuple(request.itinerary), _goods(request, currency),
     )  # fmt: skip
     sealable(content)
     return Order(
@@ -31,8 +35,10 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
     )  # fmt: skip
 
 
-def problems(request: gateway_pb2.IssueRequest, territories: set[str], today: int) -> list[Problem]:
-    """Everything that is wrong, with the box it is in; also what only the registry knows."""
+def problems(
+    request: gateway_pb2.IssueRequest, territories: set[str], own: RegisterOrganisation | None, today: int
+) -> list[Problem]:
+    """Everything that is wrong, with the box it is in; also what only the registry knows. `own` is the issuer's record."""
     found = list(_wrong(request))
     if not any(sentence.startswith("box G(c)") for _, sentence in found):
         last = day_of(request.valid_until)
@@ -41,6 +47,10 @@ def problems(request: gateway_pb2.IssueRequest, territories: set[str], today: in
     unknown = sorted({request.home, *request.box_p} - territories)
     if unknown:
         found.append(("BOX_P", f"box P: territory {unknown[0]} is not registered"))
+    if own is not None and request.home not in own.homes:
+        found.append(("HOME", f"home: {own.code} issues carnets of {', '.join(own.homes)}"))
+    if own is not None and not request.number.startswith(own.prefixes):
+        found.append(("BOX_G", f"box G(a): numbers of {own.code} begin with {', '.join(own.prefixes)}"))
     return found
 
 
@@ -56,8 +66,8 @@ def _wrong(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
         day_of(request.valid_until)
     except Malformed as error:
         yield "BOX_G", f"box G(c): {error}"
-    if len(request.currency) != 3 or not request.currency.isalpha():
-        yield "CURRENCY", "the currency is an ISO 4217 code"
+    yield from _wrong_words(request)
+    yield from _wrong_worth(request)
     if not request.holder.strip():
         yield "BOX_A", "box A: the holder is missing"
     if not request.itinerary:
@@ -79,19 +89,58 @@ def _wrong(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
     yield from (("GENERAL_LIST", f"general list: {sentence}") for sentence in _wrong_goods(request))
 
 
+def _wrong_words(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
+    """Text that cannot be read as it stands is not sealed for an officer to read."""
+    places = (
+        ("BOX_A", "box A: the holder", (request.holder,)), ("BOX_B", "box B: a representative", request.representatives),
+        ("BOX_C", "box C: the intended use", (request.intended_use,)),
+        ("GENERAL_LIST", "general list", [text for line in request.goods for text in (line.description, line.weight)]),
+    )  # fmt: skip
+    for code, place, texts in places:
+        for text in texts:
+            try:
+                written(text)
+            except Malformed as error:
+                yield code, f"{place}: {error}"
+
+
+def _wrong_worth(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:
+    """Money is what was meant: every amount by its currency's decimals, and the caller's own total and count."""
+    currency = request.currency.upper()
+    try:
+        decimals = decimals_of(currency)
+    except Malformed as error:
+        yield "CURRENCY", f"the currency: {error}"
+        return
+    if request.items != len(request.goods):
+        yield "ITEMS", f"the general list has {len(request.goods)} items, “items” says {request.items}"
+    values = []
+    for place, line in enumerate(request.goods, 1):
+        try:
+            values.append(read_amount(line.value, currency))
+        except Malformed as error:
+            yield "GENERAL_LIST", f"general list: item {place}: {error}"
+    try:
+        total = read_amount(request.total, currency)
+    except Malformed as error:
+        yield "TOTAL", f"the total: {error}"
+        return
+    if len(values) == len(request.goods) and sum(values) != total:
+        said, found = plain_amount(total, decimals), plain_amount(sum(values), decimals)
+        yield "TOTAL", f"the values add up to {found}, “total” says {said}"
+
+
 def _wrong_goods(request: gateway_pb2.IssueRequest) -> Iterator[str]:
     if not 1 <= len(request.goods) <= 10_000:
         yield "it has 1 to 10,000 items"
     for place, line in enumerate(request.goods, 1):
         if line.item != place:
             yield f"line {place} has item number {line.item}"
-        if line.value_minor < 0:
-            yield f"item {place} has a negative value"
         if not line.description.strip():
             yield f"item {place} has no description"
         if len(line.description) > _MAX_TEXT:
             yield f"item {place} is longer than {_MAX_TEXT} characters"
-        if len(line.origin) != 2 or not line.origin.isalpha():
+        if len(line.origin) != 2 or not (line.origin.isascii() and line.origin.isalpha()):
             yield f"item {place} has no ISO origin"
 
 
@@ -105,8 +154,19 @@ def sets_from(asked: Mapping[str, int]) -> dict[SetKind, int]:
     return {SetKind[name]: count for name, count in asked.items()}
 
 
-def _goods(request: gateway_pb2.IssueRequest) -> tuple[Goods, ...]:
+def _goods(request: gateway_pb2.IssueRequest, currency: str) -> tuple[Goods, ...]:
     return tuple(
-        Goods(line.item, line.description, line.pieces, line.origin.upper(), line.value_minor, line.weight)
+        Goods(
+            line.item, line.description, line.pieces, line.origin.upper(), read_amount(line.value, currency), line.weight
+        )
         for line in request.goods
-    )
+    )  # fmt: skip
+
+
+def total_of(request: gateway_pb2.IssueRequest) -> str:
+    """What the values add up to, a decimal string; empty where one of them does not read."""
+    try:
+        currency = request.currency.upper()
+        return plain_amount(sum(read_amount(line.value, currency) for line in request.goods), decimals_of(currency))
+    except Malformed:
+        return ""

@@ -38,6 +38,10 @@ class Told:
     receipt: dict[str, Any] = field(default_factory=dict)
 
 
+def _amount(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
 @dataclass
 class Story:
     """Plays everything on a running cluster and keeps what the report needs."""
@@ -74,9 +78,10 @@ class Story:
             "holder": play.holder, "intended_use": "Exhibitions and fairs", "box_p": list(play.box_p),
             "itinerary": list(play.box_p), "sets": dict.fromkeys(("EXPORT", "IMPORT", "REEXPORT", "REIMPORT"), 2),
             "goods": [
-                {"item": n, "description": what, "pieces": 1, "origin": "CH", "value_minor": str(worth)}
+                {"item": n, "description": what, "pieces": 1, "origin": "CH", "value": _amount(worth)}
                 for n, (what, worth) in enumerate(play.goods, 1)
             ],
+            "items": len(play.goods), "total": _amount(sum(worth for _, worth in play.goods)),
         }  # fmt: skip
         path = self.stage.home / f"order-{play.number}.json"
         path.write_text(json.dumps(order))

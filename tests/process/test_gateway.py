@@ -38,7 +38,7 @@ def test_the_same_request_gives_the_same_carnet_also_after_a_crash(office: Offic
         {"number": "chta1"}, {"number": "CHTA²001"}, {"holder": " "}, {"itinerary": []}, {"itinerary": ["US"]},
         {"goods": []}, {"currency": "CH"}, {"sets": {"EXPORTS": 1}}, {"valid_until": "01/01/2027"}, {"request_id": ""},
         {"holder": "x" * 4001}, {"goods": [{"item": 2, "description": "a", "origin": "CH"}]},
-        {"goods": [{"item": 1, "description": "a", "origin": "CH", "value_minor": "-1"}]},
+        {"goods": [{"item": 1, "description": "a", "origin": "CH", "value": "-1"}]},
     ],
     ids=str,
 )  # fmt: skip
@@ -74,11 +74,11 @@ def test_a_dry_run_finds_every_problem_at_once_and_writes_nothing(office: Office
     reply = office.call("Validate", bad)
     assert {p.code for p in reply.problems} == {"BOX_A", "BOX_G", "CURRENCY", "BOX_P"}
     good = office.call("Validate", order(number=number(1)))
-    assert (list(good.problems), good.format.use_case, good.format.deliver_id_pin, good.total_minor) == (
+    assert (list(good.problems), good.format.use_case, good.format.deliver_id_pin, good.total) == (
         [],
         3,
         True,
-        100,
+        "100.00",
     )
     paper = office.call("Validate", order(number=number(1), home="US", box_p=["RS"], itinerary=["RS"]))
     assert (paper.format.use_case, paper.format.paper, paper.format.deliver_id_pin) == (1, True, False)

@@ -22,7 +22,7 @@ from eata_ledger.seal.codes import CodeKeys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world import TODAY, Ticket, World
+from tests.world import KEYS_LIVE, TODAY, Ticket, World
 
 
 def test_the_same_bytes_get_the_first_outcome(world: World) -> None:
@@ -143,7 +143,7 @@ def test_a_territory_key_that_nobody_can_seal_to_is_refused(world: World) -> Non
     party, stamp = world.parties["DE"], world.stamp
     sealed = [Part(Label.STANZA, 2, bytes(1200), world.parties[m].seal_id) for m in ("DE", "FR")]
     for raw in (bytes(1216), b"\xff" * 1216):
-        body = bodies.RegisterTerritoryKey("EU", "DE", 2, raw, 0, 2**50)
+        body = bodies.RegisterTerritoryKey("EU", "DE", 2, raw, *KEYS_LIVE)
         entry = make(world.ledger, body, stamp, (party.sign,), tuple(sealed))
         assert world.outcome(entry) is Outcome.KEY_WEAK
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eata_clients.authoring import holding, issuing, keeping
+from eata_clients.authoring import holding, issuing, keeping, registering
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.authoring.registering import Party
+from eata_clients.authoring.registering import Field, Party
 from eata_ledger.carnet.dates import DAY, HOUR, months_after
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Role
 from eata_ledger.encoding import sha256
@@ -48,11 +48,11 @@ def rotate(world: World, ticket: Ticket, pin: CodeKeys, issuer: Party | None = N
 
 
 def other_issuer(world: World) -> Party:
-    from eata_clients.authoring import registering
-
     other = Party.new("DE-IHK")
     world.must(
-        registering.organisation(world.ledger, world.operations, other, OrganisationKind.ISSUER, TODAY, world.stamp)
+        registering.organisation(
+            world.ledger, world.operations, other, OrganisationKind.ISSUER, Field(("EU",), ("DE",)), TODAY, world.stamp
+        )
     )
     return other
 

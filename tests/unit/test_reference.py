@@ -5,7 +5,7 @@ from eata_clients.authoring import registering
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import Stamp
 from eata_ledger.carnet.dates import DAY, day_of, months_after
-from eata_ledger.carnet.vocabulary import Kind, OfficeType, OrganisationKind, ReadinessStage, Topic
+from eata_ledger.carnet.vocabulary import Kind, OfficeType, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
@@ -22,7 +22,7 @@ from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Accepted, Office, OfficeDetails, Publication, Region, Territory
 
 from tests import acts
-from tests.world import TODAY, World
+from tests.world import KEYS_LIVE, TODAY, World
 
 DESCRIPTION = DescribeOffice(
     "FRLYS", "FR", "FR-RA", "Aéroport, 69125 Colombier", "+33 4 00 00 00 00", "06:00-22:00", 45_721_000, 5_081_000,
@@ -157,15 +157,15 @@ def test_what_a_territory_accepts_is_data_by_effective_date(world: World) -> Non
 
 
 def test_a_party_and_a_key_are_registered_once(world: World) -> None:
-    """The same code, the same key, an older generation: all exist already."""
+    """The same party with the same keys, the same key, an older generation: all exist already."""
     ledger, ops, stamp = world.ledger, world.operations, world.stamp
-    again = registering.organisation(ledger, ops, world.issuer, OrganisationKind.ISSUER, TODAY, stamp)
-    assert world.outcome(again) is Outcome.ALREADY_REGISTERED
     switzerland = world.parties["CH"]
+    again = registering.administration(ledger, ops, switzerland, TODAY, stamp)
+    assert world.outcome(again) is Outcome.ALREADY_REGISTERED
     desk_key = registering.desk_authority(ledger, switzerland, world.authorities["CH"], TODAY, stamp)
     assert world.outcome(desk_key) is Outcome.ALREADY_REGISTERED
     old = registering.territory_key(
         ledger, switzerland, "CH", 1, SealingKey(bytes(range(32))), [(switzerland.seal_id, switzerland.seal.public)],
-        (0, 2**50), stamp,
+        KEYS_LIVE, stamp,
     )  # fmt: skip
-    assert world.outcome(old) is Outcome.ALREADY_REGISTERED
+    assert world.outcome(old) is Outcome.KEY_LIFE_WRONG

@@ -24,6 +24,9 @@ from eata_ledger.record import (
     table,
 )
 
+from eata_clients.money import show_amount
+from eata_clients.words import written
+
 
 def _line(value: Value) -> str:
     if type(value) is not str or len(value) > 4000:
@@ -32,13 +35,15 @@ def _line(value: Value) -> str:
 
 
 def sealable(record: Record) -> bytes:
-    """The record's bytes, once its own readers would take them. Raises `Malformed`: nothing unreadable is sealed."""
+    """The record's bytes, once its own readers would take them. Raises `Malformed`: nothing unreadable or unseen is sealed."""
     data = record.to_bytes()
     type(record).from_bytes(data)
     return data
 
 
-LINE = Codec(lambda value: value, _line)
+# What is made is clean and composed; what others have made is read as it is, and made harmless where it is shown.
+LINE = Codec(written, _line)
+TEXT = Codec(lambda value: written(value, lines=True), _line)
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,13 @@ class Goods(Record):
 
 @dataclass(frozen=True)
 class CarnetContent(Record):
-    """Boxes A to C and the general list."""
+    """Boxes A to C and the general list; `decimals` of the currency as they were when it was issued."""
 
     holder: str = f(LINE)
     representatives: tuple[str, ...] = f(array(LINE, 50))
     intended_use: str = f(LINE)
-    currency: str = f(LINE)
+    currency: str = f(CODE)
+    decimals: int = f(integer(0, 4))
     itinerary: tuple[str, ...] = f(array(CODE, 200))
     goods: tuple[Goods, ...] = f(array(nested(Goods), 10_000))
 
@@ -68,6 +74,15 @@ class CarnetContent(Record):
     def total(self) -> int:
         """In the currency's minor unit."""
         return sum(line.value for line in self.goods)
+
+    def amount(self, minor: int) -> str:
+        """For a person, without the currency."""
+        return show_amount(minor, self.decimals)
+
+    @property
+    def worth(self) -> str:
+        """The total with its currency, for a person."""
+        return f"{self.amount(self.total)} {self.currency}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ class DeclarationContent(Record):
     departure: str = f(LINE)
     destination: str = f(LINE)
     transport: str = f(LINE)
-    remarks: str = f(LINE)
+    remarks: str = f(TEXT)
     packaging: str = f(LINE)
 
 
@@ -107,13 +122,13 @@ class Remarks(Record):
     """
 
     reference: str = f(LINE)
-    remarks: str = f(LINE)
-    marks: str = f(LINE)
-    reason: str = f(LINE)
+    remarks: str = f(TEXT)
+    marks: str = f(TEXT)
+    reason: str = f(TEXT)
     examined: bool | None = f(optional(BOOL))
-    seals: str = f(LINE)
-    not_reexported: str = f(LINE)
-    not_produced: str = f(LINE)
+    seals: str = f(TEXT)
+    not_reexported: str = f(TEXT)
+    not_produced: str = f(TEXT)
     sample: Items = f(ITEMS)
     item_marks: dict[int, str] = f(table(U32, LINE, 10_000))
 
@@ -137,7 +152,7 @@ class NoticeDetails(Record):
     representative_id: str = f(LINE)
     city: str = f(LINE)
     country: str = f(LINE)
-    text: str = f(LINE)
+    text: str = f(TEXT)
     code: str = f(LINE)
 
 

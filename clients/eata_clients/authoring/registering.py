@@ -31,10 +31,21 @@ class Party:
         return key_id(self.seal.public, Algorithm.XWING)
 
 
+@dataclass(frozen=True)
+class Field:
+    """What an issuer issues: carnets of these homes, under numbers with these prefixes. An auditor has none."""
+
+    homes: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
 def organisation(
-    ledger: bytes, operations: SigningKey, party: Party, kind: OrganisationKind, day: int, stamp: Stamp
+    ledger: bytes, operations: SigningKey, party: Party, kind: OrganisationKind, field: Field, day: int, stamp: Stamp
 ) -> Entry:
-    body = bodies.RegisterOrganisation(party.code, kind, party.sign.public, party.seal.public, day)
+    """A new one, or a later version of one: other keys, homes or prefixes."""
+    body = bodies.RegisterOrganisation(
+        party.code, kind, party.sign.public, party.seal.public, field.homes, field.prefixes, day
+    )
     return make(ledger, body, stamp, (operations,))
 
 

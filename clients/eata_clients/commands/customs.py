@@ -94,11 +94,12 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         "voucher": scanned.voucher.state.name,
         "items": str(scanned.presented.items),
         "not_returned": str(scanned.presented.not_returned),
+        "issuer": scanned.carnet.issuer,
         "holder": scanned.content.holder,
         "valid_until": iso(scanned.carnet.valid_until),
-        "total": f"{scanned.content.total / 100:,.2f} {scanned.content.currency}",
+        "total": scanned.content.worth,
         "goods": [
-            {"item": g.item, "description": g.description, "value": f"{g.value / 100:,.2f}"}
+            {"item": g.item, "description": g.description, "value": scanned.content.amount(g.value)}
             for g in scanned.content.goods
             if g.item in set(scanned.presented.items | scanned.presented.not_returned)
         ],
@@ -139,16 +140,25 @@ def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = Fals
 
     desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk).scan(qr)))
-    history = "".join(f"\n  {h['kind']} {h['territory']} {h['items']}" for h in data["history"])
-    head = f"{data['kind']} of {data['items']}, {data['number']}, {data['holder']}, {data['total']}"
-    held = f"\n  ON HOLD by {data['held_by']}" if data["held_by"] else ""
-    shown = "".join(f"\n  shown before at {s['office']}" for s in data["shown_before"])
-    lent = f"\n  lent to {data['lent']['to']} {data['lent']['identification']}" if data["lent"] else ""
-    papers = "".join(f"\n  document {found['name']}" for found in data["documents"])
-    used = "\n  USED: this voucher has been committed" if data["voucher"] != "PREPARED" else ""
-    by = f"\n  told alike by {data['told_by']} of {data['nodes']} nodes" + ("" if data["sure"] else ": UNCONFIRMED")
-    odd = "".join(f"\n  {name} tells otherwise: kept as evidence" for name in data["differing"])
-    say(data, as_json, head + used + held + lent + shown + papers + by + odd + history)
+    say(data, as_json, *_scan_lines(data))
+
+
+def _scan_lines(data: dict[str, Any]) -> list[str]:
+    """For a person: what is presented, then everything to look at, then the history."""
+    lines = [
+        f"{data['kind']} of {data['items']}, {data['number']} issued by {data['issuer']}, {data['holder']}, {data['total']}",
+        f"  told alike by {data['told_by']} of {data['nodes']} nodes" + ("" if data["sure"] else ": UNCONFIRMED"),
+    ]
+    lines += [f"  {name} tells otherwise: kept as evidence" for name in data["differing"]]
+    if data["voucher"] != "PREPARED":
+        lines.append("  USED: this voucher has been committed")
+    if data["held_by"]:
+        lines.append(f"  ON HOLD by {data['held_by']}")
+    if data["lent"]:
+        lines.append(f"  lent to {data['lent']['to']} {data['lent']['identification']}")
+    lines += [f"  shown before at {before['office']}" for before in data["shown_before"]]
+    lines += [f"  document {found['name']}" for found in data["documents"]]
+    return lines + [f"  {h['kind']} {h['territory']} {h['items']}" for h in data["history"]]
 
 
 @customs_app.command()

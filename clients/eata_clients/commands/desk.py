@@ -36,7 +36,7 @@ def desk(home: DeskHome, network: Network, opener: Opener = None) -> None:
     from eata_clients.customs import CustomsClient
     from eata_clients.lists import Lists
 
-    here, console = signed_in(home), Console(highlight=False)
+    here, console = signed_in(home), Console(highlight=False, markup=False)
 
     async def work(transport: Any) -> None:
         lines = await _lines()

@@ -82,7 +82,7 @@ def validate(file: Annotated[Path, typer.Argument(help="An order as JSON.")], ga
     """Check an order without writing anything: every problem at once, and which format to issue."""
     reply = call(gateway, home, "Validate", _order(file))
     found = [{"code": p.code, "sentence": p.sentence} for p in reply.problems]
-    data = {"problems": found, "format": as_format(reply.format), "total_minor": reply.total_minor}
+    data = {"problems": found, "format": as_format(reply.format), "total": reply.total}
     kinds = [name for name in ("paper", "digital") if data["format"][name]]
     good = f"Good. Use case {reply.format.use_case}: issue {' and '.join(kinds)}." if kinds else "Good."
     say(data, as_json, *(f"{p['code']}: {p['sentence']}" for p in found), *([] if found else [good]))

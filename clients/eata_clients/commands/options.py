@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_ledger.encoding import Malformed
 
 from eata_clients.faults import Fault
 from eata_clients.files import read_bounded
 from eata_clients.places import default_network
 from eata_clients.vault import read_key
+from eata_clients.words import written
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Desk
@@ -38,7 +40,10 @@ def _from_file(value: str) -> str:
         raise typer.BadParameter(f"a text file is wanted: {error}") from None
     if len(text) > 4_000:
         raise typer.BadParameter("at most 4,000 characters are sealed")
-    return text
+    try:
+        return written(text, lines=True)
+    except Malformed as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def sealed(help: str) -> Any:

@@ -138,7 +138,12 @@ def _published(topic: Topic, network: Path, as_json: bool) -> None:
         if kind is topic and p.text is not None and p.effective <= registry.today
     ]
     rows.sort(key=lambda row: (row["effective"], row["key"]), reverse=True)
-    say(rows, as_json, *(f"{r['effective']} {r['title']}\n  {r['text']}" for r in rows))
+    lines = [line for r in rows for line in (f"{r['effective']} {r['title']}", *_indented(r["text"] or ""))]
+    say(rows, as_json, *lines)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.split("\n")]
 
 
 @_app.command()

@@ -33,7 +33,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
         "holder": shown.content.holder,
         "valid_until": iso(shown.carnet.valid_until),
         "items": shown.carnet.items,
-        "total": f"{shown.content.total / 100:,.2f} {shown.content.currency}",
+        "total": shown.content.worth,
         "signed": shown.state.signed is not None,
         "test": shown.carnet.test,
         "sets": {kind.name: {"free": c.free, "reserved": c.reserved, "used": c.used} for kind, c in shown.state.sets.items()},

@@ -115,7 +115,7 @@ class Stage:
         """A carnet issued today, valid `days` more, downloaded and signed."""
         number = f"{home[:2]}T{secrets.randbelow(10**10):010d}"
         goods = tuple(Goods(n, f"piece {n}", 1, "CH", 10_000, "1 kg") for n in range(1, items + 1))
-        content = CarnetContent("Conformance Ltd", (), "Exhibitions", "CHF", ("EU",), goods)
+        content = CarnetContent("Conformance Ltd", (), "Exhibitions", "CHF", 2, ("EU",), goods)
         box_p = tuple(sorted(self.territories - {home}))
         order = Order(number, home, box_p, self.today + days, sets, content, True)
         issued, _ = await (await self.issuer()).issue(number, order)

@@ -20,7 +20,7 @@ class Trust(Record):
     version: int = f(integer(1, 1))
     genesis_bytes: bytes = f(blob(1, 900_000))
     era: int = f(U32)
-    checkpoint: str = f(text(64_000))
+    checkpoint: str = f(text(64_000, lines=True))
     log_time: int = f(U64)
     charter_entries: tuple[CharterEntry, ...] = f(array(nested(CharterEntry), 4_096))
     openings: tuple[bytes, ...] = f(array(blob(1, 4_096), 4_096))

@@ -63,6 +63,10 @@ def issue(act: Act, body: bodies.Issue) -> Value:
         raise Refused(Outcome.ID_NOT_RESERVED)
     if act.facts.get(Carnet, body.carnet_id) is not None:
         raise Refused(Outcome.ID_NOT_RESERVED, "this ID has a carnet")
+    if body.home not in issuer.homes:
+        raise Refused(Outcome.ISSUER_NOT_OF_HOME)
+    if not body.number.startswith(issuer.prefixes):
+        raise Refused(Outcome.NUMBER_NOT_OF_ISSUER)
     if act.facts.get(Number, body.number) is not None:
         raise Refused(Outcome.NUMBER_TAKEN)
     require_territories(act, (body.home, *body.box_p))

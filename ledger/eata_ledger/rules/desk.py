@@ -85,7 +85,7 @@ def live_keys(act: Act, territory: str, at: int) -> frozenset[bytes]:
     """The territory's key generations that may be sealed to at `at` (ms UTC)."""
     found = act.facts.get(Territory, territory)
     assert found is not None, "judged before"
-    return frozenset(key.id for key in found.keys if key.valid_from <= at <= key.valid_to)
+    return frozenset(key.id for key in found.keys if key.open_at(at))
 
 
 def require_own_parts(act: Act, territory: str, slot: int, label: Label, at: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.dates import DAY, HOUR
-from eata_ledger.carnet.vocabulary import Label, Purpose
+from eata_ledger.carnet.vocabulary import Label, OrganisationKind, Purpose
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -12,11 +12,13 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.versions import put_version
 from eata_ledger.seal.stanza import acceptable as sealable
 from eata_ledger.state import (
+    MOST_KEYS,
     Administration,
     Fact,
     Family,
     KeyFact,
     LiveKey,
+    NumberPrefix,
     Office,
     Organisation,
     Territory,
@@ -24,6 +26,7 @@ from eata_ledger.state import (
 )
 
 TICK_HOUR = 5 * HOUR
+KEY_LIFE, KEY_AHEAD = 120 * DAY, 30 * DAY
 _KEPT_KEYS = 64
 
 
@@ -48,18 +51,55 @@ def _seal_id(raw: bytes) -> bytes:
 
 
 def register_organisation(act: Act, body: bodies.RegisterOrganisation) -> Value:
+    """A new one, or a later version: with other keys, homes or prefixes. What it has issued stays its own."""
     act.require_parts()
-    seal_id = _seal_id(body.seal_key)
-    _new(act, Organisation(body.code, body.kind, body.sign_key, body.seal_key, seal_id), body.code)
-    _key(act, body.sign_key, Purpose.SIGN, Family.ORGANISATION, body.code)
+    seal_id, known = _seal_id(body.seal_key), act.facts.get(Organisation, body.code)
+    if known is not None and known.kind is not body.kind:
+        raise Refused(Outcome.VERSION_WRONG, "an organisation keeps its kind")
+    _require_field(act, body)
+    if known is None or known.sign_key != body.sign_key:
+        _key(act, body.sign_key, Purpose.SIGN, Family.ORGANISATION, body.code)
+    earlier = () if known is None else known.earlier
+    if known is not None and known.seal_id != seal_id:
+        earlier = (*earlier, known.seal_id)
+    if len(earlier) >= MOST_KEYS:
+        raise Refused(Outcome.TOO_MANY, f"an organisation has {MOST_KEYS} sealing keys in all")
+    act.facts.put(
+        Organisation(body.code, body.kind, body.sign_key, seal_id, earlier, body.homes, body.prefixes), body.code
+    )
     return [int(body.TYPE), body.code]
 
 
+def _require_field(act: Act, body: bodies.RegisterOrganisation) -> None:
+    """An issuer has homes and number prefixes of its own; no two issuers' numbers can be the same."""
+    issues = body.kind is OrganisationKind.ISSUER
+    if bool(body.homes) is not issues or bool(body.prefixes) is not issues:
+        raise Refused(Outcome.PARENT_UNKNOWN, "an issuer, and only an issuer, has homes and number prefixes")
+    for code in body.homes:
+        if act.facts.get(Territory, code) is None:
+            raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
+    for prefix in body.prefixes:
+        for end in range(2, len(prefix) + 1):
+            known = act.facts.get(NumberPrefix, prefix[:end])
+            if known is not None and known.owner != body.code and (known.whole or end == len(prefix)):
+                raise Refused(Outcome.ALREADY_REGISTERED, f"numbers of {known.owner} begin with {prefix[:end]}")
+            if known is None or known.owner == body.code:
+                whole = end == len(prefix) or (known is not None and known.whole)
+                act.facts.put(NumberPrefix(body.code, whole), prefix[:end])
+
+
 def register_administration(act: Act, body: bodies.RegisterAdministration) -> Value:
+    """A new one, or the same with other keys: its offices, desk authorities and territories stay its own."""
     act.require_parts()
-    seal_id = _seal_id(body.seal_key)
-    _new(act, Administration(body.code, body.sign_key, body.seal_key, seal_id), body.code)
-    _key(act, body.sign_key, Purpose.SIGN, Family.ADMINISTRATION, body.code)
+    seal_id, known = _seal_id(body.seal_key), act.facts.get(Administration, body.code)
+    if known is not None and (known.sign_key, known.seal_id) == (body.sign_key, seal_id):
+        raise Refused(Outcome.ALREADY_REGISTERED, f"{body.code} exists")
+    if known is None or known.sign_key != body.sign_key:
+        _key(act, body.sign_key, Purpose.SIGN, Family.ADMINISTRATION, body.code)
+    keys = 1 if known is None else known.keys + 1
+    if keys > MOST_KEYS:
+        raise Refused(Outcome.TOO_MANY, f"an administration has {MOST_KEYS} pairs of keys in all")
+    act.facts.put(Administration(body.code, body.sign_key, seal_id, keys), body.code)
     return [int(body.TYPE), body.code]
 
 
@@ -123,26 +163,36 @@ def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value
     seal_ids = [member.seal_id for member in members if member is not None]
     act.require_parts(*((Label.STANZA, body.generation, seal_id) for seal_id in seal_ids))
     identity = _seal_id(body.key)
-    generation = act.facts.get(TerritoryKey, identity)
-    if generation is not None or body.generation <= territory.generation or body.valid_from >= body.valid_to:
-        raise Refused(Outcome.ALREADY_REGISTERED, "a generation is new, and valid for a while")
+    if act.facts.get(TerritoryKey, identity) is not None:
+        raise Refused(Outcome.ALREADY_REGISTERED, "the key is registered")
+    if body.generation != territory.generation + 1 or not _lives(body, act.moment.log_time):
+        raise Refused(Outcome.KEY_LIFE_WRONG, f"generation {territory.generation + 1} comes next")
     act.facts.put(
         TerritoryKey(
-            body.territory, body.generation, body.key, body.valid_from, body.valid_to, act.moment.index
+            body.territory, body.generation, body.key, body.valid_from, body.valid_to, act.moment.index, None
         ),
         identity,
     )  # fmt: skip
-    keys = (*territory.keys, LiveKey(identity, body.valid_from, body.valid_to))[-_KEPT_KEYS:]
+    keys = (*territory.keys, LiveKey(identity, body.valid_from, body.valid_to, False))[-_KEPT_KEYS:]
     act.facts.put(replace(territory, keys=keys, generation=body.generation), body.territory)
     return [int(body.TYPE), body.territory, body.generation]
 
 
+def _lives(body: bodies.RegisterTerritoryKey, now: int) -> bool:
+    """At most 120 days, from about now on: a generation that lives for ever would outlive everyone who may replace it."""
+    begins = now - DAY - KEY_AHEAD <= body.valid_from <= now + KEY_AHEAD
+    return begins and max(now, body.valid_from) < body.valid_to <= body.valid_from + KEY_LIFE
+
+
 def revoke_key(act: Act, body: bodies.RevokeKey) -> Value:
-    """By ICC operations, or by the administration whose desk authority it is; what came before stays as it was."""
+    """By ICC operations, or by the administration whose desk authority it is; what came before stays as it was.
+
+    A territory's key is revoked by any of its member administrations too.
+    """
     act.require_parts()
     fact = act.facts.get(KeyFact, body.key)
     if fact is None:
-        raise Refused(Outcome.PARENT_UNKNOWN, "no such key is registered")
+        return _revoke_territory_key(act, body)
     own = act.facts.get(Administration, fact.owner) if fact.purpose is Purpose.DESK_CA else None
     if act.author != act.charter.operations and (own is None or own.sign_key != act.author):
         raise Refused(Outcome.ROLE_FORBIDDEN)
@@ -150,6 +200,23 @@ def revoke_key(act: Act, body: bodies.RevokeKey) -> Value:
         raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
     act.facts.put(replace(fact, revoked=act.moment.index), body.key)
     return [int(body.TYPE), body.key, int(fact.purpose), fact.owner]
+
+
+def _revoke_territory_key(act: Act, body: bodies.RevokeKey) -> Value:
+    generation = act.facts.get(TerritoryKey, body.key)
+    territory = None if generation is None else act.facts.get(Territory, generation.territory)
+    if generation is None or territory is None:
+        raise Refused(Outcome.PARENT_UNKNOWN, "no such key is registered")
+    members = (act.facts.get(Administration, code) for code in territory.administrations)
+    own = any(member is not None and member.sign_key == act.author for member in members)
+    if act.author != act.charter.operations and not own:
+        raise Refused(Outcome.ROLE_FORBIDDEN)
+    if generation.revoked is not None:
+        raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
+    act.facts.put(replace(generation, revoked=act.moment.index), body.key)
+    keys = tuple(replace(key, revoked=key.revoked or key.id == body.key) for key in territory.keys)
+    act.facts.put(replace(territory, keys=keys), territory.code)
+    return [int(body.TYPE), body.key, int(Purpose.SEAL), territory.code]
 
 
 def due_day(log_time: int) -> int:

@@ -31,11 +31,13 @@ from eata_ledger.state.keeping import (
     rules_of,
 )
 from eata_ledger.state.registry import (
+    MOST_KEYS,
     Accepted,
     Administration,
     Announced,
     KeyFact,
     LiveKey,
+    NumberPrefix,
     Office,
     OfficeDetails,
     Organisation,
@@ -48,6 +50,7 @@ from eata_ledger.state.registry import (
 )
 
 __all__ = [
+    "MOST_KEYS",
     "Accepted",
     "Administration",
     "Announced",
@@ -69,6 +72,7 @@ __all__ = [
     "Notice",
     "NoticeOfVoucher",
     "Number",
+    "NumberPrefix",
     "Office",
     "OfficeDetails",
     "Organisation",

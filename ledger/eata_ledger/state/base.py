@@ -49,6 +49,7 @@ class Family(IntEnum):
     CHARTER = 37
     RULES = 38
     PROVISIONAL = 39
+    NUMBER_PREFIX = 40
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from eata_ledger.record import (
 )
 from eata_ledger.state.base import Fact, Family
 
+MOST_KEYS = 16  # that an organisation or administration has had, one after another
+
 
 @dataclass(frozen=True)
 class KeyFact(Fact):
@@ -48,8 +50,24 @@ class Organisation(Fact):
     code: str = f(CODE)
     kind: OrganisationKind = f(enum(OrganisationKind))
     sign_key: bytes = f(KEY)
-    seal_key: bytes = f(SEALING_KEY)
     seal_id: bytes = f(KEY_ID)
+    earlier: tuple[bytes, ...] = f(array(KEY_ID, MOST_KEYS))
+    homes: tuple[str, ...] = f(array(CODE, 64))
+    prefixes: tuple[str, ...] = f(array(CODE, 64))
+
+    @property
+    def seal_ids(self) -> frozenset[bytes]:
+        """Of today's sealing key and those before it: what was sealed to them stays theirs."""
+        return frozenset({self.seal_id, *self.earlier})
+
+
+@dataclass(frozen=True)
+class NumberPrefix(Fact):
+    """Whose carnet numbers begin so, by the prefix; one that is not `whole` is only the beginning of another."""
+
+    FAMILY = Family.NUMBER_PREFIX
+    owner: str = f(CODE)
+    whole: bool = f(BOOL)
 
 
 @dataclass(frozen=True)
@@ -60,17 +78,22 @@ class Administration(Fact):
     STEADY = True
     code: str = f(CODE)
     sign_key: bytes = f(KEY)
-    seal_key: bytes = f(SEALING_KEY)
     seal_id: bytes = f(KEY_ID)
+    keys: int = f(U16)
 
 
 @dataclass(frozen=True)
 class LiveKey(Record):
-    """A territory key generation by id, with its validity (ms UTC)."""
+    """A territory key generation by id, with its validity (ms UTC); one that is revoked is not sealed to any more."""
 
     id: bytes = f(KEY_ID)
     valid_from: int = f(U64)
     valid_to: int = f(U64)
+    revoked: bool = f(BOOL)
+
+    def open_at(self, at: int) -> bool:
+        """May be sealed to at `at` (ms UTC)."""
+        return not self.revoked and self.valid_from <= at <= self.valid_to
 
 
 @dataclass(frozen=True)
@@ -98,6 +121,7 @@ class TerritoryKey(Fact):
     valid_from: int = f(U64)
     valid_to: int = f(U64)
     entry: int = f(U64)
+    revoked: int | None = f(optional(U64))
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Issuer(reading_pb2_grpc.IssuerServicer):
         issuer = granted.party
         view = self._carnets.view(query.carnet_id)
         reply = self._carnets.reply(view, _as_of(query))
-        own = {issuer.seal_id}
+        own = set(issuer.seal_ids)
         reply.parts.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET, Label.STANZA}, to=own))
         reply.parts.extend(self._carnets.mended(query.carnet_id, view.carnet.entry, own))
         reply.parts.extend(self._carnets.documents(query.carnet_id))

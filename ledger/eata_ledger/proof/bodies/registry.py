@@ -1,5 +1,6 @@
 """Who exists: registrations by ICC operations and by administrations, and the daily tick."""
 
+import re
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import CarnetType, OfficeType, OrganisationKind, ReadinessStage, SetKind, Topic
@@ -25,21 +26,32 @@ from eata_ledger.record import (
 )
 
 
+def _prefix(value: Value) -> str:
+    if type(value) is not str or re.fullmatch(r"[A-Z]{2}[A-Z0-9]{0,10}", value) is None:
+        raise Malformed("a number prefix is a country code, then upper case letters and digits, 12 at most")
+    return value
+
+
 @dataclass(frozen=True)
 class RegisterOrganisation(Body):
-    """An issuer or auditor, by ICC operations."""
+    """An issuer or auditor, by ICC operations; again with the same code: its later version, perhaps with other keys.
+
+    An issuer issues carnets of its homes, under numbers that begin with one of its prefixes (OBJ-05).
+    """
 
     TYPE = EntryType.REGISTER_ORGANISATION
     code: str = f(CODE)
     kind: OrganisationKind = f(enum(OrganisationKind))
     sign_key: bytes = f(KEY)
     seal_key: bytes = f(SEALING_KEY)
+    homes: tuple[str, ...] = f(array(CODE, 64))
+    prefixes: tuple[str, ...] = f(array(Codec(lambda value: value, _prefix), 64))
     effective: int = f(DAY)
 
 
 @dataclass(frozen=True)
 class RegisterAdministration(Body):
-    """A customs administration, by ICC operations."""
+    """A customs administration, by ICC operations; again with the same code: with other keys."""
 
     TYPE = EntryType.REGISTER_ADMINISTRATION
     code: str = f(CODE)
@@ -86,7 +98,7 @@ class RegisterDeskCA(Body):
 
 @dataclass(frozen=True)
 class RegisterTerritoryKey(Body):
-    """A territory key generation; the entry's stanzas wrap its seed to each member administration."""
+    """A territory key generation, the one after the last; the entry's stanzas wrap its seed to each member administration."""
 
     TYPE = EntryType.REGISTER_TERRITORY_KEY
     territory: str = f(CODE)
@@ -110,9 +122,9 @@ class RegisterRegion(Body):
     effective: int = f(DAY)
 
 
-def _public_line(high: int) -> Codec:
+def _public_line(high: int, lines: bool = False) -> Codec:
     """Public text with no e-mail address: no person is named in clear."""
-    inner = text(high)
+    inner = text(high, lines)
 
     def load(value: Value) -> str:
         line: str = inner.load(value)
@@ -134,9 +146,9 @@ class DescribeOffice(Body):
     office: str = f(CODE)
     administration: str = f(CODE)
     region: str = f(CODE)
-    address: str = f(_public_line(400))
+    address: str = f(_public_line(400, lines=True))
     contact: str | None = f(optional(_public_line(200)))
-    hours: str | None = f(optional(_public_line(200)))
+    hours: str | None = f(optional(_public_line(200, lines=True)))
     latitude: int | None = f(optional(_MICRODEGREES))
     longitude: int | None = f(optional(_MICRODEGREES))
     types: OfficeType = f(Codec(int, lambda value: OfficeType(integer(0, 15).load(value))))
@@ -145,7 +157,7 @@ class DescribeOffice(Body):
 
 @dataclass(frozen=True)
 class RevokeKey(Body):
-    """A registered signing key or desk authority counts no more for what the log orders after this."""
+    """A registered signing key, desk authority or territory key counts no more for what the log orders after this."""
 
     TYPE = EntryType.REVOKE_KEY
     key: bytes = f(KEY_ID)
@@ -169,7 +181,7 @@ class Publish(Body):
     topic: Topic = f(enum(Topic))
     key: str = f(CODE)
     title: str = f(_public_line(200))
-    text: str | None = f(optional(_public_line(8_000)))
+    text: str | None = f(optional(_public_line(8_000, lines=True)))
     effective: int = f(DAY)
 
 

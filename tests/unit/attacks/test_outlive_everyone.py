@@ -1,0 +1,130 @@
+"""H9. The attacker has one member's key, or one that leaked, and wants it to count for ever, or nobody to have an heir."""
+
+import os
+from dataclasses import replace
+
+import pytest
+from eata_clients.authoring import issuing, registering
+from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.registering import Field, Party
+from eata_ledger.carnet.dates import DAY
+from eata_ledger.carnet.vocabulary import OrganisationKind, Topic
+from eata_ledger.outcomes import Outcome, Skipped
+from eata_ledger.proof import bodies
+from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.seal.stanza import SealingKey
+from eata_ledger.state import Administration, Organisation, Territory
+
+from tests import acts
+from tests.world import KEYS_LIVE, START, TODAY, World
+
+
+def generation(world: World, number: int, begins: int, ends: int, by: str = "DE") -> Entry:
+    party = world.parties[by]
+    recipients = [(world.parties[m].seal_id, world.parties[m].seal.public) for m in ("DE", "FR")]
+    key = SealingKey(os.urandom(32))
+    return registering.territory_key(world.ledger, party, "EU", number, key, recipients, (begins, ends), world.stamp)
+
+
+def revoke(world: World, signer: SigningKey, key: bytes) -> Outcome:
+    entry = registering.by_operations(world.ledger, signer, bodies.RevokeKey(key), world.stamp)
+    return world.outcome(entry)
+
+
+@pytest.mark.parametrize(
+    ("number", "begins", "ends"),
+    [
+        (65_535, START, START + 90 * DAY), (3, START, START + 90 * DAY), (2, START, 2**63), (2, START, START + 121 * DAY),
+        (2, START + 31 * DAY, START + 40 * DAY), (2, START - 119 * DAY, START + DAY), (2, START, START), (1, START, START + DAY),
+        (2, START - 3 * DAY, START - DAY),
+    ],
+)  # fmt: skip
+def test_no_generation_leaves_its_place_or_lives_for_ever(world: World, number: int, begins: int, ends: int) -> None:
+    assert world.outcome(generation(world, number, begins, ends)) is Outcome.KEY_LIFE_WRONG
+    assert world.outcome(generation(world, 2, START, START + 120 * DAY)) is Outcome.ACCEPTED
+
+
+def test_any_member_ends_a_generation_and_nobody_else(world: World) -> None:
+    """France revokes what Germany has registered; from then on nothing is sealed to it, and the next one follows."""
+    lost = key_id(world.territory_keys["EU"].public, Algorithm.XWING)
+    for stranger in (world.parties["CH"].sign, world.parties["US"].sign, world.issuer.sign):
+        assert revoke(world, stranger, lost) is Outcome.ROLE_FORBIDDEN
+    assert revoke(world, world.parties["FR"].sign, lost) is Outcome.ACCEPTED
+    assert revoke(world, world.parties["DE"].sign, lost) is Outcome.KEY_REVOKED
+    found = world.fact(Territory, "EU")
+    assert isinstance(found, Territory)
+    assert not any(key.open_at(world.now) for key in found.keys)
+    assert world.outcome(generation(world, 2, *KEYS_LIVE)) is Outcome.ACCEPTED
+
+
+def again(world: World, party: Party) -> Party:
+    """The same code with keys that nobody else has."""
+    return replace(Party.new(party.code), code=party.code)
+
+
+def test_an_issuer_whose_key_leaked_gets_another_and_keeps_its_carnets(world: World) -> None:
+    issued, old = world.issue(), world.issuer
+    assert revoke(world, world.operations, old.sign.id) is Outcome.ACCEPTED
+    block = bodies.Block(issued.carnet_id)
+    assert world.outcome(issuing.change(world.ledger, old, block, world.stamp)) is Outcome.KEY_REVOKED
+    fresh, field = again(world, old), Field(("CH", "EU", "US", "XP"), ("CH", "US"))
+    assert world.outcome(
+        registering.organisation(world.ledger, world.operations, fresh, OrganisationKind.ISSUER, field, TODAY, world.stamp)
+    ) is Outcome.ACCEPTED  # fmt: skip
+    assert world.outcome(issuing.change(world.ledger, fresh, block, world.stamp)) is Outcome.ACCEPTED
+    known = world.fact(Organisation, old.code)
+    assert isinstance(known, Organisation)
+    assert known.seal_ids == {fresh.seal_id, old.seal_id}, "what was sealed to the old key is still handed out"
+
+
+def test_an_old_key_that_was_only_replaced_signs_nothing_more(world: World) -> None:
+    issued, old = world.issue(), world.issuer
+    fresh, field = again(world, old), Field(("CH", "EU", "US", "XP"), ("CH", "US"))
+    world.must(
+        registering.organisation(
+            world.ledger, world.operations, fresh, OrganisationKind.ISSUER, field, TODAY, world.stamp
+        )
+    )
+    block = bodies.Block(issued.carnet_id)
+    assert world.outcome(issuing.change(world.ledger, old, block, world.stamp)) is Outcome.ROLE_FORBIDDEN
+    assert world.outcome(
+        registering.organisation(world.ledger, world.operations, old, OrganisationKind.ISSUER, field, TODAY, world.stamp)
+    ) is Outcome.ALREADY_REGISTERED, "nobody gets a replaced key back"  # fmt: skip
+
+
+def test_an_administration_gets_another_key_and_keeps_its_offices(world: World) -> None:
+    old = world.parties["DE"]
+    fresh = again(world, old)
+    world.must(registering.administration(world.ledger, world.operations, fresh, TODAY, world.stamp))
+    new_office = ("DEHAM", "EU", "Hamburg", (60, 120), TODAY, world.stamp)
+    assert world.outcome(registering.office(world.ledger, old, *new_office)) is Outcome.ROLE_FORBIDDEN
+    assert world.outcome(registering.office(world.ledger, fresh, *new_office)) is Outcome.ACCEPTED
+    known = world.fact(Administration, "DE")
+    assert isinstance(known, Administration)
+    assert (known.sign_key, known.keys) == (fresh.sign.public, 2)
+
+
+def test_operations_have_an_heir_too(world: World) -> None:
+    """The root names another key; the old one is nobody's from the next entry on."""
+    heir = SigningKey(os.urandom(32))
+    assert acts.by_root(world, bodies.RotateOperations(1, heir.public)) is Outcome.ACCEPTED
+    news = bodies.Publish(Topic.NEWS, "k", "t", None, TODAY)
+    with pytest.raises(Skipped, match="KEY_UNKNOWN"):
+        world.submit(registering.by_operations(world.ledger, world.operations, news, world.stamp))
+    later = Stamp(world.now)
+    assert world.outcome(registering.by_operations(world.ledger, heir, news, later)) is Outcome.ACCEPTED
+
+
+def test_sixteen_keys_are_enough_for_anybody(world: World) -> None:
+    """The record of an administration stays small, whoever renews for ever."""
+    for _ in range(15):
+        world.must(
+            registering.administration(
+                world.ledger, world.operations, again(world, world.parties["FR"]), TODAY, world.stamp
+            )
+        )
+    last = registering.administration(
+        world.ledger, world.operations, again(world, world.parties["FR"]), TODAY, world.stamp
+    )
+    assert world.outcome(last) is Outcome.TOO_MANY
