@@ -23,6 +23,7 @@ from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.proof.chartering import CharterEntry, CharterSignature
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.cosignature import CosigningKey
+from eata_ledger.proof.declared import Declaration, Declared, declaration_digest, declare
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord, origin
 from eata_ledger.proof.group import NO_HASH, Cosignature, GroupHeader, GroupKind, OpenEra
 from eata_ledger.proof.keys import Algorithm, SigningKey
@@ -253,16 +254,39 @@ def statement_case() -> dict[str, Any]:
 
 
 def card_case() -> dict[str, Any]:
-    prepared = Prepared(1, Kind.EXPORTATION, "CH", Items.parse("1-20"), Items(), sha256(b"digest"), key(3).public, True)
-    facts = TravelFacts(14, 883, bytes(16), (prepared,), "CHTA00000133", "CH-ALLIANCE", "CH", DAY, True, False, 0)
-    code = Code(CodeKind.TRANSACTION, "0123456789AB")
     packet = seal(bytes(32), Context(LEDGER, 883, Label.PACKET, 1), keys(content=bytes(32)).to_bytes(), bytes(32))
-    good = Card(statement((0, 1, 2, 3), facts.to_value()), 1, packet, code).text
+    part, details = declared((sha256(b"details"), sha256(packet))).to_part(), sha256(b"details")
+    digest = declaration_digest(LEDGER, 883, 1, (sha256(part), details, sha256(packet)))
+    prepared = Prepared(1, digest, True, 0)
+    facts = TravelFacts(14, 883, (prepared,), "CHTA00000133", "CH-ALLIANCE", "CH", DAY, True, False)
+    code = Code(CodeKind.TRANSACTION, "0123456789AB")
+    good = Card(statement((0, 1, 2, 3), facts.to_value()), 1, part, details, packet, code).text
     lies = [
         ("another prefix", good.replace("EATA1:D:", "EATA1:R:")), ("truncated", good[:-1]), ("a symbol outside base45", good[:-1] + "~"),
         ("lower case", good[:40] + good[40:].lower()), ("extended", good + "00"), ("empty", "EATA1:D:"),
     ]  # fmt: skip
     return case("declaration card", "card", good.encode(), [(why, text.encode()) for why, text in lies])
+
+
+def declared(sealed: tuple[bytes, bytes]) -> Declared:
+    items = Items.parse("1-20")
+    declaration = Declaration(1, 1, Kind.EXPORTATION, "CH", items, Items(), key(3).public, key(4).public, bytes(32))
+    return declare(LEDGER, 883, declaration, key(3), sealed, bytes(range(16)))
+
+
+def declared_case() -> dict[str, Any]:
+    sealed = (sha256(b"details"), sha256(b"packet"))
+    found = declared(sealed)
+    good, bare = found.to_part(), found.to_bytes()
+    other = replace(found, declaration=replace(found.declaration, items=Items.parse("1-21")))
+    lies = [
+        ("not padded", bare), ("padded with ones", bare + b"\x80" + b"\xff" * (255 - len(bare) % 256)),
+        ("padded too far", good + bytes(256)), ("truncated", good[:-1]), ("empty", b""), ("zeros", bytes(256)),
+        ("of other items", other.to_part()), ("for another carnet", declare(LEDGER, 884, found.declaration, key(3), sealed, found.salt).to_part()),
+        ("over another packet", declared((sealed[0], sealed[0])).to_part()),
+        ("signed by another key", replace(found, proof=key(4).sign(b"x")).to_part()),
+    ]  # fmt: skip
+    return case("declared part", "declared part", good, lies)
 
 
 def keystore_case() -> dict[str, Any]:
@@ -296,7 +320,7 @@ def stanza_case() -> dict[str, Any]:
 def main() -> int:
     cases = [
         *entry_cases(), certificate_case(), group_case(), genesis_case(), note_case(), trust_case(), statement_case(),
-        card_case(), keystore_case(), receipt_case(), stanza_case(),
+        card_case(), declared_case(), keystore_case(), receipt_case(), stanza_case(),
     ]  # fmt: skip
     data = {
         "about": "One good example of every signed or sealed format, and bytes that must be refused. Keys are seeds of one "

@@ -71,8 +71,8 @@ def renew(world: World, ticket: Ticket, slot: int | None = None, wish: Wish | No
     held, wanted = ticket.holding, wish or ticket.wish
     at = world.state(held.carnet_id).next_slot if slot is None else slot
     code, cancel_key = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32)), SigningKey(os.urandom(32))
-    declaration, parts = holding.declare(held, at, wanted, code, cancel_key.public)
-    body = Renew(held.carnet_id, ticket.slot, declaration)
+    parts = holding.declare(held, at, wanted, code, cancel_key.public)
+    body = Renew(held.carnet_id, (ticket.slot,))
     entry = make(world.ledger, body, world.stamp, (held.device,), tuple(parts))
     return entry, Ticket(held, wanted, at, code, cancel_key)
 

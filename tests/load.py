@@ -22,7 +22,8 @@ from eata_clients.transport import Transport, now
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, declaration_digest
+from eata_ledger.proof.declared import declaration_digest
+from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import packet
@@ -156,22 +157,20 @@ def travel(
     held: Holding, first_slot: int, items: range, abroad: Sequence[str] = ()
 ) -> tuple[Entry, list[Presented]]:  # fmt: skip
     """A travel of importations, each item `abroad` or to the EU, with random code keys; and what an officer would hold."""
-    declarations, parts, tickets = [], [], []
+    parts: list[Part] = []
+    tickets = []
     for slot, (item, territory) in enumerate(zip(items, abroad or ["EU"] * len(items), strict=True), first_slot):
         wish = Wish(Kind.IMPORTATION, territory, Items.span(item, item))
         keys = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
-        declaration, sealed = holding.declare(held, slot, wish, keys, SigningKey(os.urandom(32)).public)
-        declarations.append(declaration)
-        parts += sealed
-        digest = declaration_digest(
-            held.ledger, held.carnet_id, declaration.to_value(), tuple(part.info for part in sealed)
-        )
+        made = holding.declare(held, slot, wish, keys, SigningKey(os.urandom(32)).public)
+        parts += made
+        digest = declaration_digest(held.ledger, held.carnet_id, slot, tuple(part.info.digest for part in made))
         secret = packet(Kind.IMPORTATION, held.content_key, held.journal(slot))
         tickets.append(
             Presented(
                 held.carnet_id, slot, Kind.IMPORTATION, territory, "CH", digest, wish.items, Items(), keys, secret
             )
         )
-    body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
+    body = bodies.Travel(held.carnet_id, os.urandom(16))
     entry = make(held.ledger, body, Stamp(now(), life=3_600_000), (held.device,), tuple(parts))
     return entry, tickets

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eata_clients.authoring import clearing, holding, issuing, registering
+from eata_clients.authoring import content as described
 from eata_clients.authoring.clearing import Decision, Desk, Presented
-from eata_clients.authoring.content import CarnetContent, Goods, Stamp
+from eata_clients.authoring.content import CarnetContent, Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.authoring.issuing import Order
@@ -26,7 +27,7 @@ from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose
 from eata_ledger.encoding import decode
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import bodies, merkle
-from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.rules import VERSION
@@ -34,7 +35,7 @@ from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import Keys, SealingKey, keys
-from eata_ledger.state import Carnet, CarnetState, Fact, Office, Voucher
+from eata_ledger.state import Carnet, CarnetState, Fact, Goods, Office, Stay, Voucher
 
 START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
 TODAY = day_of("2026-06-02")
@@ -196,11 +197,21 @@ class World:
         assert isinstance(found, CarnetState)
         return found
 
+    def goods(self, carnet_id: int) -> Goods:
+        """Where the carnet's goods are."""
+        mine = carnet_id.to_bytes(8, "big")
+        stays = [
+            Stay.from_bytes(value)
+            for (family, key), value in self.facts.items()
+            if family == int(Stay.FAMILY) and key[:8] == mine
+        ]
+        return Goods.of(self.state(carnet_id), stays)
+
     # -- issuer and holder
 
     def order(self, items: int = 20, **changes: object) -> Order:
         self.serial += 1
-        goods = tuple(Goods(n, f"crate {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
+        goods = tuple(described.Goods(n, f"crate {n}", 1, "CH", 235_140, "1 kg") for n in range(1, items + 1))
         content = CarnetContent("Muster AG", ("A. Person",), "Exhibitions", "CHF", 2, ("EU",), goods)
         sets = dict.fromkeys(SetKind, 9)
         order = Order(f"CHTA{self.serial:08d}", "CH", ("EU", "US"), TODAY + 30, sets, content)
@@ -227,16 +238,15 @@ class World:
     def prepare(self, held: Holding, *wishes: tuple[Kind, str, str]) -> tuple[Entry, list[Ticket]]:
         """A travel with random code keys, not yet submitted."""
         first = self.state(held.carnet_id).next_slot
-        declarations, parts, tickets = [], [], []
+        parts: list[Part] = []
+        tickets = []
         for slot, (kind, territory, items) in enumerate(wishes, first):
             wish = Wish(kind, territory, Items.parse(items))
             code = CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
             cancel = SigningKey(os.urandom(32))
-            declaration, sealed = holding.declare(held, slot, wish, code, cancel.public)
-            declarations.append(declaration)
-            parts += sealed
+            parts += holding.declare(held, slot, wish, code, cancel.public)
             tickets.append(Ticket(held, wish, slot, code, cancel))
-        body = bodies.Travel(held.carnet_id, os.urandom(16), tuple(declarations))
+        body = bodies.Travel(held.carnet_id, os.urandom(16))
         return make(self.ledger, body, self.stamp, (held.device,), tuple(parts)), tickets
 
     def travel(self, held: Holding, *wishes: tuple[Kind, str, str]) -> list[Ticket]:

@@ -76,9 +76,9 @@ class Booth:
                 "Do not go by it; have the holder fetch it again (`eata wallet cards`).",
             )
         self.trust.see(claim.log_time)
-        facts, prepared = card.facts, card.prepared
+        facts, prepared, declaration = card.facts, card.prepared(self._ledger), card.declaration
         keys = code_keys(card.code, self._ledger, facts.carnet_id)
-        if keys.sign.public != prepared.voucher_key:
+        if keys.sign.public != declaration.voucher_key:
             raise EataError("CODE_INVALID", "The card's code is not this voucher's.", "Ask the holder for another.")
         place = Context(self._ledger, facts.carnet_id, Label.PACKET, card.slot)
         try:
@@ -86,8 +86,8 @@ class Booth:
         except CannotOpen:
             raise Malformed("the card's packet does not open with its code") from None
         presented = Presented(
-            facts.carnet_id, card.slot, prepared.kind, prepared.territory, facts.home, prepared.digest,
-            prepared.items, prepared.not_returned, keys, packet,
+            facts.carnet_id, card.slot, declaration.kind, declaration.territory, facts.home, prepared.digest,
+            declaration.items, declaration.not_returned, keys, packet,
         )  # fmt: skip
         return Sight(card, presented, proof, self.trust.age(now), claim.log_time)
 
@@ -115,16 +115,17 @@ class Booth:
         return any(isinstance(body, Commit) and body.voucher_key == voucher_key for body in bodies)
 
     def _blocked(self, sight: Sight, now: int) -> Outcome | None:
-        facts, prepared, registry = sight.card.facts, sight.card.prepared, self.registry()
+        facts, shown, registry = sight.card.facts, sight.presented, self.registry()
+        listed = sight.card.prepared(self._ledger).listed
         office, certificate = registry.offices.get(self._desk.office), Certified.from_bytes(self._desk.certificate)
         day = local_day(now, 0 if office is None else office.offsets[0])
         blocks = (
             (office is None or not office.active, Outcome.OFFICE_INACTIVE),
             (not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to, Outcome.CERT_EXPIRED),
             (self._queued(sight.presented.voucher.sign.public), Outcome.CODE_CONSUMED),
-            (day > facts.valid_until and prepared.kind not in RETURNS, Outcome.CARNET_EXPIRED),
-            (not prepared.listed, Outcome.TERRITORY_NOT_IN_BOX_P),
-            (office is not None and office.territory != prepared.territory, Outcome.WRONG_TERRITORY_FOR_TYPE),
+            (day > facts.valid_until and shown.kind not in RETURNS, Outcome.CARNET_EXPIRED),
+            (not listed, Outcome.TERRITORY_NOT_IN_BOX_P),
+            (office is not None and office.territory != shown.territory, Outcome.WRONG_TERRITORY_FOR_TYPE),
         )
         return next((outcome for holds, outcome in blocks if holds), None)
 

@@ -9,13 +9,15 @@ from eata_ledger.encoding import sha256
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.keys import verify
 from eata_ledger.proof.reading import to_sign
-from eata_proto.v1 import ledger_pb2, reading_pb2
+from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
+from eata_clients.authoring.clearing import Desk
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.transport import Method, Transport, newest
 
 _ROUNDS, _SECONDS = 3, 3.0
-Ask = Callable[[], ledger_pb2.SignedRequest]
+_PAGES = 256
+Ask = Callable[[bytes], ledger_pb2.SignedRequest]
 
 
 @dataclass(frozen=True)
@@ -50,27 +52,42 @@ class _Word:
 
 
 class Comparing:
-    """One reader's question, put to several nodes; `ask` signs it anew for each round."""
+    """One reader's question, put to several nodes; `ask` signs it anew for each round and page (by its cursor)."""
 
     def __init__(
         self, transport: Transport, charter: Charter, method: Method[reading_pb2.CarnetReply], name: str, ask: Ask
     ) -> None:
         self._transport, self._charter, self._method, self._name, self._ask = transport, charter, method, name, ask
+        self._cursor = b""
 
     async def agreed(self) -> Agreed:
         """The nearest node's reply where others tell the same, else what most tell. Raises `EataError`."""
         for more in reversed(range(_ROUNDS)):
             try:
-                return await self._compared()
+                return await self._whole_of()
             except Untrusted:
                 if not more:  # it was more than a carnet that moves on while it is asked for
                     raise
         raise AssertionError("unreachable")
 
+    async def _whole_of(self) -> Agreed:
+        """Page after page. Raises `Untrusted` where the carnet has moved on between two of them."""
+        self._cursor = b""
+        found = await self._compared()
+        for _ in range(_PAGES):
+            self._cursor = found.reply.next
+            if not self._cursor:
+                return found
+            page = await self._compared()
+            if _head(page.reply) != _head(found.reply):
+                raise Untrusted("the carnet has changed between two pages")
+            found = _joined(found, page)
+        raise Untrusted("a reply does not end")
+
     async def _compared(self) -> Agreed:
         needed = self._charter.one_honest
         await self._transport.near()
-        request = self._ask()
+        request = self._ask(self._cursor)
         beside = [asyncio.ensure_future(self._word(name, request)) for name in self._transport.nearest[1:needed]]
         try:
             reply, own = await self._first()
@@ -87,7 +104,7 @@ class Comparing:
         """The whole reply of a node that stands by it. A refusal counts once so many give it that one is honest."""
         passed: dict[str, EataError] = {}
         while True:
-            request = self._ask()
+            request = self._ask(self._cursor)
             try:
                 reply, node = await self._transport.ask(self._method, request, passed)
             except EataError as error:
@@ -108,7 +125,7 @@ class Comparing:
     async def _all(self, words: dict[str, _Word]) -> dict[str, _Word]:
         """Every node's word, as of a state that an honest one has shown: honest ones agree on that."""
         for _ in range(_ROUNDS):
-            request = self._ask()
+            request = self._ask(self._cursor)
             found = await asyncio.gather(*(self._word(name, request) for name in self._transport.nearest))
             words = {word.node: word for word in found if word is not None} or words
             if len({word.digest for word in words.values()}) == 1:
@@ -136,7 +153,7 @@ class Comparing:
         return Agreed(reply, by, len(self._charter.nodes), self._charter.one_honest, differing)
 
     async def _whole(self, node: str, digest: bytes) -> reading_pb2.CarnetReply:
-        request = self._ask()
+        request = self._ask(self._cursor)
         reply = await self._transport.at(node, self._method, request)
         if self._attested(node, request, reply).digest != digest:
             raise Untrusted("the nodes contradict each other, and themselves")
@@ -163,3 +180,36 @@ class Comparing:
         if record is None or not verify(self._charter.statement_keys[attestation.kid], attestation.signature, message):
             raise Untrusted(f"{name} does not stand by its reply")
         return _Word(record.name, attestation.digest, reply.attestation.SerializeToString(), at)
+
+
+def _head(reply: reading_pb2.CarnetReply) -> tuple[bytes, bytes, list[bytes]]:
+    return reply.record, reply.state, list(reply.stays)
+
+
+def _joined(found: Agreed, page: Agreed) -> Agreed:
+    """One reply of two pages, as sure as the less sure of them."""
+    reply, more = reading_pb2.CarnetReply(), reading_pb2.CarnetReply()
+    reply.CopyFrom(found.reply)
+    more.CopyFrom(page.reply)
+    for repeated in ("stays", "links", "presentations", "next"):
+        more.ClearField(repeated)
+    reply.ClearField("next")
+    reply.MergeFrom(more)
+    reply.next = page.reply.next
+    differing = tuple(sorted({*found.differing, *page.differing}))
+    return Agreed(reply, min(found.by, page.by), found.nodes, found.needed, differing)
+
+
+async def seen_by_territory(
+    transport: Transport, charter: Charter, desk: Desk, carnet_id: int
+) -> reading_pb2.CarnetReply:  # fmt: skip
+    """What a desk's territory may see of a carnet it has met, for its opener."""
+    name = "/eata.v1.Customs/Carnet"
+
+    def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
+        query = reading_pb2.CarnetQuery(carnet_id=carnet_id, cursor=cursor)
+        return transport.signed(name, query.SerializeToString(), [desk.key], desk.certificate)
+
+    return (
+        await Comparing(transport, charter, lambda c: reading_pb2_grpc.CustomsStub(c).Carnet, name, ask).agreed()
+    ).reply

@@ -135,7 +135,7 @@ class Counter:
 
     async def _offer_release(self, scanned: Scanned) -> bool:
         """Rescanning by the office that holds it opens the wizard again (ACC-42)."""
-        held = scanned.held
+        held = scanned.hold
         if held is None or held.office != self.desk.office:
             return False
         if (await self._line("held by this office; y releases ▸ ")).strip().lower() != "y":

@@ -1,6 +1,6 @@
 """The officer's client: scan, see, decide, commit; and what a territory's opener can read afterwards."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,25 +12,25 @@ from eata_ledger.outcomes import Outcome, sentence
 from eata_ledger.proof import bodies, merkle
 from eata_ledger.proof.certificate import Presented as Certified
 from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import earlier, final_key, leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, Incident, Transaction, Voucher
-from eata_proto.v1 import reading_pb2, reading_pb2_grpc
+from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
+from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients import documents
 from eata_clients.arrivals import Arrival
 from eata_clients.authoring import clearing, deciding
 from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
-from eata_clients.comparing import Agreed, Comparing
+from eata_clients.authors import Authors
+from eata_clients.comparing import Agreed, Comparing, seen_by_territory
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.lent import lent
 from eata_clients.numbers import carnet_id_of
-from eata_clients.opening import open_carnet, open_counterfoil, open_part
+from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
 from eata_clients.outbox import Outbox
 from eata_clients.receipts import Committed, check_statement, receipt
 from eata_clients.registry import Kept as KeptRegistry
@@ -59,34 +59,50 @@ class CustomsClient:
         """Opens the voucher behind a transaction code (ACC-21)."""
         carnet_id = await carnet_id_of(self._transport, qr.carnet)
         voucher_keys = code_keys(qr.code, self._transport.network.ledger, carnet_id)
-        body = reading_pb2.VoucherQuery(
-            voucher_key=voucher_keys.sign.public, office=self._desk.office
-        ).SerializeToString()
-        registry = await self.registry()
-        agreed = await self._told("Voucher", body, [self._desk.key, voucher_keys.sign])
-        home = registry.territories.get(Carnet.from_bytes(agreed.reply.record).home)
+        agreed = await self._told(carnet_id, voucher_keys)
+        carnet, registry = Carnet.from_bytes(agreed.reply.record), await self.registry()
+        home, authors = registry.territories.get(carnet.home), Authors(registry, carnet.issuer)
         two_step = home is not None and home.two_step_export
-        return self._opened(agreed, voucher_keys, carnet_id, two_step)
+        scanned = self._opened(agreed, authors, voucher_keys, two_step)
+        if authors.stale:  # a desk that was registered a moment ago: the next scan knows it
+            self._registry.forget()
+        if not agreed.reply.documents:
+            return scanned
+        content = scanned.presented.packet.content
+        assert content is not None, "looked at before"
+        found = await documents.documents(self._transport, authors, carnet_id, self._reader(scanned), content)
+        return replace(scanned, documents=found)
 
-    async def _told(self, method: str, body: bytes, signers: Sequence[SigningKey]) -> Agreed:
-        """What the nodes tell this desk, alike."""
-        name = f"/eata.v1.Customs/{method}"
+    async def _told(self, carnet_id: int, voucher: CodeKeys) -> Agreed:
+        """What the nodes tell this desk of a voucher, alike."""
+        name = "/eata.v1.Customs/Voucher"
+
+        def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
+            query = reading_pb2.VoucherQuery(
+                carnet_id=carnet_id, voucher_key=voucher.sign.public, office=self._desk.office, cursor=cursor
+            )
+            signers = [self._desk.key, voucher.sign]
+            return self._transport.signed(name, query.SerializeToString(), signers, self._desk.certificate)
+
         return await Comparing(
-            self._transport, (await self.registry()).charter,
-            lambda channel: getattr(reading_pb2_grpc.CustomsStub(channel), method), name,
-            lambda: self._transport.signed(name, body, signers, self._desk.certificate),
+            self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.CustomsStub(c).Voucher, name, ask
         ).agreed()  # fmt: skip
 
-    def _opened(self, agreed: Agreed, voucher_keys: CodeKeys, carnet_id: int, two_step: bool) -> Scanned:
+    def _reader(self, scanned: Scanned) -> documents.Reader:
+        voucher = scanned.presented.voucher.sign
+        return documents.Reader([self._desk.key, voucher], self._desk.certificate, voucher.public)
+
+    def _opened(self, agreed: Agreed, authors: Authors, voucher_keys: CodeKeys, two_step: bool) -> Scanned:
         ledger, reply = self._transport.network.ledger, agreed.reply
-        parts = reply.vouchers[0].parts
-        declaration, digest, entry_hash = declared(parts, voucher_keys.sign.public, ledger, carnet_id)
-        declared_in = (Voucher.from_bytes(reply.vouchers[0].record).entry, entry_hash)
-        packet_bytes = open_part(parts, Label.PACKET, voucher_keys.wrap, ledger, carnet_id)
-        if packet_bytes is None:
-            raise Untrusted("the voucher's packet is missing")
-        packet = Keys.from_bytes(packet_bytes)
-        carnet = Carnet.from_bytes(reply.record)
+        excerpts, carnet = Excerpts(reply.entries, ledger, authors), Carnet.from_bytes(reply.record)
+        carnet_id, voucher = carnet.carnet_id, Voucher.from_bytes(reply.vouchers[0])
+        declaration, digest = declared(excerpts, voucher, voucher_keys.sign.public, ledger, carnet_id)
+        sealed, private = (
+            excerpts.find(label, voucher.entry, voucher.slot) for label in (Label.PACKET, Label.DECLARATION)
+        )
+        if sealed is None or private is None:
+            raise Untrusted("the voucher's packet or its declaration is missing")
+        packet = Keys.from_bytes(sealed.unsealed(voucher_keys.wrap, carnet_id))
         presented = Presented(
             carnet_id, declaration.slot, declaration.kind, declaration.territory, carnet.home, digest,
             declaration.items, declaration.not_returned, voucher_keys, packet,
@@ -95,35 +111,20 @@ class CustomsClient:
             raise Untrusted("the packet holds no content key")
         if declaration.content != carnet.content:
             raise EataError("STALE_VERSION", sentence(Outcome.STALE_VERSION), "Ask the holder to prepare it again.")
-        content = CarnetContent.from_bytes(open_carnet(reply.parts, packet.content, ledger, carnet_id))
-        details = open_part(parts, Label.DECLARATION, presented.leaf, ledger, carnet_id)
-        if details is None:
-            raise Untrusted("the declaration is missing")
-        history = [(Transaction.from_bytes(row.record), self._counterfoil(row, presented)) for row in reply.rows]
+        content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, packet.content))
+        details = DeclarationContent.from_bytes(private.unsealed(presented.leaf, carnet_id))
+        rows, own = [Transaction.from_bytes(row) for row in reply.rows], presented.territory
+        stays = {stay.territory: stay for stay in map(Stay.from_bytes, reply.stays)}
         return Scanned(
-            presented, carnet, CarnetState.from_bytes(reply.state), Voucher.from_bytes(reply.vouchers[0].record),
-            two_step, content, DeclarationContent.from_bytes(details), history,
-            [Incident.from_bytes(incident.record) for incident in reply.incidents],
-            [(link.relation, link.number) for link in reply.links], declared_in,
-            [(shown.office, shown.time) for shown in reply.presentations],
-            documents.documents(reply.parts, packet.content, ledger), lent(parts, packet.content, ledger, carnet_id),
-            agreed,
+            presented, carnet, CarnetState.from_bytes(reply.state), stays.get(own, Stay.blank(own)),
+            HoldFact.from_bytes(reply.hold) if reply.hold else None, voucher, two_step, content, details,
+            [(row, _counterfoil(excerpts, row, presented)) for row in rows],
+            [Incident.from_bytes(incident) for incident in reply.incidents],
+            [(link.relation, link.number) for link in reply.links],
+            (voucher.entry, excerpts.entry_hash(voucher.entry)),
+            [(shown.office, shown.time) for shown in reply.presentations], [],
+            lent(excerpts, voucher.slot, presented.leaf, carnet_id), agreed,
         )  # fmt: skip
-
-    def _counterfoil(self, row: reading_pb2.Row, presented: Presented) -> Counterfoil | None:
-        """Readable as far as the packet's journal key reaches; the final re-importation for all who had C_v."""
-        slot, journal, content = (
-            Transaction.from_bytes(row.record).slot,
-            presented.packet.journal,
-            presented.packet.content,
-        )
-        ledger = self._transport.network.ledger
-        if journal is not None and slot <= presented.slot:
-            leaf = leaf_key(earlier(journal, presented.slot, slot))
-            return open_counterfoil(row, leaf, ledger, presented.carnet_id)
-        if content is not None:
-            return open_counterfoil(row, final_key(content), ledger, presented.carnet_id, Label.FINAL)
-        return None
 
     def offset(self, office: bodies.RegisterOffice) -> int:
         """This desk's clock offset in minutes, if the office has it; else the office's first."""
@@ -162,11 +163,7 @@ class CustomsClient:
 
     async def document(self, scanned: Scanned, found: Document) -> bytes:
         """One of the carnet's documents, by the voucher that was shown."""
-        voucher = scanned.presented.voucher.sign
-        return await documents.fetch(
-            self._transport, found, scanned.carnet.carnet_id, [self._desk.key, voucher], self._desk.certificate,
-            voucher.public,
-        )  # fmt: skip
+        return await documents.fetch(self._transport, found, scanned.carnet.carnet_id, self._reader(scanned))
 
     async def sample(self, scanned: Scanned, count: int) -> Items:
         """Items to inspect, drawn from the declaration's leaf and this desk's certificate (U8)."""
@@ -215,7 +212,7 @@ class CustomsClient:
         carnet_id = await carnet_id_of(self._transport, qr.carnet)
         ledger, own, stamp = await self._place()
         code = code_keys(qr.code, ledger, carnet_id)
-        rows = [Transaction.from_bytes(row.record) for row in (await self.carnet(carnet_id)).rows]
+        rows = [Transaction.from_bytes(row) for row in (await self.carnet(carnet_id)).rows]
         row = next((row for row in rows if row.index == index), None)
         if row is None:
             raise EataError("TRANSACTION_UNKNOWN", "No such transaction here.", "See `eata customs transactions`.")
@@ -231,8 +228,7 @@ class CustomsClient:
         if kinds != (Kind.REEXPORTATION, Kind.IMPORTATION):
             raise Malformed("an extension is a re-exportation and a new importation, in this order")
         until = staying.carnet.valid_until if decisions[1].final_day is None else decisions[1].final_day
-        held = leaving.state.arrivals.get(leaving.presented.territory, ())
-        if any(opening.final_day > until for opening in held if opening.items & decisions[1].items):
+        if any(opening.final_day > until for opening in leaving.stay.arrivals if opening.items & decisions[1].items):
             raise Malformed("the goods may stay longer than that already: an extension ends later")
         return await self.commit(leaving, decisions[0]), await self.commit(staying, decisions[1])
 
@@ -260,8 +256,18 @@ class CustomsClient:
 
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""
-        body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
-        return (await self._told("Carnet", body, [self._desk.key])).reply
+        return await seen_by_territory(self._transport, (await self.registry()).charter, self._desk, carnet_id)
+
+
+def _counterfoil(excerpts: Excerpts, row: Transaction, presented: Presented) -> Counterfoil | None:
+    """Readable as far as the packet's journal key reaches; the final re-importation for all who had C_v."""
+    journal, content = presented.packet.journal, presented.packet.content
+    if journal is not None and row.slot <= presented.slot:
+        leaf = leaf_key(earlier(journal, presented.slot, row.slot))
+        return open_counterfoil(excerpts, row, leaf, presented.carnet_id)
+    if content is not None:
+        return open_counterfoil(excerpts, row, final_key(content), presented.carnet_id, Label.FINAL)
+    return None
 
 
 def _given(reason: str) -> str:

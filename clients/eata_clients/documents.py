@@ -1,7 +1,8 @@
 """Attachments: sealed here, stored on several nodes, fetched from any, opened here (N-01, APP-22)."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc.aio
@@ -12,12 +13,13 @@ from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.keys import SigningKey, verify
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
-from eata_ledger.seal.aead import CannotOpen, Context, unseal
-from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, reading_pb2
+from eata_ledger.seal.aead import CannotOpen, unseal
+from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, ledger_pb2
 
 from eata_clients.authoring.keeping import AttachmentContent, blob_context, media_of
+from eata_clients.authors import Authors
 from eata_clients.errors import EataError, Untrusted, from_rpc
-from eata_clients.opening import checked
+from eata_clients.opening import Excerpts
 from eata_clients.transport import Transport
 
 _STORE_SECONDS = 30.0
@@ -67,29 +69,38 @@ async def store(
     raise last or EataError("RECEIPTS_MISSING", "Too few nodes hold this document.", "Try again.", retryable=True)
 
 
-def documents(parts: Iterable[reading_pb2.SealedPart], content_key: bytes, ledger: bytes) -> list[Document]:
-    """A carnet's documents, of those parts that open with this content key; each under its own signed header."""
+@dataclass(frozen=True)
+class Reader:
+    """Who asks for a carnet's documents: the keys that sign, and a desk's certificate and the voucher it was shown."""
+
+    signers: Sequence[SigningKey]
+    certificate: bytes = b""
+    voucher_key: bytes = b""
+
+    def request(self, transport: Transport, method: str, carnet_id: int, blob: bytes = b"") -> ledger_pb2.SignedRequest:
+        query = blobs_pb2.BlobQuery(carnet_id=carnet_id, blob=blob, voucher_key=self.voucher_key)
+        return transport.signed(f"/eata.v1.Blobs/{method}", query.SerializeToString(), self.signers, self.certificate)
+
+
+async def documents(
+    transport: Transport, authors: Authors, carnet_id: int, reader: Reader, content_key: bytes
+) -> list[Document]:  # fmt: skip
+    """A carnet's documents, of those that open with this content key; each under its own signed header."""
+    request = reader.request(transport, "List", carnet_id)
+    reply = await transport.call(lambda channel: blobs_pb2_grpc.BlobsStub(channel).List, request)
     found = []
-    for part in parts:
-        header, info = checked(part)
-        if info.label is not Label.ATTACHMENT or not isinstance(header.body, Attach):
-            continue
-        body, place = header.body, Context(ledger, header.body.carnet_id, Label.ATTACHMENT, info.slot)
-        try:
-            content = AttachmentContent.from_bytes(unseal(content_key, place, part.value))
-        except (CannotOpen, Malformed):
-            continue
-        found.append(Document(body.blob, info.slot, content))
+    for part in Excerpts(reply.entries, transport.network.ledger, authors).every(Label.ATTACHMENT):
+        body = part.header.body
+        if isinstance(body, Attach) and body.carnet_id == carnet_id:
+            with suppress(Untrusted, Malformed):
+                content = AttachmentContent.from_bytes(part.unsealed(content_key, carnet_id))
+                found.append(Document(body.blob, part.info.slot, content))
     return found
 
 
-async def fetch(
-    transport: Transport, document: Document, carnet_id: int, signers: Sequence[SigningKey],
-    certificate: bytes = b"", voucher_key: bytes = b"",
-) -> bytes:  # fmt: skip
+async def fetch(transport: Transport, document: Document, carnet_id: int, reader: Reader) -> bytes:
     """The document's own bytes, checked against what was signed. Raises `Untrusted`."""
-    query = blobs_pb2.BlobQuery(carnet_id=carnet_id, blob=document.blob, voucher_key=voucher_key)
-    request = transport.signed("/eata.v1.Blobs/Get", query.SerializeToString(), signers, certificate)
+    request = reader.request(transport, "Get", carnet_id, document.blob)
     reply = await transport.call(lambda channel: blobs_pb2_grpc.BlobsStub(channel).Get, request)
     if sha256(reply.content) != document.blob:
         raise Untrusted("the document is not the one that was attached")

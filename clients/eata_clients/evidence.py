@@ -12,16 +12,16 @@ from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.checkpoint import signature_lines
 from eata_ledger.proof.trust import Trust
-from eata_ledger.seal.aead import Context, disclosed
+from eata_ledger.seal.aead import disclosed
 from eata_ledger.seal.schedule import leaf_key
-from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2
+from eata_ledger.state import Transaction
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError
-from eata_clients.opening import find
 from eata_clients.receipts import receipt
 from eata_clients.transport import Transport
 from eata_clients.trusting import fetch_trust
-from eata_clients.wallet import WalletClient
+from eata_clients.wallet import Downloaded, WalletClient
 
 _README = """Evidence of the transactions of carnet {number}.
 
@@ -39,20 +39,20 @@ async def collect(
 ) -> dict[str, Any]:
     """Every transaction of the carnet as proved now, with its counterfoil and that counterfoil's own key."""
     shown, registry = await wallet.show(carnet_id), await wallet.registry()
-    rows = [row for row in shown.reply.rows if row.parts]
+    rows = [row for row, _ in shown.rows]
     trust = await _covering(wallet, transport, max((row.index for row in rows), default=-1))
     size = signature_lines(trust.checkpoint)[0].size
     found = []
     for n, row in enumerate(rows):
-        header = row.parts[0].header
-        given = await receipt(transport, registry.charter, row.index, shown.entries[row.index])
+        header = shown.excerpts.header(row.index).encoded
+        given = await receipt(transport, registry.charter, row.index, sha256(shown.excerpts.header(row.index).signed))
         proof = await transport.call(
             lambda channel: ledger_pb2_grpc.LedgerStub(channel).Inclusion,
             ledger_pb2.InclusionRequest(index=row.index, size=size),
         )
         found.append({
             "index": row.index, "statement": given.statement.hex(), "header": header.hex(),
-            "inclusion": [step.hex() for step in proof.hashes], "counterfoil": _counterfoil(wallet, carnet_id, row),
+            "inclusion": [step.hex() for step in proof.hashes], "counterfoil": _counterfoil(wallet, shown, row),
         })  # fmt: skip
         progress(n + 1, len(rows))
     charter = [
@@ -76,14 +76,13 @@ async def _covering(wallet: WalletClient, transport: Transport, index: int) -> T
     raise EataError("TRUST_MISSING", "The newest transaction is under no signed checkpoint yet.", "Try again soon.")
 
 
-def _counterfoil(wallet: WalletClient, carnet_id: int, row: reading_pb2.Row) -> dict[str, str] | None:
+def _counterfoil(wallet: WalletClient, shown: Downloaded, row: Transaction) -> dict[str, str] | None:
     """The sealed bytes, and the key of this one seal: it opens nothing else, not even the declaration beside it."""
-    found = find(row.parts, Label.COUNTERFOIL)
+    found, held = shown.excerpts.find(Label.COUNTERFOIL, row.index, row.slot), wallet.holding(shown.carnet.carnet_id)
     if found is None:
         return None
-    held = wallet.holding(carnet_id)
-    place = Context(held.ledger, carnet_id, Label.COUNTERFOIL, found[1].slot)
-    return {"part": found[2].hex(), "key": disclosed(leaf_key(held.journal(found[1].slot)), place, found[2]).hex()}
+    place = held.place(Label.COUNTERFOIL, row.slot)
+    return {"part": found.value.hex(), "key": disclosed(leaf_key(held.journal(row.slot)), place, found.value).hex()}
 
 
 def pack(bundle: dict[str, Any]) -> bytes:

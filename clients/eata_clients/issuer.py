@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value, decode, encode, sha256
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, f
 from eata_ledger.seal.stanza import SealingKey
-from eata_ledger.state import Carnet
+from eata_ledger.state import Carnet, Transaction
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2, lists_pb2, reading_pb2, reading_pb2_grpc
 
@@ -19,13 +20,14 @@ from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Counterfoil, Stamp
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
+from eata_clients.authors import Authors
 from eata_clients.comparing import Comparing
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.issued import IssuedFiles
 from eata_clients.lists import follow
 from eata_clients.numbers import carnet_id_of
-from eata_clients.opening import open_counterfoil, open_stanza
+from eata_clients.opening import Excerpts, Openers, open_counterfoil, open_keys
 from eata_clients.receipts import Committed
 from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
@@ -201,14 +203,23 @@ class IssuerClient:
         """Everything that happens to this issuer's carnets, from an index on."""
         return follow(self.transport, "Issued", self.party.sign, from_index)
 
+    async def excerpts(self, reply: reading_pb2.CarnetReply) -> Excerpts:
+        """What the reply shows of entries, as this issuer may open them."""
+        return Excerpts(reply.entries, self.transport.network.ledger, Authors(await self.registry(), self.party.code))
+
+    @property
+    def openers(self) -> Openers:
+        return {self.party.seal_id: self.party.seal}
+
     async def validations(self, reply: reading_pb2.CarnetReply) -> dict[int, Counterfoil]:
         """The counterfoils the issuer may open: validations, by ledger index (N-07)."""
-        found = {}
+        found, excerpts = {}, await self.excerpts(reply)
         carnet_id = Carnet.from_bytes(reply.record).carnet_id
-        ledger = self.transport.network.ledger
-        for row in reply.rows:
-            keys = open_stanza(row.parts, self.party.seal, self.party.seal_id, ledger, carnet_id)
-            foil = None if keys is None or keys.leaf is None else open_counterfoil(row, keys.leaf, ledger, carnet_id)
+        for row in map(Transaction.from_bytes, reply.rows):
+            if row.kind is not Kind.VALIDATION:
+                continue
+            keys = open_keys(excerpts, row.index, self.openers, carnet_id)
+            foil = None if keys is None or keys.leaf is None else open_counterfoil(excerpts, row, keys.leaf, carnet_id)
             if foil is not None:
                 found[row.index] = foil
         return found
@@ -216,12 +227,13 @@ class IssuerClient:
     async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
         """The issuer's view of a carnet of its own."""
         carnet_id = await carnet_id_of(self.transport, number)
-        body, name = (
-            reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString(),
-            "/eata.v1.Issuer/Carnet",
-        )
+        name = "/eata.v1.Issuer/Carnet"
+
+        def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
+            query = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of, cursor=cursor)
+            return self.transport.signed(name, query.SerializeToString(), [self.party.sign])
+
         agreed = await Comparing(
-            self.transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, name,
-            lambda: self.transport.signed(name, body, [self.party.sign]),
+            self.transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, name, ask
         ).agreed()  # fmt: skip
         return agreed.reply

@@ -12,7 +12,7 @@ from eata_clients.authoring import keeping
 from eata_clients.authoring.content import Stamp
 from eata_clients.errors import Untrusted
 from eata_clients.issuer import IssuerClient
-from eata_clients.opening import open_stanza
+from eata_clients.opening import open_keys
 from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.vault import read_locked, write_locked
@@ -27,9 +27,8 @@ class IssuerCare:
     async def _opened(self, number: str) -> tuple[Carnet, bytes]:
         """The carnet and its content key, from the stanza made for the issuer."""
         reply = await self._issuer.carnet(number)
-        carnet, party = Carnet.from_bytes(reply.record), self._issuer.party
-        ledger = (await self._issuer.registry()).genesis.ledger
-        keys = open_stanza(reply.parts, party.seal, party.seal_id, ledger, carnet.carnet_id)
+        carnet = Carnet.from_bytes(reply.record)
+        keys = open_keys(await self._issuer.excerpts(reply), carnet.entry, self._issuer.openers, carnet.carnet_id)
         if keys is None or keys.content is None:
             raise Untrusted("the issuer's stanza is missing")
         return carnet, keys.content

@@ -116,9 +116,12 @@ class Keystore:
     def _card_path(self, carnet_id: int, slot: int) -> Path:
         return self._folder / "cards" / f"{carnet_id}-{slot}.card"
 
-    def keep_card(self, carnet_id: int, slot: int, statement: bytes, packet: bytes) -> None:
-        """What the QR of a declaration shows, without its code: that is derived when it is shown."""
-        write_secret(self._card_path(carnet_id, slot), encode([statement, packet]))
+    def keep_card(self, carnet_id: int, slot: int, statement: bytes, parts: tuple[bytes, bytes, bytes]) -> None:
+        """What the QR of a declaration shows, without its code: that is derived when it is shown.
+
+        `parts`: the declared part, the digest of the details, the packet.
+        """
+        write_secret(self._card_path(carnet_id, slot), encode([statement, *parts]))
 
     def card(self, carnet_id: int, slot: int) -> Card:
         """A declaration that proves itself, for a booth with no network; works offline."""
@@ -126,7 +129,8 @@ class Keystore:
         if not path.exists():
             raise EataError("CARD_MISSING", "This voucher has no card yet.", "Run `eata wallet cards` while on line.")
         match decode(path.read_bytes()):
-            case [bytes(statement), bytes(packet)]:
-                return Card(Statement.from_bytes(statement), slot, packet, self.code(carnet_id, slot).code)
+            case [bytes(statement), bytes(declared), bytes(details), bytes(packet)]:
+                code = self.code(carnet_id, slot).code
+                return Card(Statement.from_bytes(statement), slot, declared, details, packet, code)
             case _:
                 raise EataError("STORE_DAMAGED", "The wallet's card is damaged.", "Run `eata wallet cards` on line.")

@@ -1,14 +1,12 @@
 """Vouchers in another's hands (U11): read from the header that the holder signed."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.proof import bodies
-from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.opening import find, open_part
+from eata_clients.opening import Excerpts
 
 
 @dataclass(frozen=True)
@@ -21,13 +19,11 @@ class Lent:
     paper: bytes | None
 
 
-def lent(parts: Iterable[reading_pb2.SealedPart], content_key: bytes, ledger: bytes, carnet_id: int) -> Lent | None:
-    """To whom the holder has lent the voucher, from the header the holder signed; None: to nobody."""
-    parts = list(parts)
-    found = find(parts, Label.GRANT)
-    body = None if found is None else found[0].body
-    if not isinstance(body, bodies.Delegate) or body.carnet_id != carnet_id:
+def lent(excerpts: Excerpts, slot: int, key: bytes, carnet_id: int) -> Lent | None:
+    """To whom the holder has lent a voucher, from the header the holder signed; None: to nobody. `key`: the slot's leaf key."""
+    part = excerpts.find(Label.GRANT, slot=slot)
+    body = None if part is None else part.header.body
+    if part is None or not isinstance(body, bodies.Delegate) or body.carnet_id != carnet_id:
         return None
-    opened = open_part(parts, Label.GRANT, content_key, ledger, carnet_id)
-    assert opened is not None, "found above"
-    return Lent(GrantContent.from_bytes(opened), body.valid_from, body.valid_to, body.authority)
+    content = GrantContent.from_bytes(part.unsealed(key, carnet_id))
+    return Lent(content, body.valid_from, body.valid_to, body.authority)

@@ -1,7 +1,7 @@
 """What an administration lists, opened as far as its opener's keys reach; and the streams of what happens."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,18 @@ import grpc.aio
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import HoldFact, Transaction
-from eata_proto.v1 import lists_pb2, lists_pb2_grpc
+from eata_proto.v1 import lists_pb2, lists_pb2_grpc, reading_pb2
 
 from eata_clients.arrivals import Arrival, read_arrival
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import Remarks
+from eata_clients.authors import Authors
 from eata_clients.errors import EataError, Untrusted, from_rpc
-from eata_clients.opening import open_remarks
+from eata_clients.opening import Excerpts, Openers, open_remarks
+from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.transport import Transport
 
 _LONGEST_PAUSE = 5.0
-Openers = Mapping[bytes, SealingKey]
 
 
 def openers(*seeds: bytes) -> dict[bytes, SealingKey]:
@@ -53,6 +54,7 @@ class Lists:
 
     def __init__(self, transport: Transport, desk: Desk, keys: Openers) -> None:
         self._transport, self._desk, self._keys = transport, desk, keys
+        self._registry = KeptRegistry(transport)
 
     async def _ask(self, method: str, query: lists_pb2.ListQuery) -> Any:
         request = self._transport.signed(
@@ -63,21 +65,28 @@ class Lists:
     async def transactions(self, query: lists_pb2.ListQuery) -> tuple[list[Logged], int]:
         """A page, and `before` for the next one (0: no more)."""
         reply: lists_pb2.TransactionsReply = await self._ask("Transactions", query)
-        ledger, found = self._transport.network.ledger, []
+        found, excerpts = [], await self._excerpts(reply.entries)
         for listed in reply.transactions:
-            said = open_remarks(listed.row.parts, self._keys, ledger, listed.carnet_id)
-            row = Transaction.from_bytes(listed.row.record)
+            row = Transaction.from_bytes(listed.row)
+            said = open_remarks(excerpts, row.index, self._keys, listed.carnet_id)
             found.append(Logged(listed.carnet_id, listed.number, listed.type, row, said))
         return found, reply.next
 
     async def holds(self, office: str = "") -> list[Held]:
-        reply: lists_pb2.HoldsReply = await self._ask("Holds", lists_pb2.ListQuery(office=office))
-        found = []
-        for listed in reply.holds:
-            hold = HoldFact.from_bytes(listed.record)
-            said = open_remarks(listed.parts, self._keys, self._transport.network.ledger, hold.carnet_id)
-            found.append(Held(listed.number, hold, None if said is None else said.reason))
-        return found
+        query, found = lists_pb2.ListQuery(office=office), []
+        while True:
+            reply: lists_pb2.HoldsReply = await self._ask("Holds", query)
+            excerpts = await self._excerpts(reply.entries)
+            for listed in reply.holds:
+                hold = HoldFact.from_bytes(listed.record)
+                said = open_remarks(excerpts, hold.held, self._keys, hold.carnet_id)
+                found.append(Held(listed.number, hold, None if said is None else said.reason))
+            if not reply.next or reply.next <= query.cursor:
+                return found
+            query.cursor = reply.next
+
+    async def _excerpts(self, entries: Iterable[reading_pb2.Excerpt]) -> Excerpts:
+        return Excerpts(entries, self._transport.network.ledger, Authors(await self._registry.get()))
 
     async def arrivals(self, office: str = "", state: str = "", most: int = 500) -> list[Arrival]:
         """Pre-notifications, newest first; the open ones unless a state is asked for."""
@@ -85,7 +94,8 @@ class Lists:
         found: list[Arrival] = []
         while len(found) < most:
             reply: lists_pb2.ArrivalsReply = await self._ask("Arrivals", query)
-            found += [read_arrival(listed, self._keys, self._transport.network.ledger) for listed in reply.notices]
+            excerpts = await self._excerpts(reply.entries)
+            found += [read_arrival(listed, excerpts, self._keys) for listed in reply.notices]
             query.before = reply.next
             if not reply.next:
                 break

@@ -10,7 +10,6 @@ from eata_ledger.state import Notice
 from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.opening import open_part
 from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.wallet import Downloaded, WalletClient
@@ -55,14 +54,15 @@ class Notices:
     def told(self, shown: Downloaded) -> list[Told]:
         """The newest notice of each voucher, with what the office said."""
         held, found = self._wallet.holding(shown.carnet.carnet_id), []
-        for message in shown.reply.notices:
-            notice = Notice.from_bytes(message.record)
+        for record in shown.reply.notices:
+            notice = Notice.from_bytes(record)
             key = telling.notice_key(held, notice.notice_id)
             try:
-                details = open_part(message.parts, Label.NOTICE, key, held.ledger, held.carnet_id)
-                said = open_part(message.parts, Label.ANSWER, key, held.ledger, held.carnet_id)
-                read = None if details is None else NoticeDetails.from_bytes(details)
-                found.append(Told(notice, read, "" if said is None else Remarks.from_bytes(said).remarks))
+                details = shown.excerpts.find(Label.NOTICE, notice.entry)
+                said = None if notice.answer is None else shown.excerpts.find(Label.ANSWER, notice.answer)
+                read = None if details is None else NoticeDetails.from_bytes(details.unsealed(key, held.carnet_id))
+                answered = "" if said is None else Remarks.from_bytes(said.unsealed(key, held.carnet_id)).remarks
+                found.append(Told(notice, read, answered))
             except (Untrusted, Malformed):
                 found.append(Told(notice, None, ""))
         return found

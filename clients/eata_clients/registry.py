@@ -54,7 +54,7 @@ class Registry:
     territory_keys: list[bodies.RegisterTerritoryKey] = field(default_factory=list)
     announced: dict[str, bodies.Readiness] = field(default_factory=dict)
     published: dict[tuple[Topic, str], bodies.Publish] = field(default_factory=dict)
-    desk_authorities: dict[bytes, str] = field(default_factory=dict)
+    desk_authorities: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     revoked: set[bytes] = field(default_factory=set)
     described: dict[str, bodies.DescribeOffice] = field(default_factory=dict)
     _offices: dict[str, list[bodies.RegisterOffice]] = field(default_factory=dict)
@@ -66,6 +66,7 @@ class Registry:
     def __post_init__(self) -> None:
         self.charter = self.genesis.charter
         self.decisions: list[Decided] = []
+        self._keys: dict[str, dict[bytes, bytes]] = {}
         self.raw = b""
 
     @property
@@ -110,6 +111,15 @@ class Registry:
         if found is None or found.kind is not OrganisationKind.ISSUER:
             return None
         return key_id(found.seal_key, Algorithm.XWING), found.seal_key
+
+    def keys_of(self, organisation: str) -> dict[bytes, bytes]:
+        """Every signing key that an organisation has or had, by its id: what it signed in its day stays signed.
+
+        With an empty code those of all of them, for lists that tell of many issuers' carnets.
+        """
+        if organisation:
+            return self._keys.get(organisation, {})
+        return {kid: key for keys in self._keys.values() for kid, key in keys.items()}
 
     def take(self, index: int, message: ledger_pb2.Entry) -> None:
         """One registration, if the key that may make it signed it. Raises `Untrusted`."""
@@ -191,6 +201,7 @@ class Registry:
         match body:
             case bodies.RegisterOrganisation():
                 self.organisations[body.code] = body
+                self._keys.setdefault(body.code, {})[key_id(body.sign_key)] = body.sign_key
             case bodies.RegisterAdministration():
                 self.administrations[body.code] = body
             case bodies.RegisterTerritory():
@@ -216,7 +227,7 @@ class Registry:
             case bodies.RegisterTerritoryKey():
                 self.territory_keys.append(body)
             case bodies.RegisterDeskCA():
-                self.desk_authorities[key_id(body.key)] = body.administration
+                self.desk_authorities[key_id(body.key)] = body.administration, body.key
             case _:
                 pass
 

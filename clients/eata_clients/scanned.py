@@ -1,16 +1,13 @@
 """A voucher as the desk has opened it: what Customs may see at this moment, and no more."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
-from eata_ledger.encoding import sha256
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import EntryType
-from eata_ledger.proof.entry import declaration_digest
-from eata_ledger.state import Carnet, CarnetState, Incident, Transaction, Voucher
-from eata_proto.v1 import reading_pb2
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
+from eata_ledger.proof.keys import verify
+from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
 
 from eata_clients.authoring.clearing import Decision, Presented
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent
@@ -18,22 +15,22 @@ from eata_clients.comparing import Agreed
 from eata_clients.documents import Document
 from eata_clients.errors import Untrusted
 from eata_clients.lent import Lent
-from eata_clients.opening import find
-
-_DECLARING = (bodies.Travel, bodies.EditTravel, bodies.Renew)
+from eata_clients.opening import Excerpts
 
 
 @dataclass(frozen=True)
 class Scanned:
     """A voucher as opened at the desk: what Customs may see at this moment, and no more.
 
-    `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
+    `stay` and `hold` are of this territory. `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
     was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike.
     """
 
     presented: Presented
     carnet: Carnet
     state: CarnetState
+    stay: Stay
+    hold: HoldFact | None
     voucher: Voucher
     two_step: bool
     content: CarnetContent
@@ -48,13 +45,6 @@ class Scanned:
     agreed: Agreed
 
     @property
-    def held(self) -> Incident | None:
-        """The hold in force in this territory."""
-        released = {i.about for i in self.incidents if i.type is EntryType.RELEASE}
-        holds = [i for i in self.incidents if i.type is EntryType.HOLD and i.index not in released]
-        return holds[-1] if holds else None
-
-    @property
     def last(self) -> Transaction | None:
         """The newest live movement of goods before this one, as far as the territory sees."""
         moved = [row for row, _ in self.history if row.cancelled is None and row.kind is not Kind.VALIDATION]
@@ -62,11 +52,10 @@ class Scanned:
 
     def warnings(self, decision: Decision, day: int) -> list[str]:
         """What the rules will want acknowledged on the office's local `day` (C-20)."""
-        kind, territory = decision.kind or self.presented.kind, self.presented.territory
-        held = self.state.transits if kind is Kind.TRANSIT_CLOSE else self.state.arrivals
+        kind = decision.kind or self.presented.kind
         found = warnings(
-            kind, territory, self.state.balances, held.get(territory, ()), day,
-            decision.items | decision.not_returned, self.exit_first and kind is Kind.EXPORTATION,
+            kind, self.state.local(self.stay), self.stay.open(kind), day, decision.items | decision.not_returned,
+            self.exit_first and kind is Kind.EXPORTATION,
         )  # fmt: skip
         return sorted(warning.name for warning in found)
 
@@ -77,22 +66,21 @@ class Scanned:
 
 
 def declared(
-    parts: Iterable[reading_pb2.SealedPart], voucher_key: bytes, ledger: bytes, carnet_id: int
-) -> tuple[bodies.Declaration, bytes, bytes]:
-    """The list item and digest of this voucher, and its entry's hash, from the header its holder signed.
-
-    `apply` pins the digest.
+    excerpts: Excerpts, voucher: Voucher, key: bytes, ledger: bytes, carnet_id: int
+) -> tuple[Declaration, bytes]:  # fmt: skip
+    """This voucher's declaration, which the code itself has signed, and its digest, which the log has judged.
 
     What the node itself says of the declaration is not used: it could show fewer items than were declared.
     """
-    found = find(parts, Label.PACKET)
-    body = None if found is None else found[0].body
-    if found is None or not isinstance(body, _DECLARING) or body.carnet_id != carnet_id:
+    part = excerpts.find(Label.DECLARED, voucher.entry, voucher.slot)
+    if part is None or getattr(part.header.body, "carnet_id", None) != carnet_id:
         raise Untrusted("the voucher's travel is missing")
-    listed = (body.declaration,) if isinstance(body, bodies.Renew) else body.declarations
-    declaration = next((d for d in listed if d.voucher_key == voucher_key), None)
-    if declaration is None:
-        raise Untrusted("the travel does not hold this voucher")
-    infos = tuple(info for info in found[0].parts if info.slot == declaration.slot)
-    digest = declaration_digest(ledger, carnet_id, declaration.to_value(), infos)
-    return declaration, digest, sha256(found[0].signed)
+    digests = tuple(info.digest for info in part.header.parts if info.slot == voucher.slot)
+    try:
+        found = Declared.from_part(part.value)
+    except Malformed as error:
+        raise Untrusted(f"the declaration does not read: {error}") from None
+    own = found.declaration.voucher_key == key and found.declaration.slot == voucher.slot
+    if not own or len(digests) != 3 or not found.genuine(ledger, carnet_id, (digests[1], digests[2]), verify):
+        raise Untrusted("the declaration is not signed by the voucher's own code")
+    return found.declaration, declaration_digest(ledger, carnet_id, voucher.slot, digests)

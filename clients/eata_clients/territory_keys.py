@@ -5,29 +5,31 @@ gave its key; there is no escrow.
 """
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 import shamir_mnemonic
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.encoding import Malformed
+from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.bodies import RegisterTerritoryKey
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.seal.aead import CannotOpen
 from eata_ledger.seal.stanza import SealingKey
-from eata_ledger.state import Transaction
-from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_grpc
+from eata_ledger.state import Carnet, Transaction
+from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.authoring import registering
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.registering import Party, territory_key_context
+from eata_clients.authors import Authors
+from eata_clients.comparing import seen_by_territory
 from eata_clients.errors import EataError, Untrusted
-from eata_clients.lists import Openers, follow
-from eata_clients.opening import checked, open_stanza
+from eata_clients.lists import follow
+from eata_clients.opening import Excerpts, Openers, open_keys
 from eata_clients.receipts import Committed
-from eata_clients.registry import Registry
+from eata_clients.registry import Kept, Registry
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 
@@ -101,10 +103,11 @@ async def fetch_seeds(transport: Transport, registry: Registry, party: Party) ->
 def _unwrapped(header: Header, stanza: bytes, party: Party, ledger: bytes) -> bytes | None:
     body = header.body
     assert isinstance(body, RegisterTerritoryKey), "the caller looked"
-    for number, info in enumerate(header.parts):
+    for info in header.parts:
         if info.recipient != party.seal_id or not stanza:
             continue
-        checked(reading_pb2.SealedPart(header=header.encoded, number=number, value=stanza))
+        if sha256(stanza) != info.digest:
+            raise Untrusted("a part is not what was signed")
         try:
             keys = party.seal.open(territory_key_context(ledger, body.generation), party.seal_id, header.author, stanza)
         except CannotOpen as error:
@@ -126,37 +129,32 @@ class Opened:
 
 async def watch(transport: Transport, desk: Desk, keys: Openers, from_index: int) -> AsyncIterator[Opened]:
     """Every commit of the territory as it arrives: an opener that cannot open one says so while all still know of it."""
+    kept = Kept(transport)
     async for event in follow(transport, "Territory", desk.key, from_index, certificate=desk.certificate):
         if event.type == "COMMIT":
-            yield await _try(transport, desk, keys, event.index, event.carnet_id)
+            yield await _try(transport, await kept.get(), desk, keys, event.index, event.carnet_id)
 
 
-async def _try(transport: Transport, desk: Desk, keys: Openers, index: int, carnet_id: int) -> Opened:
-    body = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString()
-    request = transport.signed("/eata.v1.Customs/Carnet", body, [desk.key], desk.certificate)
+async def _try(
+    transport: Transport, registry: Registry, desk: Desk, keys: Openers, index: int, carnet_id: int
+) -> Opened:  # fmt: skip
     try:
-        reply = await transport.call(lambda channel: reading_pb2_grpc.CustomsStub(channel).Carnet, request)
+        reply = await seen_by_territory(transport, registry.charter, desk, carnet_id)
     except EataError as error:
         if error.code in ("NOT_VISIBLE", "CARNET_ERASED"):  # cancelled or erased since
             return Opened(index, carnet_id, "")
         raise
-    row = next((row for row in reply.rows if row.index == index), None)
+    row = next((row for row in map(Transaction.from_bytes, reply.rows) if row.index == index), None)
     if row is None:
         return Opened(index, carnet_id, "")
-    return Opened(index, carnet_id, _why(row, keys, transport.network.ledger, carnet_id))
-
-
-def _why(row: reading_pb2.Row, keys: Openers, ledger: bytes, carnet_id: int) -> str:
-    """Why no key here opens the row's stanza, empty where one does."""
-    parts: Sequence[reading_pb2.SealedPart] = row.parts
-    failed = f"no stanza for a key held here ({Transaction.from_bytes(row.record).territory})"
-    for kid, key in keys.items():
-        try:
-            if open_stanza(parts, key, kid, ledger, carnet_id) is not None:
-                return ""
-        except Untrusted as error:
-            failed = str(error)
-    return failed
+    excerpts = Excerpts(
+        reply.entries, transport.network.ledger, Authors(registry, Carnet.from_bytes(reply.record).issuer)
+    )
+    try:
+        opens = open_keys(excerpts, index, keys, carnet_id) is not None
+    except Untrusted as error:
+        return Opened(index, carnet_id, str(error))
+    return Opened(index, carnet_id, "" if opens else f"no stanza for a key held here ({row.territory})")
 
 
 def words_of(data: bytes) -> str:

@@ -44,7 +44,7 @@ class Transport:
         self._measured = bool(prefer)
         self.suspicions = Suspicions()
         self._sessions: dict[str, ledger_pb2.Session] = {}
-        self._doubts: dict[str, set[str]] = {}
+        self._doubts: dict[str, dict[str, tuple[int, int]]] = {}
         self.last_node = ""
 
     async def __aenter__(self) -> Self:
@@ -137,20 +137,27 @@ class Transport:
 
     def carry(self, session: ledger_pb2.Session, node: str = "") -> None:
         """From here on nothing older is shown: as of a node's answer, or of what another party handed over."""
+        for doubts in self._doubts.values():
+            if node in doubts and newest(session) >= doubts[node]:
+                del doubts[node]  # it was only behind
         if newest(session) > newest(self._sessions.get(node, ledger_pb2.Session())):
             self._sessions[node] = session
 
     def _doubt_session(self, said_by: str) -> None:
-        """The log is not where one node said it is: its word is forgotten once an honest one is among those that say so."""
+        """The log is not where one node said it is: its word is forgotten once an honest one is among those that say so.
+
+        It is asked last from then on and not accused: it may be ahead of the others honestly.
+        """
         if not self._sessions:
             return
         teller = max(self._sessions, key=lambda name: newest(self._sessions[name]))
-        self._doubts.setdefault(teller, set()).add(said_by)
+        doubts = self._doubts.setdefault(teller, {})
+        if said_by != teller:
+            doubts[said_by] = newest(self._sessions[teller])
         most_liars = (len(self.network.nodes) - 1) // 2
-        if len(self._doubts[teller] - {teller}) > most_liars:
+        if len(doubts) > most_liars:
             del self._sessions[teller], self._doubts[teller]
-            if teller:
-                self.suspicions.keep(teller, "told of more than the log holds")
+            self.demote(teller)
 
     async def near(self) -> list[str]:
         """Node names, the nearest first, measured once."""

@@ -62,13 +62,13 @@ def _blocked(scanned: Scanned, day: int, digital_home: bool) -> Outcome | None:
         (state.status is Status.CANCELLED, Outcome.CARNET_CANCELLED),
         (state.status is Status.TERMINATED, Outcome.CARNET_TERMINATED),
         (state.blocked, Outcome.CARNET_BLOCKED),
-        (scanned.held is not None, Outcome.HELD_IN_TERRITORY),
+        (scanned.hold is not None, Outcome.HELD_IN_TERRITORY),
         (day > carnet.valid_until and not returning, Outcome.CARNET_EXPIRED),
         (scanned.presented.territory not in (carnet.home, *carnet.box_p), Outcome.TERRITORY_NOT_IN_BOX_P),
         (kind in NEED_VALIDATION and digital_home and state.validated is Validated.NO, Outcome.NOT_VALIDATED),
         (state.signed is None, Outcome.NOT_SIGNED),
         (scanned.voucher.content != carnet.content, Outcome.STALE_VERSION),
         (kind is Kind.VALIDATION and state.validated is Validated.YES, Outcome.ALREADY_VALIDATED),
-        (kind is Kind.TRANSIT_CLOSE and not state.transit.get(scanned.presented.territory), Outcome.NO_OPEN_TRANSIT),
+        (kind is Kind.TRANSIT_CLOSE and not scanned.stay.transit, Outcome.NO_OPEN_TRANSIT),
     )
     return next((outcome for holds, outcome in blocks if holds), None)

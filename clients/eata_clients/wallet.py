@@ -1,36 +1,34 @@
 """The wallet: download by ID and PIN, enrol, sign, prepare travels, show codes and history."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role, VoucherState
-from eata_ledger.encoding import sha256
-from eata_ledger.proof.entry import Entry, Header
+from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.travelled import facts_of
-from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, Transaction, Voucher
-from eata_proto.v1 import reading_pb2, reading_pb2_grpc
+from eata_ledger.state import Carnet, CarnetState, Goods, Stay, Transaction, Voucher
+from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients import documents
 from eata_clients.authoring import holding, keeping
 from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
 from eata_clients.authoring.holding import Holding, Wish
 from eata_clients.authoring.keeping import GrantContent
+from eata_clients.authors import Authors
 from eata_clients.comparing import Agreed, Comparing
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.keystore import Kept, Keystore
 from eata_clients.lent import lent
 from eata_clients.numbers import carnet_id_of
-from eata_clients.opening import find, open_carnet, open_counterfoil, open_part
+from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
 from eata_clients.outbox import Outbox
 from eata_clients.receipts import Committed, check_statement, receipt
 from eata_clients.registry import Kept as KeptRegistry
@@ -52,14 +50,19 @@ class Downloaded:
     rows: list[tuple[Transaction, Counterfoil | None]]
     vouchers: list[Voucher]
     reply: reading_pb2.CarnetReply
+    excerpts: Excerpts
     agreed: Agreed
     lent: dict[int, str] = field(default_factory=dict)
 
     @property
+    def goods(self) -> Goods:
+        """Where the goods are, as the log has them now."""
+        return Goods.of(self.state, map(Stay.from_bytes, self.reply.stays))
+
+    @property
     def entries(self) -> dict[int, bytes]:
         """Ledger index → entry hash: what fetches a receipt."""
-        headers = {row.index: row.parts[0].header for row in self.reply.rows if row.parts}
-        return {index: sha256(Header.from_bytes(header).signed) for index, header in headers.items()}
+        return {row.index: self.excerpts.entry_hash(row.index) for row, _ in self.rows if row.index in self.excerpts}
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,11 @@ class WalletClient(Keystore):
         ledger = self._transport.network.ledger
         pin = code_keys(qr.code, ledger, carnet_id)
         reply = (await self._read(carnet_id, pin.sign)).reply
+        excerpts = await self._excerpts(reply)
         if self._path(carnet_id).exists() and await self._enrolled(carnet_id, ledger):
-            await self._take_pin(carnet_id, pin, reply)
+            await self._take_pin(carnet_id, pin, reply, excerpts)
             return await self.show(carnet_id)
-        secret = _pin_stanza(reply, pin.wrap, ledger, carnet_id)
+        secret = _pin_stanza(excerpts, pin.wrap, carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
         device = SigningKey(self._device_seed(ledger, carnet_id))
         stamp = Stamp(now())
@@ -115,10 +119,17 @@ class WalletClient(Keystore):
         await self.submit(entry)
         return await self.show(carnet_id)
 
-    async def _take_pin(self, carnet_id: int, pin: CodeKeys, reply: reading_pb2.CarnetReply) -> None:
+    async def _excerpts(self, reply: reading_pb2.CarnetReply) -> Excerpts:
+        registry = await self.registry()
+        authors = Authors(registry, Carnet.from_bytes(reply.record).issuer)
+        return Excerpts(reply.entries, registry.genesis.ledger, authors)
+
+    async def _take_pin(
+        self, carnet_id: int, pin: CodeKeys, reply: reading_pb2.CarnetReply, excerpts: Excerpts
+    ) -> None:  # fmt: skip
         """A PIN that the issuer has made anew: the holder root is wrapped for it, so that other devices find it."""
         kept = replace(self.kept(carnet_id), pin_wrap=pin.wrap, pin_sign=pin.sign.seed)
-        secret = _pin_stanza(reply, pin.wrap, kept.ledger, carnet_id)
+        secret = _pin_stanza(excerpts, pin.wrap, carnet_id)
         if secret.content is None:
             raise Untrusted("the PIN stanza holds no content key")
         version = Carnet.from_bytes(reply.record).content
@@ -146,13 +157,14 @@ class WalletClient(Keystore):
         return os.urandom(32)
 
     async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> Agreed:
-        body, name = (
-            reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of).SerializeToString(),
-            "/eata.v1.Wallet/Carnet",
-        )
+        name = "/eata.v1.Wallet/Carnet"
+
+        def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
+            query = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of, cursor=cursor)
+            return self._transport.signed(name, query.SerializeToString(), [key])
+
         return await Comparing(
-            self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name,
-            lambda: self._transport.signed(name, body, [key]),
+            self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name, ask
         ).agreed()  # fmt: skip
 
     async def show(self, carnet_id: int, as_of: str = "") -> Downloaded:
@@ -160,23 +172,24 @@ class WalletClient(Keystore):
         kept = self.kept(carnet_id)
         agreed = await self._read(carnet_id, SigningKey(kept.device), as_of)
         reply = agreed.reply
-        kept = self._learn(kept, reply)
-        content = CarnetContent.from_bytes(open_carnet(reply.parts, kept.content_key, kept.ledger, carnet_id))
-        rows = [(Transaction.from_bytes(row.record), self._counterfoil(kept, row)) for row in reply.rows]
-        vouchers = [Voucher.from_bytes(voucher.record) for voucher in reply.vouchers]
+        carnet, excerpts = Carnet.from_bytes(reply.record), await self._excerpts(reply)
+        kept = self._learn(kept, carnet, excerpts)
+        content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, kept.content_key))
+        rows = [(row, self._counterfoil(kept, row, excerpts)) for row in map(Transaction.from_bytes, reply.rows)]
+        vouchers = [Voucher.from_bytes(voucher) for voucher in reply.vouchers]
         self.remember(carnet_id, vouchers)
         await self._keep_trust(kept.ledger)
         return Downloaded(
-            Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state), content, rows,
-            vouchers, reply, agreed, self._lent(kept, reply),
+            carnet, CarnetState.from_bytes(reply.state), content, rows, vouchers, reply, excerpts, agreed,
+            self._lent(kept, vouchers, excerpts),
         )  # fmt: skip
 
-    @staticmethod
-    def _lent(kept: Kept, reply: reading_pb2.CarnetReply) -> dict[int, str]:
+    def _lent(self, kept: Kept, vouchers: list[Voucher], excerpts: Excerpts) -> dict[int, str]:
         """Slot → to whom the holder has lent it."""
-        found = {
-            v.slot: lent(v.parts, kept.content_key, kept.ledger, kept.carnet_id) for v in reply.vouchers if v.grant
-        }
+        if kept.root is None:
+            return {}
+        held = self.holding(kept.carnet_id)
+        found = {v.slot: lent(excerpts, v.slot, leaf_key(held.journal(v.slot)), kept.carnet_id) for v in vouchers}
         return {slot: one.content.name for slot, one in found.items() if one is not None}
 
     async def _keep_trust(self, ledger: bytes) -> None:
@@ -197,28 +210,29 @@ class WalletClient(Keystore):
     async def cards(self, carnet_id: int) -> list[int]:
         """Fetches what makes each open voucher's QR prove itself with no network (U2); their slots."""
         shown, charter, made = await self.show(carnet_id), (await self.registry()).charter, []
-        for voucher, listed in zip(shown.vouchers, shown.reply.vouchers, strict=True):
-            packet = find(listed.parts, Label.PACKET)
-            if voucher.state is not VoucherState.PREPARED or packet is None:
+        labels = (Label.DECLARED, Label.DECLARATION, Label.PACKET)
+        for voucher in shown.vouchers:
+            declared, details, packet = (shown.excerpts.find(label, voucher.entry, voucher.slot) for label in labels)
+            if voucher.state is not VoucherState.PREPARED or declared is None or details is None or packet is None:
                 continue
-            entry_hash = sha256(packet[0].signed)
+            entry_hash = shown.excerpts.entry_hash(voucher.entry)
             found = await receipt(self._transport, charter, voucher.entry, entry_hash)
             facts_of(check_statement(found.statement, charter)[0].facts)
-            self.keep_card(carnet_id, voucher.slot, found.statement, packet[2])
+            parts = (declared.value, details.info.digest, packet.value)
+            self.keep_card(carnet_id, voucher.slot, found.statement, parts)
             made.append(voucher.slot)
         return made
 
-    def _learn(self, kept: Kept, reply: reading_pb2.CarnetReply) -> Kept:
+    def _learn(self, kept: Kept, carnet: Carnet, excerpts: Excerpts) -> Kept:
         """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza.
 
         The stanza's root wins over the one kept: every device shows the same codes.
         """
-        carnet = Carnet.from_bytes(reply.record)
         if kept.pin_sign is not None and SigningKey(kept.pin_sign).public != carnet.pin_key:
             if carnet.content != kept.content_version:
                 raise EataError("PIN_CHANGED", "The issuer has made a new PIN.", "Download the carnet with it.")
             return kept
-        secret = _pin_stanza(reply, kept.pin_wrap, kept.ledger, kept.carnet_id)
+        secret = _pin_stanza(excerpts, kept.pin_wrap, kept.carnet_id)
         assert secret.content is not None, "a PIN stanza holds the content key"
         learned = replace(
             kept, content_version=carnet.content, content_key=secret.content,
@@ -228,12 +242,11 @@ class WalletClient(Keystore):
             self._keep(learned)
         return learned
 
-    def _counterfoil(self, kept: Kept, row: reading_pb2.Row) -> Counterfoil | None:
+    def _counterfoil(self, kept: Kept, row: Transaction, excerpts: Excerpts) -> Counterfoil | None:
         if kept.root is None:
             return None
-        slot = Transaction.from_bytes(row.record).slot
-        leaf = leaf_key(self.holding(kept.carnet_id).journal(slot))
-        return open_counterfoil(row, leaf, kept.ledger, kept.carnet_id)
+        leaf = leaf_key(self.holding(kept.carnet_id).journal(row.slot))
+        return open_counterfoil(excerpts, row, leaf, kept.carnet_id)
 
     async def sign(self, carnet_id: int) -> Committed | None:
         """The holder's signature (N-03); None where another device had signed first."""
@@ -293,14 +306,16 @@ class WalletClient(Keystore):
             raise EataError("TRAVEL_UNKNOWN", "No such voucher.", "See `eata wallet show`.")
         wish = Wish(old.kind, old.territory, items or old.items, old.not_returned, self.details(shown, slot))
         first = shown.state.next_slot
-        return first, await self.submit(holding.renew(self.holding(carnet_id), slot, first, wish, Stamp(now())))
+        entry = holding.renew(self.holding(carnet_id), [slot], first, (wish,), Stamp(now()))
+        return first, await self.submit(entry)
 
     def details(self, shown: Downloaded, slot: int) -> DeclarationContent:
         """What was declared privately for a slot, empty where it does not open."""
         held = self.holding(shown.carnet.carnet_id)
-        parts: Iterable[reading_pb2.SealedPart] = next((v.parts for v in shown.reply.vouchers if v.slot == slot), ())
+        entry = next((v.entry for v in shown.vouchers if v.slot == slot), None)
         try:
-            opened = open_part(parts, Label.DECLARATION, leaf_key(held.journal(slot)), held.ledger, held.carnet_id)
+            part = None if entry is None else shown.excerpts.find(Label.DECLARATION, entry, slot)
+            opened = None if part is None else part.unsealed(leaf_key(held.journal(slot)), held.carnet_id)
         except Untrusted:
             opened = None
         return NO_DETAILS if opened is None else DeclarationContent.from_bytes(opened)
@@ -320,13 +335,14 @@ class WalletClient(Keystore):
 
     async def documents(self, carnet_id: int) -> list[Document]:
         """The carnet's documents."""
-        shown, kept = await self.show(carnet_id), self.kept(carnet_id)
-        return documents.documents(shown.reply.parts, kept.content_key, kept.ledger)
+        kept = self.kept(carnet_id)
+        authors, reader = Authors(await self.registry()), documents.Reader([SigningKey(kept.device)])
+        return await documents.documents(self._transport, authors, carnet_id, reader, kept.content_key)
 
     async def document(self, carnet_id: int, found: Document) -> bytes:
         """One document's bytes."""
-        device = SigningKey(self.kept(carnet_id).device)
-        return await documents.fetch(self._transport, found, carnet_id, [device])
+        reader = documents.Reader([SigningKey(self.kept(carnet_id).device)])
+        return await documents.fetch(self._transport, found, carnet_id, reader)
 
     async def lend(
         self, carnet_id: int, slot: int, to: GrantContent, window: tuple[int, int], authority: bytes | None = None
@@ -353,12 +369,8 @@ class WalletClient(Keystore):
         return sum(isinstance(answer, EataError) or answer.final for answer in answers)
 
 
-def _pin_stanza(reply: reading_pb2.CarnetReply, wrap: bytes, ledger: bytes, carnet_id: int) -> Keys:
-    found = find(reply.parts, Label.PIN_STANZA)
+def _pin_stanza(excerpts: Excerpts, wrap: bytes, carnet_id: int) -> Keys:
+    found = excerpts.find(Label.PIN_STANZA)
     if found is None:
         raise Untrusted("the PIN stanza is missing")
-    _, info, value = found
-    try:
-        return Keys.from_bytes(unseal(wrap, Context(ledger, carnet_id, Label.PIN_STANZA, info.slot), value))
-    except CannotOpen as error:
-        raise Untrusted(str(error)) from None
+    return Keys.from_bytes(found.unsealed(wrap, carnet_id))

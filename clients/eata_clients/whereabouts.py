@@ -56,10 +56,10 @@ def forecast(shown: Downloaded, today: int) -> Forecast:
     for row, _ in shown.rows:
         if row.cancelled is None and row.kind in RETURNS:
             gone |= row.not_returned
-    carnet, state = shown.carnet, shown.state
+    carnet, goods = shown.carnet, shown.goods
     return Forecast(
-        shown, today, whereabouts(carnet.home, carnet.all_items, state.balances, gone),
-        deadlines(carnet.home, carnet.valid_until, state.balances, state.arrivals, state.transits),
+        shown, today, whereabouts(carnet.home, carnet.all_items, goods.balances, gone),
+        deadlines(carnet.home, carnet.valid_until, goods.balances, goods.arrivals, goods.transits),
         claim_clock(carnet.valid_until),
     )  # fmt: skip
 

@@ -6,15 +6,15 @@ import grpc
 from eata_clients.authoring import issuing
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
+from eata_clients.opening import Excerpts
 from eata_clients.receipts import Committed
 from eata_clients.registry import Registry
 from eata_ledger.carnet.dates import MINUTE, iso
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Header
-from eata_ledger.state import Transaction
+from eata_ledger.state import Incident, Transaction
 from eata_proto.errors import to_bytes
-from eata_proto.v1 import gateway_pb2, reading_pb2
+from eata_proto.v1 import gateway_pb2
 
 from eata_nics.formats import format_of
 
@@ -33,14 +33,13 @@ def standing(done: Committed) -> gateway_pb2.Standing:
     return gateway_pb2.Standing(final=done.final, signers=done.signers, nodes=done.nodes)
 
 
-def asked(incident: reading_pb2.Incident) -> str:
+def asked(excerpts: Excerpts, incident: Incident) -> str:
     """What a holder has asked, by the header it signed."""
-    body = Header.from_bytes(incident.parts[0].header).body
+    body = excerpts.header(incident.index).body
     return body.kind.name if isinstance(body, bodies.Ask) else ""
 
 
-def summary(row: reading_pb2.Row, full: bool) -> gateway_pb2.GatewayTransaction:
-    found = Transaction.from_bytes(row.record)
+def summary(found: Transaction, full: bool) -> gateway_pb2.GatewayTransaction:
     local = datetime.fromtimestamp((found.event_time + found.offset * MINUTE) / 1000, UTC)
     return gateway_pb2.GatewayTransaction(
         index=found.index, kind=found.kind.name, territory=found.territory, office=found.office,

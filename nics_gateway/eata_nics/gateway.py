@@ -24,7 +24,7 @@ from eata_ledger.encoding import Malformed, Value, decode
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
 from eata_ledger.seal.codes import code_keys
-from eata_ledger.state import Carnet, CarnetState
+from eata_ledger.state import Carnet, CarnetState, Incident, Transaction
 from eata_proto.errors import to_status
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 
@@ -265,11 +265,11 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         async with _Coded(self, context):
             reply = await self._issuer.carnet(request.number)
             carnet = Carnet.from_bytes(reply.record)
-            full = await self._issuer.validations(reply)
+            full, excerpts = await self._issuer.validations(reply), await self._issuer.excerpts(reply)
             return gateway_pb2.GatewayTransactionsReply(
                 number=carnet.number, carnet_id=carnet.carnet_id,
-                transactions=[summary(row, row.index in full) for row in reply.rows],
-                asks=[asked(incident) for incident in reply.incidents],
+                transactions=[summary(row, row.index in full) for row in map(Transaction.from_bytes, reply.rows)],
+                asks=[asked(excerpts, incident) for incident in map(Incident.from_bytes, reply.incidents)],
             )  # fmt: skip
 
     async def Follow(  # noqa: N802

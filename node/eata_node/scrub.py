@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
@@ -52,9 +53,10 @@ def _entry(store: Store, index: int) -> None:
         raise DamagedError(f"entry {index} does not read: {error}") from error
     if not good:
         raise DamagedError(f"entry {index} is not what its leaf binds")
-    if leaf.outcome != Outcome.ACCEPTED or _erased(store, header):
-        return
+    gone = leaf.outcome != Outcome.ACCEPTED or _erased(store, header)
     for number, info in enumerate(header.parts):
+        if gone and info.label is not Label.DECLARED:
+            continue
         part = store.part(index, number)
         if part is None or sha256(part) != info.digest:
             raise DamagedError(f"part {number} of entry {index} is not what was signed")

@@ -83,7 +83,7 @@ class Proxy:
         )  # fmt: skip
         self.node = Node(setup.name, setup.genesis, keys, Disk.open(setup.folder), world)
         self.node.on_halt = self._halted
-        self._presentations = Presentations(self._peers)
+        self._presentations = Presentations(self._peers, setup.clock)
         self._rights = Rights(self.node.replica, self.node.readers, self.node.limits)
         self._attesting = Attesting(setup.genesis.ledger, keys.statement)
         self._health = health.aio.HealthServicer()
@@ -128,13 +128,14 @@ class Proxy:
 
     def _add_wallet(self, server: grpc.aio.Server) -> None:
         replica = self.node.replica
-        wallet = reading.Wallet(replica, self._rights, Carnets(replica), self._attesting)
+        wallet = reading.Wallet(self._rights, Carnets(replica), self._attesting)
         reading_pb2_grpc.add_WalletServicer_to_server(wallet, server)
         lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
 
     def _add_blobs(self, server: grpc.aio.Server) -> None:
         node = self.node
-        service = Blobs(node.replica, self._rights, node.blobs, self._statement, self._peers, self.setup.clock)
+        carnets, clock = Carnets(node.replica), self.setup.clock
+        service = Blobs(node.replica, self._rights, carnets, node.blobs, self._statement, self._peers, clock)
         blobs_pb2_grpc.add_BlobsServicer_to_server(service, server)
 
     def _followers(self) -> Follow:
@@ -146,7 +147,7 @@ class Proxy:
         reading_pb2_grpc.add_CustomsServicer_to_server(customs, server)
         lists_pb2_grpc.add_ListsServicer_to_server(Lists(replica, rights, carnets), server)
         lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
-        reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(replica, rights, carnets, self._attesting), server)
+        reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(rights, carnets, self._attesting), server)
         reading_pb2_grpc.add_AuditServicer_to_server(reading.Audit(replica, rights), server)
         peer = public.Peer(self.node, self._presentations, self._statement)
         node_pb2_grpc.add_PeerServicer_to_server(peer, server)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Value
 from eata_ledger.facts import Facts, key_of
 from eata_ledger.order import LogState, NodeState
@@ -194,8 +195,9 @@ class Store:
             self._put_views(index, entry.header.body, facts)
         elif isinstance(entry.header.body, Commit):
             self.put(VIEWS, views.refused_of(entry.header.body.carnet_id) + u64(index), b"")
-        for n, part in enumerate(entry.parts if accepted else ()):  # what was refused nobody reads
-            self.put(PARTS, u64(index) + n.to_bytes(2, "big"), part)
+        for n, (info, part) in enumerate(zip(entry.header.parts, entry.parts, strict=True)):
+            if accepted or info.label is Label.DECLARED:  # what was refused nobody reads; an audit judges it again
+                self.put(PARTS, u64(index) + n.to_bytes(2, "big"), part)
         for level, number, digest in merkle.append(self.tree_node, index, leaf):
             self.put(TREE, bytes([level]) + u64(number), digest)
 
@@ -249,7 +251,7 @@ class Store:
         return self._get(PARTS, u64(index) + number.to_bytes(2, "big"))
 
     def shred(self, carnet_id: int) -> list[bytes]:
-        """Drops every sealed part of a carnet's entries; returns the digests of its documents."""
+        """Drops every sealed part of a carnet's entries, not what nodes judged; returns the digests of its documents."""
         prefix, documents = views.of_carnet(carnet_id), []
         fresh = [key[-8:] for (family, key) in self._pending if family == VIEWS and key.startswith(prefix)]
         indexes = {index for index, _ in self.view(prefix)} | {int.from_bytes(key, "big") for key in fresh}
@@ -257,8 +259,9 @@ class Store:
             stored = self.entry(index)
             assert stored is not None, "views name entries that exist"
             header = Header.from_bytes(stored.header)
-            for number in range(len(header.parts)):
-                self.drop(PARTS, u64(index) + number.to_bytes(2, "big"))
+            for number, info in enumerate(header.parts):
+                if info.label is not Label.DECLARED:
+                    self.drop(PARTS, u64(index) + number.to_bytes(2, "big"))
             if isinstance(header.body, Attach):
                 documents.append(header.body.blob)
         return documents

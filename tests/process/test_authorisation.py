@@ -90,9 +90,11 @@ class Cast:
         carnet_id = self.scene.carnet_id
         match method:
             case "Customs/Voucher":
-                return reading_pb2.VoucherQuery(voucher_key=self.voucher.public).SerializeToString()
+                return reading_pb2.VoucherQuery(
+                    carnet_id=carnet_id, voucher_key=self.voucher.public
+                ).SerializeToString()
             case "Customs/Voucher?":
-                return reading_pb2.VoucherQuery(voucher_key=UNKNOWN.public).SerializeToString()
+                return reading_pb2.VoucherQuery(carnet_id=carnet_id, voucher_key=UNKNOWN.public).SerializeToString()
             case "Blobs/Put":
                 return blobs_pb2.BlobPut(carnet_id=carnet_id, content=b"sealed").SerializeToString()
             case "Blobs/Get":

@@ -20,7 +20,6 @@ from eata_clients.trusting import Freshness
 from eata_clients.verdict import Word
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.encoding import Malformed
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.statement import Statement
 from eata_ledger.seal.codes import Code, CodeKind
@@ -135,8 +134,9 @@ Lie = Callable[[Card], Card]
     [
         (lambda c: replace(c, statement=replace(c.statement, signatures=c.statement.signatures[:3])), "CARD_NOT_PROVED"),
         (lambda c: replace(c, statement=replace(c.statement, payload=c.statement.payload[:-1] + b"\x02")), "CARD_NOT_PROVED"),
-        (lambda c: replace(c, slot=2), "CODE_INVALID"),
+        (lambda c: replace(c, slot=2), "CARD_NOT_PROVED"),
         (lambda c: replace(c, slot=9), "CARD_NOT_PROVED"),
+        (lambda c: replace(c, declared=c.declared[:-1] + b"\x01"), "CARD_NOT_PROVED"),
         (lambda c: replace(c, code=Code.from_bytes(CodeKind.TRANSACTION, bytes(range(32)))), "CODE_INVALID"),
     ],
 )  # fmt: skip
@@ -156,11 +156,17 @@ async def test_an_unproved_card_leaves_no_trace_at_the_booth(scene: Scene, tmp_p
     assert house.sight(shown).age.freshness is Freshness.FRESH
 
 
-async def test_a_packet_of_another_voucher_does_not_open(scene: Scene, tmp_path: Path) -> None:
+async def test_a_code_and_a_packet_belong_to_one_voucher(scene: Scene, tmp_path: Path) -> None:
+    """Parts of another voucher of the same travel: its packet alone is not what was declared, all of it is not this code's."""
     house, shown = await desks(scene, tmp_path, count=1), await card(scene)
     other = scene.wallet.card(scene.carnet_id, 2)
-    with pytest.raises(Malformed, match="packet"):
-        house.sight(replace(shown, packet=other.packet))
+    for mixed, code in (
+        (replace(shown, packet=other.packet), "CARD_NOT_PROVED"),
+        (replace(other, code=shown.code), "CODE_INVALID"),
+    ):
+        with pytest.raises(EataError) as caught:
+            house.sight(mixed)
+        assert caught.value.code == code
 
 
 async def test_what_a_booth_can_say_no_to(scene: Scene, tmp_path: Path) -> None:

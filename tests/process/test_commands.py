@@ -27,7 +27,13 @@ def environment() -> dict[str, str]:
 
 def eata(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(EATA), *arguments], capture_output=True, text=True, input=given, timeout=60, env=environment(), check=False
+        [str(EATA), *arguments],
+        capture_output=True,
+        text=True,
+        input=given,
+        timeout=240,
+        env=environment(),
+        check=False,
     )
 
 

@@ -26,8 +26,10 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Standing
 from eata_ledger.seal.codes import Code, CodeKind
+from eata_ledger.state import Incident
 
 from tests.process.scene import ALL, DETAILS, OUT, Scene, refused
+from tests.shown import parts
 
 
 @pytest.mark.rule("ACC-40")
@@ -91,8 +93,8 @@ async def test_a_rejection_is_told_to_the_holder_its_reason_to_the_territory(sce
     customs, _, _ = await scene.customs("CH-ZRH")
     await customs.reject(await customs.scan(scene.qr(1)), "seal broken")
     shown = await scene.wallet.show(scene.carnet_id)
-    [told] = shown.reply.incidents
-    assert not told.parts
+    [told] = map(Incident.from_bytes, shown.reply.incidents)
+    assert not parts(shown.reply, told.index)
     rescanned = await customs.scan(scene.qr(1))
     assert [i.type.name for i in rescanned.incidents] == ["REJECT"]
     assert rescanned.voucher.state is VoucherState.PREPARED
@@ -156,8 +158,8 @@ async def test_an_extension_is_two_commits_at_one_desk(scene: Scene) -> None:
         await berlin.extend(leaving, staying, (Decision(ALL), Decision(ALL, final_day=until - 6)))
     out, again = await berlin.extend(leaving, staying, (Decision(ALL), Decision(ALL, final_day=until)))
     assert again.index > out.index
-    state = (await scene.wallet.show(scene.carnet_id)).state
-    assert [(o.items, o.final_day) for o in state.arrivals["EU"]] == [(ALL, until)]
+    goods = (await scene.wallet.show(scene.carnet_id)).goods
+    assert [(o.items, o.final_day) for o in goods.arrivals["EU"]] == [(ALL, until)]
 
 
 @pytest.mark.rule("U8")
@@ -183,7 +185,8 @@ async def test_a_disagreement_and_a_request_reach_their_readers(scene: Scene) ->
     await voice.ask(scene.carnet_id, AskKind.DISCHARGE, {})
     customs, _, _ = await scene.customs("CH-ZRH")
     reply = await customs.carnet(scene.carnet_id)
-    assert [len(incident.parts) for incident in reply.incidents] == [1, 0]
+    told = [Incident.from_bytes(incident).index for incident in reply.incidents]
+    assert [len(parts(reply, index)) for index in told] == [1, 0]
     assert await refused(voice.disagree(scene.carnet_id, 1, "?")) == "TRANSACTION_UNKNOWN"
 
 

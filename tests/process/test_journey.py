@@ -8,15 +8,15 @@ import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
+from eata_clients.authors import Authors
 from eata_clients.errors import EataError
-from eata_clients.opening import Opener
+from eata_clients.opening import Excerpts, open_counterfoil, open_keys
 from eata_clients.receipts import Committed, receipt
 from eata_clients.registry import fetch
 from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
-from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
@@ -29,6 +29,7 @@ from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
 from tests.load import build
 from tests.mesh import Mesh, People
+from tests.shown import value_of
 
 ALL = Items.parse("1-20")
 OUT = (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.EXPORTATION, "CH", ALL), Wish(Kind.IMPORTATION, "EU", ALL))
@@ -76,18 +77,19 @@ async def _opener_sees(people: People, carnet_id: int) -> None:
     """The EU's opener opens its own arrival, and with its journal key the two before it."""
     seed = read_key(people.home / "offices" / "FR" / "territory-EU.key")
     key = SealingKey(seed)
-    opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
+    openers = {key_id(key.public, Algorithm.XWING): key}
     async with people.transport("FR") as transport:
-        reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
-    rows = [Transaction.from_bytes(row.record) for row in reply.rows]
+        reply, registry = await people.customs(transport, "FR-LYS").carnet(carnet_id), await fetch(transport)
+    excerpts = Excerpts(reply.entries, people.network.ledger, Authors(registry))
+    rows = [Transaction.from_bytes(row) for row in reply.rows]
     assert [row.kind for row in rows] == [Kind.VALIDATION, Kind.EXPORTATION, Kind.IMPORTATION]
-    secret = opener.keys_of(reply.rows[-1], carnet_id)
+    secret = open_keys(excerpts, rows[-1].index, openers, carnet_id)
     assert secret is not None
     assert secret.journal is not None
-    for row, wire in zip(rows, reply.rows, strict=True):
+    for row in rows:
         leaf = leaf_key(earlier(secret.journal, rows[-1].slot, row.slot))
-        assert opener.counterfoil(wire, leaf, carnet_id) is not None
-    assert [opener.keys_of(row, carnet_id) is None for row in reply.rows] == [True, True, False]
+        assert open_counterfoil(excerpts, row, leaf, carnet_id) is not None
+    assert [open_keys(excerpts, row.index, openers, carnet_id) is None for row in rows] == [True, True, False]
 
 
 async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> None:
@@ -95,24 +97,21 @@ async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> N
     [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))).slots
     done = await cross(people, wallet, carnet_id, slot, "XS-KLOW")
     async with people.transport("FR") as transport:
-        reply = await people.customs(transport, "FR-LYS").carnet(carnet_id)
-        assert done.index not in [row.index for row in reply.rows]
+        reply, registry = await people.customs(transport, "FR-LYS").carnet(carnet_id), await fetch(transport)
+    rows = [Transaction.from_bytes(row) for row in reply.rows]
+    assert done.index not in [row.index for row in rows]
     key = SealingKey(read_key(people.home / "offices" / "FR" / "territory-EU.key"))
-    opener = Opener(people.network.ledger, {key_id(key.public, Algorithm.XWING): key})
-    secret = opener.keys_of(reply.rows[-1], carnet_id)
+    excerpts = Excerpts(reply.entries, people.network.ledger, Authors(registry))
+    secret = open_keys(excerpts, rows[-1].index, {key_id(key.public, Algorithm.XWING): key}, carnet_id)
     assert secret is not None
     assert secret.journal is not None
     async with people.transport("XS") as transport:
-        foreign = (await people.customs(transport, "XS-KLOW").carnet(carnet_id)).rows[-1]
-    [sealed] = [p.value for p in foreign.parts if _label(p) is Label.COUNTERFOIL]
+        foreign = await people.customs(transport, "XS-KLOW").carnet(carnet_id)
+    sealed = value_of(foreign, Label.COUNTERFOIL, done.index)
     with pytest.raises(ValueError, match="earlier"):
         earlier(secret.journal, 3, slot)
     with pytest.raises(CannotOpen):
         unseal(leaf_key(secret.journal), Context(people.network.ledger, carnet_id, Label.COUNTERFOIL, slot), sealed)
-
-
-def _label(part: reading_pb2.SealedPart) -> Label:
-    return Header.from_bytes(part.header).parts[part.number].label
 
 
 async def test_a_raw_stub_of_another_territory_sees_nothing(mesh: tuple[Mesh, People]) -> None:

@@ -13,11 +13,12 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Issued
 from eata_clients.authoring.keeping import GrantContent
+from eata_clients.authors import Authors
 from eata_clients.errors import Untrusted
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.issuer_care import IssuerCare
 from eata_clients.lists import openers
-from eata_clients.opening import open_stanza
+from eata_clients.opening import Excerpts, open_keys
 from eata_clients.registry import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
@@ -30,6 +31,7 @@ from eata_ledger.state import Carnet
 from eata_node.scrub import scrub
 
 from tests.process.scene import ALL, Scene, refused, scene
+from tests.shown import parts
 
 __all__ = ["scene"]
 PDF = b"%PDF-1.7 " + bytes(range(256)) * 40
@@ -72,13 +74,13 @@ async def test_a_document_is_on_three_nodes_and_read_by_whoever_opens_the_carnet
     assert await customs.document(scanned, scanned.documents[0]) == PDF
     for name in scene.mesh.proxies:  # any node answers: one that has it not asks those that have
         _, _, there = await scene.customs("CH-ZRH", prefer=name)
-        signers = [desk.key, scanned.presented.voucher.sign]
-        voucher = scanned.presented.voucher.sign.public
-        got = await documents.fetch(there, found[1], scene.carnet_id, signers, desk.certificate, voucher)
+        voucher = scanned.presented.voucher.sign
+        reader = documents.Reader([desk.key, voucher], desk.certificate, voucher.public)
+        got = await documents.fetch(there, found[1], scene.carnet_id, reader)
         assert got == PDF + b"cover"
     assert all(p.node.blobs.get(found[1].blob) is not None for p in scene.mesh.proxies.values())
     _, other, abroad = await scene.customs("DE-BER")
-    fetching = documents.fetch(abroad, found[0], scene.carnet_id, [other.key], other.certificate)
+    fetching = documents.fetch(abroad, found[0], scene.carnet_id, documents.Reader([other.key], other.certificate))
     assert await refused(fetching) == "NOT_VISIBLE"
 
 
@@ -130,12 +132,10 @@ async def test_a_withheld_stanza_is_noticed_and_made_good(scene: Scene, monkeypa
     held = openers(own)
 
     async def opens() -> bool:
-        row = (await customs.carnet(scene.carnet_id)).rows[0]
-        ledger = scene.mesh.genesis.ledger
-        for key_id, key in held.items():
-            with suppress(Untrusted):
-                if open_stanza(row.parts, key, key_id, ledger, scene.carnet_id) is not None:
-                    return True
+        reply = await customs.carnet(scene.carnet_id)
+        excerpts = Excerpts(reply.entries, scene.mesh.genesis.ledger, Authors(await customs.registry()))
+        with suppress(Untrusted):
+            return open_keys(excerpts, done.index, held, scene.carnet_id) is not None
         return False
 
     assert not await opens()
@@ -171,7 +171,7 @@ async def test_erasure_reaches_every_disk_and_the_audit_accepts_it(scene: Scene)
     await scene.mesh.settled()
     assert all(mark not in value for _, value in again.node.store.everything("parts") for mark in marks)
     reply = await issuer.carnet(number)
-    assert (Carnet.from_bytes(reply.record).number, list(reply.parts)) == (issued_number(issued), [])
+    assert (Carnet.from_bytes(reply.record).number, parts(reply)) == (issued_number(issued), [])
     wallet = scene.people.wallet(scene.public, "late")
     assert await refused(wallet.download(CodeQr(number, issued.pin))) == "CARNET_ERASED"
     auditor = await scene.stack.enter_async_context(scene.people.transport("ICC-AUDIT"))

@@ -15,14 +15,14 @@ from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
 from eata_clients.transport import Transport
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Kind, Role
-from eata_ledger.proof.entry import Header
+from eata_ledger.carnet.vocabulary import Kind, Label, Role
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKind, code_keys
-from eata_ledger.state import CarnetState, Incident, Transaction
+from eata_ledger.state import Carnet, CarnetState, Incident, Stay, Transaction, Voucher
 from eata_proto.v1 import lists_pb2, lists_pb2_grpc, reading_pb2, reading_pb2_grpc
 
 from tests.mesh import ADMINISTRATION, Mesh, People
+from tests.shown import labels, parts
 
 ALL = Items.parse("1-20")
 JOURNEY = (
@@ -93,17 +93,28 @@ async def house(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-un
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def labels(parts: Any) -> set[str]:
-    return {Header.from_bytes(part.header).parts[part.number].label.name for part in parts}
-
-
 def seen(reply: reading_pb2.CarnetReply, house: House) -> list[int]:
     """Rows as 1-based numbers of the journey."""
-    return [house.indexes.index(row.index) + 1 for row in reply.rows]
+    return [house.indexes.index(row.index) + 1 for row in map(Transaction.from_bytes, reply.rows)]
 
 
 def incidents(reply: reading_pb2.CarnetReply) -> list[tuple[str, bool]]:
-    return [(Incident.from_bytes(i.record).type.name, bool(i.parts)) for i in reply.incidents]
+    return [(i.type.name, bool(parts(reply, i.index))) for i in map(Incident.from_bytes, reply.incidents)]
+
+
+def of_rows(reply: reading_pb2.CarnetReply) -> list[set[str]]:
+    """What each row shows."""
+    return [labels(reply, row.index) for row in map(Transaction.from_bytes, reply.rows)]
+
+
+def of_carnet(reply: reading_pb2.CarnetReply) -> set[str]:
+    """What is shown of the carnet itself, and of its newest PIN stanza."""
+    carnet = Carnet.from_bytes(reply.record)
+    return {
+        part.info.label.name
+        for part in parts(reply)
+        if part.entry == carnet.entry or part.info.label is Label.PIN_STANZA
+    }
 
 
 # What each reader's reply holds: rows, which of them with remarks and stanzas, the final counterfoil, balances of
@@ -126,16 +137,17 @@ async def test_a_territory_gets_its_view_and_no_more(
     reply = await house.as_officer(office)
     home = office == "CH-ZRH"
     assert seen(reply, house) == rows
-    for number, row in zip(rows, reply.rows, strict=True):
+    for number, row in zip(rows, map(Transaction.from_bytes, reply.rows), strict=True):
         expected = {"COUNTERFOIL"} | ({"REMARKS", "STANZA"} if number in own else set())
-        assert labels(row.parts) - {"FINAL"} == expected, number
-        stanzas = [p for p in row.parts if labels([p]) == {"STANZA"}]
+        assert labels(reply, row.index) - {"FINAL"} == expected, number
+        stanzas = [part for part in parts(reply, row.index) if part.info.label is Label.STANZA]
         assert len(stanzas) == (1 if number in own else 0)
     assert incidents(reply) == told
     state = CarnetState.from_bytes(reply.state)
     assert (bool(state.sets), bool(state.rows), reply.HasField("reconciliation")) == (home, home, home)
-    assert set(state.admitted) <= ({"EU", "XS"} if home else {JOURNEY[own[0] - 1][1]})
-    assert labels(reply.parts) == {"CARNET"}
+    stays = {stay.territory for stay in map(Stay.from_bytes, reply.stays)}
+    assert stays == ({"EU", "XS"} if home else {JOURNEY[own[0] - 1][1]})
+    assert of_carnet(reply) == {"CARNET"}
     assert (len(reply.vouchers), len(reply.notices)) == (0, 0)
 
 
@@ -160,7 +172,7 @@ async def test_the_code_opens_its_own_territorys_desk_alone(house: House) -> Non
     keys = code_keys(
         house.wallet.code(house.carnet_id, house.slots[2]).code, house.people.network.ledger, house.carnet_id
     )
-    query = reading_pb2.VoucherQuery(voucher_key=keys.sign.public, office="XS-KLOW")
+    query = reading_pb2.VoucherQuery(carnet_id=house.carnet_id, voucher_key=keys.sign.public, office="XS-KLOW")
     desk = house.people.desk("XS-KLOW")
     cases: list[tuple[Desk | None, list[SigningKey], str]] = [
         (desk, [desk.key, keys.sign], "WRONG_TERRITORY_FOR_TYPE"), (desk, [desk.key], "CODE_INVALID"),
@@ -178,8 +190,8 @@ async def test_the_issuer_gets_validations_in_full_and_the_rest_in_summary(house
     query = reading_pb2.CarnetQuery(carnet_id=house.carnet_id)
     reply = await house.ask("Issuer/Carnet", query, [party.sign], "CH-ALLIANCE")
     assert seen(reply, house) == [1, 2, 3, 4, 5, 6, 7]
-    assert [labels(row.parts) for row in reply.rows] == [{"COUNTERFOIL", "STANZA"}] + [set()] * 6
-    assert labels(reply.parts) == {"CARNET", "STANZA"}
+    assert of_rows(reply) == [{"COUNTERFOIL", "STANZA"}] + [set()] * 6
+    assert of_carnet(reply) == {"CARNET", "STANZA"}
     assert (incidents(reply), len(reply.vouchers), len(reply.notices)) == ([], 0, 0)
     other = read_party(house.people.home / "offices" / "ES-CAMARA" / "party.cbor")
     with pytest.raises(EataError) as caught:
@@ -192,10 +204,11 @@ async def test_a_holder_gets_everything_but_the_territories_own_words(house: Hou
     query = reading_pb2.CarnetQuery(carnet_id=house.carnet_id)
     reply = await house.ask("Wallet/Carnet", query, [device], None)
     assert seen(reply, house) == [1, 2, 3, 4, 5, 6, 7]
-    assert [labels(row.parts) for row in reply.rows] == [{"COUNTERFOIL"}] * 7
+    assert of_rows(reply) == [{"COUNTERFOIL"}] * 7
     assert incidents(reply) == [("REJECT", False), ("HOLD", False), ("RELEASE", False), ("CANCEL", False)]
-    assert {label for voucher in reply.vouchers for label in labels(voucher.parts)} == {"DECLARATION", "PACKET"}
-    assert labels(reply.parts) == {"CARNET", "PIN_STANZA"}
+    vouchers = [Voucher.from_bytes(voucher) for voucher in reply.vouchers]
+    assert all(labels(reply, v.entry, v.slot) == {"DECLARED", "DECLARATION", "PACKET"} for v in vouchers)
+    assert of_carnet(reply) == {"CARNET", "PIN_STANZA"}
 
 
 async def test_the_pin_alone_opens_the_carnet_and_nothing_that_happened(house: House) -> None:
@@ -203,7 +216,7 @@ async def test_the_pin_alone_opens_the_carnet_and_nothing_that_happened(house: H
     query = reading_pb2.CarnetQuery(carnet_id=house.carnet_id)
     reply = await house.ask("Wallet/Carnet", query, [pin.sign], None)
     assert (len(reply.rows), len(reply.incidents), len(reply.vouchers), len(reply.notices)) == (0, 0, 0, 0)
-    assert labels(reply.parts) == {"CARNET", "PIN_STANZA"}
+    assert labels(reply) == {"CARNET", "PIN_STANZA"}
     for key in (SigningKey(bytes([5]) * 32), SigningKey(house.wallet.kept(house.carnet_id).root or b"")):
         with pytest.raises(EataError) as caught:
             await house.ask("Wallet/Carnet", query, [key], None)
@@ -214,6 +227,6 @@ async def test_the_pin_alone_opens_the_carnet_and_nothing_that_happened(house: H
 async def test_the_arrival_that_was_cancelled_last_opens_nothing_later(house: House) -> None:
     """XS's re-export was cancelled: the row still shows, marked."""
     reply = await house.as_officer("XS-KLOW")
-    cancelled = [Transaction.from_bytes(row.record).cancelled is not None for row in reply.rows]
+    cancelled = [Transaction.from_bytes(row).cancelled is not None for row in reply.rows]
     assert cancelled == [False, False, False, False, False, True, False]
-    assert "FINAL" in labels(reply.rows[-1].parts)
+    assert "FINAL" in of_rows(reply)[-1]

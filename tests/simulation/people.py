@@ -14,7 +14,7 @@ from eata_ledger.proof.bodies import Commit, EnrolDevice
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.state import CarnetState
-from eata_proto.v1 import reading_pb2, reading_pb2_grpc
+from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from tests.simulation.promises import Broken
 from tests.simulation.town import Town
@@ -85,13 +85,16 @@ class Person:
         enrolled = any(isinstance(entry.header.body, EnrolDevice) for entry, _ in self._done)
         if not enrolled:
             return
-        body, name = reading_pb2.CarnetQuery(carnet_id=carnet_id).SerializeToString(), "/eata.v1.Wallet/Carnet"
-        clock = self.town.now
+        name, clock = "/eata.v1.Wallet/Carnet", self.town.now
+
+        def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
+            query = reading_pb2.CarnetQuery(carnet_id=carnet_id, cursor=cursor)
+            return self.transport.signed(name, query.SerializeToString(), [device])
+
         try:
             with mock.patch("eata_clients.transport.now", clock):
                 agreed = await Comparing(
-                    self.transport, self.charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name,
-                    lambda: self.transport.signed(name, body, [device]),
+                    self.transport, self.charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name, ask
                 ).agreed()  # fmt: skip
         except EataError as error:
             self.town.promises.seen[f"read {error.code}"] += 1

@@ -187,14 +187,14 @@ class Town:
         """Honest nodes as they are shipped; a liar's answers are the attacker's."""
         door, key, lying = PublicDoor(node.limits), self._seeds(name).statement, name in self.promises.liars
         host: Any = Host(process, Guard(node.metrics, door))
-        peers, attesting = (node, Presentations({}), key), Attesting(self.genesis.ledger, key)
+        peers, attesting = (node, Presentations({}, self.now), key), Attesting(self.genesis.ledger, key)
         ledger: public.Ledger = public.Ledger(node, lambda _: "", door)
         peer: public.Peer = public.Peer(*peers)
         if lying:
             ledger, peer = LyingLedger(self.band, node, lambda _: "", door), LyingPeer(self.band, *peers)
             attesting = LyingAttesting(self.band, name, self.genesis.ledger, key)
         rights = Rights(node.replica, node.readers, node.limits)
-        wallet = reading.Wallet(node.replica, rights, Carnets(node.replica), attesting)
+        wallet = reading.Wallet(rights, Carnets(node.replica), attesting)
         ledger_pb2_grpc.add_LedgerServicer_to_server(ledger, host)
         node_pb2_grpc.add_PeerServicer_to_server(peer, host)
         reading_pb2_grpc.add_WalletServicer_to_server(wallet, host)
@@ -231,9 +231,8 @@ class Town:
     async def _halted(self, house: House, process: Process, node: Node) -> None:
         """An operator looks: damage is built anew, a full disk has room again; anything else breaks a promise."""
         self.promises.seen["halted"] += 1
-        if house.name in self.promises.liars:
-            return
-        self.promises.halted(house.name, node.replica.halted)
+        if house.name not in self.promises.liars:
+            self.promises.halted(house.name, node.replica.halted)
         await asyncio.sleep(self.seeded.uniform(0.2, 2))
         if process.alive:
             process.kill()

@@ -43,7 +43,7 @@ def test_a_whole_journey_settles_every_balance(world: World, tickets: list[Ticke
     for ticket, office in zip(tickets, ["CHZRH", "CHZRH", "DEBER", "FRLYS", "CHZRH"], strict=True):
         assert world.commit(ticket, office) is Outcome.ACCEPTED
     state = world.state(tickets[0].holding.carnet_id)
-    assert state.balances.settled
+    assert world.goods(tickets[0].holding.carnet_id).balances.settled
     assert [c.used for c in state.sets.values()] == [1, 1, 1, 1, 0]
 
 
@@ -172,7 +172,7 @@ def test_a_transit_closes_only_where_one_is_open(world: World, pin_keys: CodeKey
     assert world.commit(closed, "DEBER") is Outcome.NO_OPEN_TRANSIT
     assert world.commit(opened, "DEBER") is Outcome.ACCEPTED
     assert world.commit(closed, "FRLYS") is Outcome.ACCEPTED
-    assert world.state(held.carnet_id).balances.settled
+    assert world.goods(held.carnet_id).balances.settled
 
 
 @pytest.mark.rule("ACC-26")
@@ -198,7 +198,7 @@ def test_each_arrival_has_its_own_final_date(world: World, pin_keys: CodeKeys) -
     assert world.commit(back, "DEBER") is Outcome.ACCEPTED
     assert world.commit(rest, "DEBER") is Outcome.REASON_REQUIRED
     assert world.commit(rest, "DEBER", acknowledged=(Warning.FINAL_DATE_PASSED,)) is Outcome.ACCEPTED
-    assert not world.state(held.carnet_id).arrivals
+    assert not world.goods(held.carnet_id).arrivals
 
 
 def test_another_administrations_desk_authority_makes_no_desk_here(world: World, tickets: list[Ticket]) -> None:

@@ -13,6 +13,7 @@ from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.checkpoint import read_note
+from eata_ledger.proof.declared import Declared
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Genesis, origin
 from eata_ledger.proof.group import GroupHeader
@@ -53,6 +54,12 @@ def _receipt(data: bytes) -> None:
         raise Malformed("the receipt does not verify")
 
 
+def _declared(data: bytes) -> None:
+    sealed = sha256(b"details"), sha256(b"packet")
+    if not Declared.from_part(data).genuine(LEDGER, 883, sealed, verify):
+        raise Malformed("another declaration than its voucher's key signed")
+
+
 def _stanza(data: bytes) -> None:
     given = {name: bytes.fromhex(value) for name, value in SOURCE["stanza"].items()}
     place = Context(LEDGER, 883, Label.STANZA, 1)
@@ -65,7 +72,7 @@ PARSE: dict[str, Callable[[bytes], object]] = {
     "genesis": Genesis.from_bytes, "note": _note, "trust": _trust, "statement": Statement.from_bytes,
     "card": lambda data: Card.read(data.decode()),
     "keystore": lambda data: Vault(lambda: SOURCE["passphrase"].encode()).unlock(data),
-    "storage receipt": _receipt, "stanza": _stanza,
+    "storage receipt": _receipt, "declared part": _declared, "stanza": _stanza,
 }  # fmt: skip
 FORMATS = SOURCE["formats"]
 

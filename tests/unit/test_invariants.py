@@ -86,7 +86,8 @@ def check(world: World, carnet_id: int) -> None:
     balances = EMPTY
     for row in live:
         balances = balances.after(row.kind, row.territory, row.items, row.not_returned)
-    assert state.balances == balances
+    goods = world.goods(carnet_id)
+    assert goods.balances == balances
     vouchers = [world.fact(Voucher, carnet_id, slot) for slot in range(1, state.next_slot)]
     for kind, counters in state.sets.items():
         assert min(counters.free, counters.reserved, counters.used) >= 0
@@ -94,11 +95,11 @@ def check(world: World, carnet_id: int) -> None:
         of_kind = [v for v in vouchers if isinstance(v, Voucher) and v.kind.name == KIND_OF[kind]]
         assert counters.reserved == sum(v.state is VoucherState.PREPARED for v in of_kind)
         assert counters.used == sum(v.state is VoucherState.COMMITTED for v in of_kind)
-    for territory, openings in state.arrivals.items():
+    for territory, openings in goods.arrivals.items():
         held = Items()
         for opening in openings:
             held |= opening.items
-        assert held == state.admitted.get(territory, Items())
+        assert held == balances.admitted.get(territory, Items())
     slots = [row.slot for row in live]
     assert len(slots) == len(set(slots))
 

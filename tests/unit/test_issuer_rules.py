@@ -228,8 +228,8 @@ def test_a_replacement_is_linked_and_hands_over_in_order(world: World, pin_keys:
              (new[3], "DEBER"), (new[4], "CHZRH")]  # fmt: skip
     for ticket, office in steps:
         assert world.commit(ticket, office) is Outcome.ACCEPTED, ticket.wish
-    assert world.state(original.carnet_id).balances.settled
-    assert world.state(issued.carnet_id).balances.settled
+    assert world.goods(original.carnet_id).balances.settled
+    assert world.goods(issued.carnet_id).balances.settled
 
 
 def test_without_a_replacement_a_return_before_the_re_export_warns(world: World, tickets: list[Ticket]) -> None:

@@ -8,7 +8,6 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.bodies import (
-    Declaration,
     DeleteTravel,
     EditTravel,
     EnrolDevice,
@@ -17,6 +16,8 @@ from eata_ledger.proof.bodies import (
     Sign,
     Travel,
 )
+from eata_ledger.proof.declared import Declaration
+from eata_ledger.proof.declared import declare as proved
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.aead import Context, seal
@@ -85,25 +86,24 @@ def sign(holding: Holding, pin_wrap: bytes, stamp: Stamp) -> Entry:
 def travel(holding: Holding, first_slot: int, wishes: tuple[Wish, ...], stamp: Stamp) -> tuple[Entry, bytes]:
     """A travel over the next slots; returns it with its travel id. Two Argon2 runs a slot."""
     travel_id = os.urandom(16)
-    declarations, parts = _prepare(holding, range(first_slot, first_slot + len(wishes)), wishes)
-    entry = make(holding.ledger, Travel(holding.carnet_id, travel_id, declarations), stamp, (holding.device,), parts)
-    return entry, travel_id
+    parts = _prepare(holding, range(first_slot, first_slot + len(wishes)), wishes)
+    return make(holding.ledger, Travel(holding.carnet_id, travel_id), stamp, (holding.device,), parts), travel_id
 
 
 def edit(holding: Holding, travel_id: bytes, slots: Sequence[int], wishes: tuple[Wish, ...], stamp: Stamp) -> Entry:
     """The travel's own slots and codes with other contents."""
-    declarations, parts = _prepare(holding, slots, wishes)
-    return make(holding.ledger, EditTravel(holding.carnet_id, travel_id, declarations), stamp, (holding.device,), parts)
+    parts = _prepare(holding, slots, wishes)
+    return make(holding.ledger, EditTravel(holding.carnet_id, travel_id), stamp, (holding.device,), parts)
 
 
 def delete(holding: Holding, travel_id: bytes, stamp: Stamp) -> Entry:
     return make(holding.ledger, DeleteTravel(holding.carnet_id, travel_id), stamp, (holding.device,))
 
 
-def renew(holding: Holding, old_slot: int, slot: int, wish: Wish, stamp: Stamp) -> Entry:
-    """One voucher anew, with new codes: after a cancellation, or to revoke a code that was shared."""
-    [declaration], parts = _prepare(holding, (slot,), (wish,))
-    return make(holding.ledger, Renew(holding.carnet_id, old_slot, declaration), stamp, (holding.device,), parts)
+def renew(holding: Holding, old_slots: Sequence[int], first_slot: int, wishes: tuple[Wish, ...], stamp: Stamp) -> Entry:
+    """Vouchers anew, with new codes: after a cancellation, or to take back codes that were shared."""
+    parts = _prepare(holding, range(first_slot, first_slot + len(wishes)), wishes)
+    return make(holding.ledger, Renew(holding.carnet_id, tuple(old_slots)), stamp, (holding.device,), parts)
 
 
 def revoke_device(holding: Holding, device: bytes, stamp: Stamp) -> Entry:
@@ -111,23 +111,17 @@ def revoke_device(holding: Holding, device: bytes, stamp: Stamp) -> Entry:
     return make(holding.ledger, RevokeDevice(holding.carnet_id, device), stamp, (holding.device,))
 
 
-def _prepare(
-    holding: Holding, slots: Sequence[int], wishes: tuple[Wish, ...]
-) -> tuple[tuple[Declaration, ...], tuple[Part, ...]]:
-    declarations, parts = [], []
+def _prepare(holding: Holding, slots: Sequence[int], wishes: tuple[Wish, ...]) -> tuple[Part, ...]:
+    parts: list[Part] = []
     for slot, wish in zip(slots, wishes, strict=False):
         voucher = holding.code_keys(CodeKind.TRANSACTION, slot)
         cancel = holding.code_keys(CodeKind.CANCELLATION, slot)
-        declaration, sealed = declare(holding, slot, wish, voucher, cancel.sign.public)
-        declarations.append(declaration)
-        parts += sealed
-    return tuple(declarations), tuple(parts)
+        parts += declare(holding, slot, wish, voucher, cancel.sign.public)
+    return tuple(parts)
 
 
-def declare(
-    holding: Holding, slot: int, wish: Wish, voucher: CodeKeys, cancel_key: bytes
-) -> tuple[Declaration, list[Part]]:
-    """One declaration and its two sealed parts: the private details under L_s, the packet under the code."""
+def declare(holding: Holding, slot: int, wish: Wish, voucher: CodeKeys, cancel_key: bytes) -> list[Part]:
+    """One declaration's three parts: what nodes judge, signed by the code; the private details under L_s; the packet."""
     journal = holding.journal(slot)
     verify_key = exchange_public(verify_key_seed(holding.root, holding.ledger, holding.carnet_id, slot))
     declaration = Declaration(
@@ -137,4 +131,8 @@ def declare(
     details = seal(leaf_key(journal), holding.place(Label.DECLARATION, slot), sealable(wish.details))
     secret = packet(wish.kind, holding.content_key, journal)
     sealed = seal(voucher.wrap, holding.place(Label.PACKET, slot), secret.to_bytes())
-    return declaration, [Part(Label.DECLARATION, slot, details), Part(Label.PACKET, slot, sealed)]
+    digests = (sha256(details), sha256(sealed))
+    made = proved(holding.ledger, holding.carnet_id, declaration, voucher.sign, digests, os.urandom(16))
+    return [
+        Part(Label.DECLARED, slot, made.to_part()), Part(Label.DECLARATION, slot, details), Part(Label.PACKET, slot, sealed)
+    ]  # fmt: skip

@@ -11,6 +11,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import KEY, Record, f, integer
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import CodeKeys
+from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys, keys, wrap
 
 from eata_clients.authoring.clearing import Recipient
@@ -113,6 +114,6 @@ def delegate(
     holding: Holding, slot: int, content: GrantContent, window: tuple[int, int], authority: bytes | None, stamp: Stamp
 ) -> Entry:
     """One voucher lent (U11); `authority` is the SHA-256 of the attached power of attorney's blob."""
-    sealed = seal(holding.content_key, holding.place(Label.GRANT, slot), sealable(content))
+    sealed = seal(leaf_key(holding.journal(slot)), holding.place(Label.GRANT, slot), sealable(content))
     body = Delegate(holding.carnet_id, slot, os.urandom(16), *window, authority)
     return make(holding.ledger, body, stamp, (holding.device,), (Part(Label.GRANT, slot, sealed),))

@@ -64,7 +64,7 @@ def booth(
     desk, time = _booth(home, network), now()
     text = secret("Declaration QR") if png is None else read_qr(png)
     sight = desk.look(text, time)
-    verdict, facts, prepared = desk.verdict(sight, time), sight.card.facts, sight.card.prepared
+    verdict, facts, prepared = desk.verdict(sight, time), sight.card.facts, sight.presented
     queued = ""
     if commit and verdict.word is not Word.STOP:
         notes = remarks(reason=reason or "no network at the desk")

@@ -72,7 +72,8 @@ def _check_office(network: Path, office: str, authority: bytes) -> None:
     found = registry.offices.get(office)
     if found is None or not found.active:
         raise Fault("OFFICE_INACTIVE", f"Office {office} is unknown or closed.", "See `eata registry offices`.")
-    if registry.desk_authorities.get(authority) != found.administration:
+    administration, _ = registry.desk_authorities.get(authority, ("", b""))
+    if administration != found.administration:
         raise Fault(
             "ROLE_FORBIDDEN", f"This is not a desk authority of {found.administration}.", "Use that office's own."
         )
@@ -105,7 +106,7 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         ],
         "box_p": list(scanned.carnet.box_p),
         "last": None if scanned.last is None else {"kind": scanned.last.kind.name, "items": str(scanned.last.items)},
-        "held_by": None if scanned.held is None else scanned.held.office,
+        "held_by": None if scanned.hold is None else scanned.hold.office,
         "links": [{"relation": relation, "number": number} for relation, number in scanned.links],
         "shown_before": [{"office": office, "time": time} for office, time in scanned.elsewhere],
         "told_by": scanned.agreed.by,

@@ -14,7 +14,7 @@ from eata_clients.words import written
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Desk
-    from eata_clients.lists import Openers
+    from eata_clients.opening import Openers
 
 customs_app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
 wallet_app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)

@@ -53,7 +53,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
         "links": [{"relation": link.relation, "number": link.number} for link in shown.reply.links],
         "incidents": [
             {"index": i.index, "type": i.type.name, "territory": i.territory, "office": i.office, "about": i.about}
-            for i in (Incident.from_bytes(incident.record) for incident in shown.reply.incidents)
+            for i in map(Incident.from_bytes, shown.reply.incidents)
         ],
         "refused": [
             {"index": r.index, "code": r.code, "office": r.office, "slot": r.slot, "time": r.event_time}
@@ -62,7 +62,7 @@ def _summary(shown: "Downloaded") -> dict[str, Any]:
         "blocked": shown.state.blocked,
         "carnet_status": shown.state.status.name,
         "home_out": str(shown.state.home_out),
-        "admitted": {territory: str(items) for territory, items in shown.state.admitted.items()},
+        "admitted": {territory: str(items) for territory, items in shown.goods.balances.admitted.items()},
         "status": reconciliation.status,
         "reasons": [{"kind": r.kind, "territory": r.territory, "items": r.items} for r in reconciliation.reasons],
     }  # fmt: skip

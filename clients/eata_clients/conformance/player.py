@@ -117,7 +117,7 @@ async def transit(stage: Stage, case: dict[str, Any]) -> None:
     home = {**case["rows"][0], "kind": "VALIDATION", "territory": case["carnet"]["home"], "final_date": None}
     source = {"carnet": case["carnet"], "transactions": [home, *case["rows"]]}
     played, _, _ = await act_out(stage, source)
-    opening = (await played.show()).state.transits[case["rows"][0]["territory"]][0]
+    opening = (await played.show()).goods.transits[case["rows"][0]["territory"]][0]
     found = Transit("", opening.items, stage.today, opening.final_day, opening.items)
     expect(found.state(opening.final_day + late).value, case["state"], "state")
 

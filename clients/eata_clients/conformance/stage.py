@@ -16,6 +16,7 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKind
+from eata_ledger.state import Transaction
 
 from eata_clients.authoring import clearing, issuing
 from eata_clients.authoring.clearing import Decision, Desk
@@ -170,7 +171,7 @@ class Played:
             if error.code == "NOT_VISIBLE":
                 return []
             raise
-        return [row.index for row in reply.rows]
+        return [row.index for row in map(Transaction.from_bytes, reply.rows)]
 
 
 def unplayable(territories: Iterable[str], stage: Stage) -> str:

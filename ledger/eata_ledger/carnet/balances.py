@@ -38,6 +38,14 @@ class Balances:
             case Kind.VALIDATION | Kind.PRE_EXPORTATION:
                 return self
 
+    def local(self, territory: str) -> "Local":
+        """What an officer there is warned by."""
+        abroad = NOTHING
+        for held in self.admitted.values():
+            abroad |= held
+        here = (self.admitted.get(territory, NOTHING), self.transit.get(territory, NOTHING))
+        return Local(self.home_out, abroad, *here)
+
     def of(self, territory: str) -> "Balances":
         """Only what concerns one foreign territory."""
 
@@ -50,6 +58,16 @@ class Balances:
     def settled(self) -> bool:
         """True when nothing is out, admitted or in transit."""
         return not (self.home_out or self.admitted or self.transit)
+
+
+@dataclass(frozen=True)
+class Local:
+    """What is out of home, admitted in any territory, and admitted and in transit in this one."""
+
+    home_out: Items
+    abroad: Items
+    admitted: Items
+    transit: Items
 
 
 EMPTY = Balances(NOTHING, {}, {})

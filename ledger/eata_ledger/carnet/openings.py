@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.items import ITEMS, Items
-from eata_ledger.record import CODE, DAY, Record, array, f, nested, table
+from eata_ledger.record import DAY, Record, array, f, nested
 
 
 @dataclass(frozen=True)
@@ -14,21 +14,19 @@ class Opening(Record):
     final_day: int = f(DAY)
 
 
-Openings = dict[str, tuple[Opening, ...]]
-OPENINGS = table(CODE, array(nested(Opening), 1024), 200)
+Open = tuple[Opening, ...]
+OPEN = array(nested(Opening), 1024)
+Openings = dict[str, Open]  # by territory
 
 
-def opened(openings: Openings, territory: str, opening: Opening) -> Openings:
+def opened(held: Open, opening: Opening) -> Open:
     """With one more arrival; those of one final day stand together, so there are never more than days."""
-    held = openings.get(territory, ())
     same = next((o for o in held if o.final_day == opening.final_day), Opening(Items(), opening.final_day))
     others = tuple(o for o in held if o.final_day != opening.final_day)
     joined = Opening(same.items | opening.items, opening.final_day)
-    return {**openings, territory: tuple(sorted((*others, joined), key=lambda o: o.final_day))}
+    return tuple(sorted((*others, joined), key=lambda o: o.final_day))
 
 
-def closed(openings: Openings, territory: str, items: Items) -> Openings:
-    """With `items` taken off every arrival of the territory."""
-    left = tuple(replace(o, items=o.items - items) for o in openings.get(territory, ()) if o.items - items)
-    others = {name: held for name, held in openings.items() if name != territory}
-    return {**others, territory: left} if left else others
+def closed(held: Open, items: Items) -> Open:
+    """With `items` taken off every arrival."""
+    return tuple(replace(o, items=o.items - items) for o in held if o.items - items)

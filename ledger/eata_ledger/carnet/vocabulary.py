@@ -176,7 +176,7 @@ class Flag(IntFlag):
 
 
 class Label(IntEnum):
-    """What a sealed part is."""
+    """What a part is. All are sealed but DECLARED, which nodes judge."""
 
     CARNET = 1
     DECLARATION = 2
@@ -191,3 +191,4 @@ class Label(IntEnum):
     NOTE = 11
     ATTACHMENT = 12
     GRANT = 13
+    DECLARED = 14

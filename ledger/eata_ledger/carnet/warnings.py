@@ -1,20 +1,14 @@
 """Soft warnings: breaches of the goods balance that need a typed reason (C-20, domain §2.2)."""
 
-from eata_ledger.carnet.balances import NOTHING, Balances
+from eata_ledger.carnet.balances import Local
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.openings import Opening
+from eata_ledger.carnet.openings import Open
 from eata_ledger.carnet.vocabulary import Kind, Warning
 
 
 def warnings(
-    kind: Kind,
-    territory: str,
-    balances: Balances,
-    openings: tuple[Opening, ...],
-    day: int,
-    cleared: Items,
-    exit_first: bool = False,
-) -> frozenset[Warning]:
+    kind: Kind, here: Local, openings: Open, day: int, cleared: Items, exit_first: bool = False
+) -> frozenset[Warning]:  # fmt: skip
     """What an officer must acknowledge on the local day `day`.
 
     `openings` are the territory's open transits for a transit's close, its open arrivals for all others;
@@ -22,24 +16,20 @@ def warnings(
     """
     touched = tuple(opening for opening in openings if opening.items & cleared)
     late = any(day > opening.final_day for opening in touched)
-    admitted = balances.admitted.get(territory, NOTHING)
-    elsewhere = NOTHING
-    for held in balances.admitted.values():
-        elsewhere = elsewhere | held
     found = {
         Kind.VALIDATION: {},
-        Kind.PRE_EXPORTATION: {Warning.ITEMS_ALREADY_OUT: bool(cleared & balances.home_out)},
+        Kind.PRE_EXPORTATION: {Warning.ITEMS_ALREADY_OUT: bool(cleared & here.home_out)},
         Kind.EXPORTATION: {
-            Warning.ITEMS_ALREADY_OUT: bool(cleared & balances.home_out),
+            Warning.ITEMS_ALREADY_OUT: bool(cleared & here.home_out),
             Warning.NO_PRE_EXPORTATION: exit_first,
         },
-        Kind.IMPORTATION: {Warning.ITEMS_ALREADY_ADMITTED: bool(cleared & admitted)},
-        Kind.REEXPORTATION: {Warning.ITEMS_NOT_ADMITTED: not cleared <= admitted, Warning.FINAL_DATE_PASSED: late},
+        Kind.IMPORTATION: {Warning.ITEMS_ALREADY_ADMITTED: bool(cleared & here.admitted)},
+        Kind.REEXPORTATION: {Warning.ITEMS_NOT_ADMITTED: not cleared <= here.admitted, Warning.FINAL_DATE_PASSED: late},
         Kind.REIMPORTATION: {
-            Warning.ITEMS_NOT_OUT: not cleared <= balances.home_out,
-            Warning.REEXPORTATION_MISSING: bool(cleared & elsewhere),
+            Warning.ITEMS_NOT_OUT: not cleared <= here.home_out,
+            Warning.REEXPORTATION_MISSING: bool(cleared & here.abroad),
         },
-        Kind.TRANSIT_OPEN: {Warning.TRANSIT_ALREADY_OPEN: bool(cleared & balances.transit.get(territory, NOTHING))},
+        Kind.TRANSIT_OPEN: {Warning.TRANSIT_ALREADY_OPEN: bool(cleared & here.transit)},
         Kind.TRANSIT_CLOSE: {
             Warning.TRANSIT_ITEMS_DIFFER: all(opening.items != cleared for opening in touched),
             Warning.TRANSIT_LATE: late,

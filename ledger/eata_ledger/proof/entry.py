@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eata_ledger.carnet.vocabulary import Label
-from eata_ledger.encoding import Malformed, Value, encode, hash_of, sha256
+from eata_ledger.encoding import Malformed, Value, hash_of, sha256
 from eata_ledger.proof.bodies import BODIES, Body, EntryType
 from eata_ledger.proof.keys import SigningKey, pae
 from eata_ledger.record import (
@@ -37,7 +37,7 @@ _BODY = Codec(lambda value: value, lambda value: value)  # read by its own class
 
 @dataclass(frozen=True)
 class PartInfo(Record):
-    """One sealed part as the header lists it; `recipient` is a stanza's key id."""
+    """One part as the header lists it; `recipient` is a stanza's key id."""
 
     label: Label = f(enum(Label))
     slot: int = f(U16)
@@ -48,7 +48,7 @@ class PartInfo(Record):
 
 @dataclass(frozen=True)
 class Part:
-    """A sealed part on its way into an entry."""
+    """A part on its way into an entry."""
 
     label: Label
     slot: int
@@ -126,7 +126,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Entry:
-    """A header, its signatures, its parts; an erased part is empty bytes."""
+    """A header, its signatures, its parts; an erased part is empty bytes, a declared one is never erased."""
 
     header: Header
     signatures: tuple[Signed, ...]
@@ -151,7 +151,7 @@ class Entry:
 
     @property
     def lacks_parts(self) -> bool:
-        """True if a part has been erased."""
+        """True if a sealed part has been erased."""
         return any(info.length and not part for info, part in zip(self.header.parts, self.parts, strict=True))
 
 
@@ -176,7 +176,7 @@ def check_parts(infos: tuple[PartInfo, ...], parts: tuple[bytes, ...], erased: b
     if len(infos) != len(parts):
         raise Malformed(f"the header lists {len(infos)} parts, {len(parts)} came")
     for info, part in zip(infos, parts, strict=True):
-        if erased and not part:
+        if erased and not part and info.label is not Label.DECLARED:  # what was judged is judged again
             continue
         if len(part) != info.length or sha256(part) != info.digest:
             raise Malformed(f"the part {info.label.name} is not the one that was signed")
@@ -187,9 +187,3 @@ def build(header: Header, parts: tuple[Part, ...], signers: tuple[SigningKey, ..
     message = header.signed
     signatures = tuple(Signed(key.id, key.sign(message)) for key in signers)
     return Entry(header, signatures, tuple(part.value for part in parts))
-
-
-def declaration_digest(ledger: bytes, carnet_id: int, declaration: Value, parts: tuple[PartInfo, ...]) -> bytes:
-    """SHA-256([ledger, ID, the list item, its part digests]): what an officer commits to."""
-    digests: list[Value] = [info.digest for info in parts]
-    return sha256(encode([ledger, carnet_id, declaration, digests]))

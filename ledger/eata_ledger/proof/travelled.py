@@ -1,37 +1,30 @@
-"""The public facts of a declaration (rules 3): what its receipt proves of a travel and its carnet."""
+"""The public facts of a declaration: what its receipt proves of a travel and its carnet, with the declared part beside it."""
 
 from dataclasses import dataclass
 
-from eata_ledger.carnet.items import ITEMS, Items
-from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.proof.bodies import EntryType
-from eata_ledger.record import BOOL, CODE, DAY, HASH, KEY, RANDOM16, U16, U64, Record, array, enum, f, nested
+from eata_ledger.record import BOOL, CODE, DAY, HASH, U16, U64, Record, array, f, nested
 
 _DECLARING = frozenset({int(EntryType.TRAVEL), int(EntryType.EDIT_TRAVEL), int(EntryType.RENEW)})
 
 
 @dataclass(frozen=True)
 class Prepared(Record):
-    """One voucher of a travel as its public facts tell it; `listed` if Box P names its territory."""
+    """One voucher: its declaration's digest; `listed` if it is for home or Box P; the slot it replaces, 0 for none."""
 
     slot: int = f(U16)
-    kind: Kind = f(enum(Kind))
-    territory: str = f(CODE)
-    items: Items = f(ITEMS)
-    not_returned: Items = f(ITEMS)
     digest: bytes = f(HASH)
-    voucher_key: bytes = f(KEY)
     listed: bool = f(BOOL)
+    replaces: int = f(U16)
 
 
 @dataclass(frozen=True)
 class TravelFacts(Record):
-    """The public facts of Travel, EditTravel and Renew under rules 3."""
+    """The public facts of Travel, EditTravel and Renew: nothing here says where the goods go."""
 
     type: int = f(U16)
     carnet_id: int = f(U64)
-    travel_id: bytes = f(RANDOM16)
     vouchers: tuple[Prepared, ...] = f(array(nested(Prepared), 32))
     number: str = f(CODE)
     issuer: str = f(CODE)
@@ -39,7 +32,6 @@ class TravelFacts(Record):
     valid_until: int = f(DAY)
     validated: bool = f(BOOL)
     test: bool = f(BOOL)
-    replaces_slot: int = f(U16)
 
 
 def facts_of(facts: Value) -> TravelFacts:

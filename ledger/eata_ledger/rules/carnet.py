@@ -90,7 +90,7 @@ def issue(act: Act, body: bodies.Issue) -> Value:
     )  # fmt: skip
     act.facts.put(
         CarnetState(
-            Status.ISSUED, None, Validated.NO, 1, 0, opening(body.sets), NOTHING, {}, {}, {}, {}, False
+            Status.ISSUED, None, Validated.NO, 1, 0, opening(body.sets), NOTHING, NOTHING, NOTHING, None, False
         ),
         body.carnet_id,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
 from eata_ledger.rules.desk import CONTROLLERS, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.goods import stay_in
 from eata_ledger.rules.keeping import require_granted
 from eata_ledger.rules.links import REPLACED_BY, linked
 from eata_ledger.state import Carnet, HoldFact, Organisation, Territory, Validated, of_territory
@@ -41,9 +42,9 @@ def _scene(act: Act, body: Commit) -> Scene:
     carnet = act.carnet(body.carnet_id)
     voucher = shown(act, body.carnet_id, body.slot, body.voucher_key, body.kind)
     desk = at_desk(act, body.certificate, body.office)
-    return Scene(
-        body, carnet, act.state(body.carnet_id), voucher, desk, _countersigned(act, body, desk.administration)
-    )  # fmt: skip
+    stay = stay_in(act.facts, body.carnet_id, desk.territory)
+    countersigned = _countersigned(act, body, desk.administration)
+    return Scene(body, carnet, act.state(body.carnet_id), voucher, desk, stay, countersigned)
 
 
 def _countersigned(act: Act, body: Commit, administration: str) -> bool:
@@ -121,7 +122,7 @@ def _declaration(scene: Scene) -> None:
         raise Refused(Outcome.ITEM_OUT_OF_RANGE)
     if body.kind is Kind.VALIDATION and state.validated is Validated.YES:
         raise Refused(Outcome.ALREADY_VALIDATED)
-    if body.kind is Kind.TRANSIT_CLOSE and not state.transit.get(scene.territory):
+    if body.kind is Kind.TRANSIT_CLOSE and not scene.stay.transit:
         raise Refused(Outcome.NO_OPEN_TRANSIT)
     if body.items & body.not_returned or not body.processed <= body.items:
         raise Refused(Outcome.LISTS_OVERLAP)
@@ -181,11 +182,8 @@ def _final_day(scene: Scene) -> int | None:
 def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
     """Every warning the rules compute must have been acknowledged (C-20)."""
     listed = scene.body.items | scene.body.not_returned
-    held = scene.state.transits if scene.body.kind is Kind.TRANSIT_CLOSE else scene.state.arrivals
-    found = warnings(
-        scene.body.kind, scene.territory, scene.state.balances, held.get(scene.territory, ()), scene.day, listed,
-        _exit_first(act, scene),
-    )  # fmt: skip
+    kind, stay = scene.body.kind, scene.stay
+    found = warnings(kind, scene.state.local(stay), stay.open(kind), scene.day, listed, _exit_first(act, scene))
     if linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY):
         found -= {Warning.REEXPORTATION_MISSING}  # a replaced carnet comes home first (ACC-REPL)
     missing = found - set(scene.body.acknowledged)

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, replace
 
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.openings import Opening, closed, opened
 from eata_ledger.carnet.sets import use
 from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, Status, VoucherState, Warning
 from eata_ledger.encoding import Value
 from eata_ledger.proof.bodies import Commit
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.desk import Desk
+from eata_ledger.rules.goods import moved
 from eata_ledger.state import (
     Carnet,
     CarnetState,
     Notice,
     NoticeOfVoucher,
+    Stay,
     Transaction,
     Validated,
     Voucher,
@@ -31,6 +31,7 @@ class Scene:
     state: CarnetState
     voucher: Voucher
     desk: Desk
+    stay: Stay
     countersigned: bool
 
     @property
@@ -62,7 +63,7 @@ def write(
         voucher = replace(scene.voucher, state=VoucherState.COMMITTED, committed=index)
     act.facts.put(voucher, carnet.carnet_id, body.slot)
     state = replace(
-        moved(scene.state, row), status=Status.ACTIVATED, validated=validated, rows=scene.state.rows + len(rows),
+        moved(act.facts, carnet.carnet_id, scene.state, row), status=Status.ACTIVATED, validated=validated, rows=scene.state.rows + len(rows),
         sets=use(scene.state.sets, body.kind),
     )  # fmt: skip
     act.facts.put(state, carnet.carnet_id)
@@ -72,25 +73,6 @@ def write(
         int(body.TYPE), carnet.number, carnet.carnet_id, int(body.kind), scene.territory, body.office,
         str(body.items), str(body.not_returned), header.event_time, header.offset, final_day, int(flags),
     ]  # fmt: skip
-
-
-def moved(state: CarnetState, row: Transaction) -> CarnetState:
-    """The goods ledger after one transaction: balances, and what must leave or close by when."""
-    cleared: Items = row.items | row.not_returned
-    balances = state.balances.after(row.kind, row.territory, row.items, row.not_returned)
-    arrivals, transits = state.arrivals, state.transits
-    if row.final_day is not None and row.kind is Kind.IMPORTATION:
-        arrivals = opened(arrivals, row.territory, Opening(row.items, row.final_day))
-    elif row.final_day is not None and row.kind is Kind.TRANSIT_OPEN:
-        transits = opened(transits, row.territory, Opening(row.items, row.final_day))
-    elif row.kind is Kind.REEXPORTATION:
-        arrivals = closed(arrivals, row.territory, cleared)
-    elif row.kind is Kind.TRANSIT_CLOSE:
-        transits = closed(transits, row.territory, cleared)
-    return replace(
-        state, home_out=balances.home_out, admitted=balances.admitted, transit=balances.transit, arrivals=arrivals,
-        transits=transits,
-    )  # fmt: skip
 
 
 def _settle_notice(act: Act, scene: Scene) -> None:

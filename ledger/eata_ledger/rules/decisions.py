@@ -9,12 +9,13 @@ from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
-from eata_ledger.rules.commit_effects import moved
 from eata_ledger.rules.desk import Desk, at_desk, require_office, require_own_parts, require_time, shown
+from eata_ledger.rules.goods import out_of_home, put_stay, stay_in, stayed
 from eata_ledger.state import (
     Carnet,
     CarnetState,
     HoldFact,
+    Stay,
     Transaction,
     Validated,
     Voucher,
@@ -23,6 +24,7 @@ from eata_ledger.state import (
 
 _HOME_CHAIN = frozenset({Kind.EXPORTATION, Kind.REIMPORTATION})
 _TRANSITS = frozenset({Kind.TRANSIT_OPEN, Kind.TRANSIT_CLOSE})
+_ABROAD = _TRANSITS | {Kind.IMPORTATION, Kind.REEXPORTATION}
 
 
 def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
@@ -149,19 +151,25 @@ def _depends(later: Transaction, row: Transaction) -> bool:
 
 
 def _undo(act: Act, carnet: Carnet, state: CarnetState, rows: list[Transaction], place: int, voucher: Voucher) -> None:
-    """Marks row and voucher, gives the set back, and plays the live rows again for balances and validation."""
+    """Marks row and voucher, gives the set back, and plays the rows of the same balance again without this one."""
     row, index = rows[place], act.moment.index
     act.facts.put(replace(row, cancelled=index), carnet.carnet_id, place)
     written = row.index if Flag.PRE_EXPORTATION_WRITTEN in row.flags else voucher.pre_exported
     undone = replace(voucher, state=VoucherState.CANCELLED, pre_exported=written)
     act.facts.put(undone, carnet.carnet_id, row.slot)
     live = [other for n, other in enumerate(rows) if n != place and other.cancelled is None]
-    fresh = replace(
-        state, sets=unuse(state.sets, row.kind), validated=_validated(live), home_out=NOTHING, admitted={},
-        transit={}, arrivals={}, transits={},
-    )  # fmt: skip
-    for other in live:
-        fresh = moved(fresh, other)
+    fresh = replace(state, sets=unuse(state.sets, row.kind), validated=_validated(live))
+    if row.kind in _HOME_CHAIN:
+        home_out = NOTHING
+        for other in live:
+            home_out = out_of_home(home_out, other) if other.kind in _HOME_CHAIN else home_out
+        fresh = replace(fresh, home_out=home_out)
+    elif row.kind is not Kind.VALIDATION:
+        before = stay_in(act.facts, carnet.carnet_id, row.territory)
+        after = Stay.blank(row.territory, before.met_before)
+        for other in live:
+            after = stayed(after, other) if other.territory == row.territory and other.kind in _ABROAD else after
+        fresh = put_stay(act.facts, carnet.carnet_id, fresh, before, after)
     act.facts.put(fresh, carnet.carnet_id)
 
 

@@ -45,7 +45,7 @@ def at_desk(act: Act, certificate: bytes, office: str) -> Desk:
 
 def shown(act: Act, carnet_id: int, slot: int, voucher_key: bytes, kind: Kind | None = None) -> Voucher:
     """The voucher whose code was shown: its key signed the header. One that is used up is refused."""
-    if act.facts.get(VoucherKey, voucher_key) != VoucherKey(carnet_id, slot):
+    if act.facts.get(VoucherKey, carnet_id, voucher_key) != VoucherKey(slot):
         raise Refused(Outcome.CODE_INVALID)
     act.require_signature(voucher_key)
     voucher = act.facts.get(Voucher, carnet_id, slot)

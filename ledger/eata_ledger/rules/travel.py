@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from eata_ledger.carnet.sets import release, reserve
+from eata_ledger.carnet.sets import Sets, release, reserve
 from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Role, Status, VoucherState
-from eata_ledger.encoding import Value
-from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.encoding import Malformed, Value
+from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import Declaration
-from eata_ledger.proof.entry import PartInfo, declaration_digest
+from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
 from eata_ledger.proof.keys import acceptable
 from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
 from eata_ledger.seal.schedule import SLOTS
 from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact, Validated, Voucher, VoucherKey
+
+_LABELS = (Label.DECLARED, Label.DECLARATION, Label.PACKET)
 
 
 def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
@@ -48,22 +49,23 @@ def travel(act: Act, body: bodies.Travel) -> Value:
     carnet, state = require_open(act, body.carnet_id)
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
-    count = len(body.declarations)
+    declarations = _declared(act, body.carnet_id)
+    count = len(declarations)
     wanted = list(range(state.next_slot, state.next_slot + count))
     require_scope(act, body.carnet_id, wanted)
-    if not count or [d.slot for d in body.declarations] != wanted or wanted[-1] > SLOTS:
+    if not count or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
         raise Refused(Outcome.SLOT_TAKEN)
     if act.facts.get(TravelFact, body.carnet_id, body.travel_id) is not None:
         raise Refused(Outcome.SLOT_TAKEN, "the travel exists")
-    sets = reserve(state.sets, (d.kind for d in body.declarations))
+    sets = reserve(state.sets, (d.kind for d in declarations))
     if sets is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    digests = _write(act, carnet, body.travel_id, body.declarations)
-    for declaration in body.declarations:
+    prepared = [_write(act, carnet, body.travel_id, d) for d in declarations]
+    for declaration in declarations:
         _take_key(act, body.carnet_id, declaration)
     act.facts.put(TravelFact(body.travel_id, tuple(wanted), False), body.carnet_id, body.travel_id)
     act.facts.put(replace(state, next_slot=state.next_slot + count, sets=sets), body.carnet_id)
-    return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
+    return _facts(body, carnet, state, prepared)
 
 
 def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
@@ -73,19 +75,20 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
         raise Refused(Outcome.NOT_SIGNED)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
     require_scope(act, body.carnet_id, [v.slot for v in vouchers])
-    for voucher, declaration in zip(vouchers, body.declarations, strict=False):
+    declarations = _declared(act, body.carnet_id)
+    for voucher, declaration in zip(vouchers, declarations, strict=False):
         keys = (declaration.voucher_key, declaration.cancel_key, declaration.verify_key)
         if keys != (voucher.voucher_key, voucher.cancel_key, voucher.verify_key):
             raise Refused(Outcome.SLOT_TAKEN, "codes stay the same on edit")
-    if [v.slot for v in vouchers] != [d.slot for d in body.declarations]:
+    if [v.slot for v in vouchers] != [d.slot for d in declarations]:
         raise Refused(Outcome.SLOT_TAKEN, "an edit names the travel's own slots")
     freed = release(state.sets, (v.kind for v in vouchers))
-    sets = reserve(freed, (d.kind for d in body.declarations))
+    sets = reserve(freed, (d.kind for d in declarations))
     if sets is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    digests = _write(act, carnet, body.travel_id, body.declarations)
+    prepared = [_write(act, carnet, body.travel_id, d) for d in declarations]
     act.facts.put(replace(state, sets=sets), body.carnet_id)
-    return _facts(body, carnet, state, body.travel_id, body.declarations, digests)
+    return _facts(body, carnet, state, prepared)
 
 
 def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
@@ -104,56 +107,59 @@ def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
 
 
 def renew(act: Act, body: bodies.Renew) -> Value:
-    """A new slot and new codes for one voucher: after a cancellation, or so that a shared code opens nothing (C-28).
-
-    An exit that is made again keeps the pre-exportation of the first: that cannot be cancelled.
-    """
+    """New slots and new codes for vouchers: after a cancellation, or so that shared codes open nothing (C-28)."""
     carnet, state = require_open(act, body.carnet_id)
-    old, new = act.facts.get(Voucher, body.carnet_id, body.slot), body.declaration
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
-    fact = None if old is None else act.facts.get(TravelFact, body.carnet_id, old.travel_id)
-    if old is None or fact is None or fact.deleted or body.slot not in fact.slots:
+    declarations = _declared(act, body.carnet_id)
+    require_scope(act, body.carnet_id, body.slots)
+    wanted = list(range(state.next_slot, state.next_slot + len(body.slots)))
+    distinct = len(set(body.slots)) == len(body.slots)
+    if not wanted or not distinct or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
+        raise Refused(Outcome.SLOT_TAKEN)
+    sets, prepared = state.sets, []
+    for slot, declaration in zip(body.slots, declarations, strict=True):
+        made, sets = _renewed(act, carnet, sets, slot, declaration)
+        prepared.append(made)
+    act.facts.put(replace(state, next_slot=wanted[-1] + 1, sets=sets), body.carnet_id)
+    return _facts(body, carnet, state, prepared)
+
+
+def _renewed(act: Act, carnet: Carnet, sets: Sets, slot: int, new: Declaration) -> tuple[Prepared, Sets]:
+    """One voucher in the place of another. An exit that is made again keeps its pre-exportation: that stands for ever."""
+    old = act.facts.get(Voucher, carnet.carnet_id, slot)
+    fact = None if old is None else act.facts.get(TravelFact, carnet.carnet_id, old.travel_id)
+    if old is None or fact is None or fact.deleted or slot not in fact.slots:
         raise Refused(Outcome.TRAVEL_UNKNOWN)
-    require_scope(act, body.carnet_id, [body.slot])
     unused = old.state is VoucherState.PREPARED and old.pre_exported is None
     if not unused and old.state is not VoucherState.CANCELLED:
         raise Refused(Outcome.TRAVEL_TRANSACTED)
-    if new.slot != state.next_slot or (new.kind, new.territory) != (old.kind, old.territory):
-        raise Refused(Outcome.SLOT_TAKEN)
-    sets = reserve(release(state.sets, [old.kind]) if unused else state.sets, [new.kind])
-    if sets is None:
+    if (new.kind, new.territory) != (old.kind, old.territory):
+        raise Refused(Outcome.SLOT_TAKEN, "a renewed voucher is for the same act in the same territory")
+    reserved = reserve(release(sets, [old.kind]) if unused else sets, [new.kind])
+    if reserved is None:
         raise Refused(Outcome.NO_SETS_LEFT)
-    digests = _write(act, carnet, old.travel_id, (new,), old.pre_exported)
-    _take_key(act, body.carnet_id, new)
+    made = _write(act, carnet, old.travel_id, new, old.pre_exported)
+    _take_key(act, carnet.carnet_id, new)
     if unused:
-        act.facts.put(replace(old, state=VoucherState.DELETED), body.carnet_id, old.slot)
+        act.facts.put(replace(old, state=VoucherState.DELETED), carnet.carnet_id, old.slot)
     slots = tuple(sorted({*fact.slots, new.slot} - {old.slot}))
-    act.facts.put(replace(fact, slots=slots), body.carnet_id, old.travel_id)
-    act.facts.put(replace(state, next_slot=new.slot + 1, sets=sets), body.carnet_id)
-    return _facts(body, carnet, state, old.travel_id, (new,), digests, old.slot)
+    act.facts.put(replace(fact, slots=slots), carnet.carnet_id, old.travel_id)
+    return replace(made, replaces=slot), reserved
 
 
-def _facts(
-    body: bodies.Body, carnet: Carnet, state: CarnetState, travel_id: bytes, declarations: tuple[Declaration, ...],
-    digests: list[bytes], replaces: int = 0,
-) -> Value:  # fmt: skip
+def _facts(body: bodies.Body, carnet: Carnet, state: CarnetState, prepared: list[Prepared]) -> Value:
     """What a declaration's own receipt proves to a booth with no network (U2)."""
-    own = (carnet.home, *carnet.box_p)
-    vouchers = tuple(
-        Prepared(d.slot, d.kind, d.territory, d.items, d.not_returned, digest, d.voucher_key, d.territory in own)
-        for d, digest in zip(declarations, digests, strict=True)
-    )
     return TravelFacts(
-        int(body.TYPE), carnet.carnet_id, travel_id, vouchers, carnet.number, carnet.issuer, carnet.home,
-        carnet.valid_until, state.validated is not Validated.NO, carnet.test, replaces,
+        int(body.TYPE), carnet.carnet_id, tuple(prepared), carnet.number, carnet.issuer, carnet.home, carnet.valid_until,
+        state.validated is not Validated.NO, carnet.test,
     ).to_value()  # fmt: skip
 
 
 def _take_key(act: Act, carnet_id: int, declaration: Declaration) -> None:
-    if act.facts.get(VoucherKey, declaration.voucher_key) is not None:
+    if act.facts.get(VoucherKey, carnet_id, declaration.voucher_key) is not None:
         raise Refused(Outcome.SLOT_TAKEN, "the voucher key is in use")
-    act.facts.put(VoucherKey(carnet_id, declaration.slot), declaration.voucher_key)
+    act.facts.put(VoucherKey(declaration.slot), carnet_id, declaration.voucher_key)
 
 
 def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
@@ -170,36 +176,45 @@ def _untransacted(act: Act, carnet_id: int, travel_id: bytes) -> list[Voucher]:
     return vouchers
 
 
+def _declared(act: Act, carnet_id: int) -> list[Declaration]:
+    """Each slot's declaration, which its own key has signed; beside it the sealed details and packet, and nothing else.
+
+    Raises `Skipped` where a part is no declaration, or not its maker's: such an entry never was.
+    """
+    infos, ledger, found = act.entry.header.parts, act.entry.header.ledger, []
+    slots = [info.slot for info in infos[::3]]
+    act.require_parts(*((label, slot, None) for slot in slots for label in _LABELS))
+    for n, slot in enumerate(slots):
+        try:
+            declared = Declared.from_part(act.entry.parts[3 * n])
+        except Malformed as error:
+            raise Skipped(Outcome.ENTRY_MALFORMED, str(error)) from None
+        if declared.declaration.slot != slot:
+            raise Skipped(Outcome.ENTRY_MALFORMED, "a declaration is of another slot than its part")
+        sealed = (infos[3 * n + 1].digest, infos[3 * n + 2].digest)
+        if not declared.genuine(ledger, carnet_id, sealed, act.verify):
+            raise Skipped(Outcome.SIGNATURE_INVALID, "a voucher is not declared by its own key")
+        found.append(declared.declaration)
+    return found
+
+
 def _write(
-    act: Act, carnet: Carnet, travel_id: bytes, declarations: tuple[Declaration, ...], pre_exported: int | None = None
-) -> list[bytes]:
-    """Judges and writes the vouchers; returns their declarations' digests."""
-    header, digests = act.entry.header, []
-    parts = _parts_by_slot(act, declarations)
-    for declaration in declarations:
-        _judge(act, carnet, declaration)
-        digest = declaration_digest(
-            header.ledger, carnet.carnet_id, declaration.to_value(), parts[declaration.slot]
-        )  # fmt: skip
-        digests.append(digest)
-        act.facts.put(
-            Voucher(
-                declaration.slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind,
-                declaration.territory, declaration.items, declaration.not_returned, digest,
-                declaration.voucher_key, declaration.cancel_key, declaration.verify_key, act.moment.index,
-                pre_exported, None,
-            ),
-            carnet.carnet_id, declaration.slot,
-        )  # fmt: skip
-    return digests
-
-
-def _parts_by_slot(act: Act, declarations: tuple[Declaration, ...]) -> dict[int, tuple[PartInfo, ...]]:
-    """Each slot has its private declaration and its packet, in this order, and nothing else."""
-    labels = (Label.DECLARATION, Label.PACKET)
-    act.require_parts(*((label, d.slot, None) for d in declarations for label in labels))
-    infos = act.entry.header.parts
-    return {d.slot: infos[2 * n : 2 * n + 2] for n, d in enumerate(declarations)}
+    act: Act, carnet: Carnet, travel_id: bytes, declaration: Declaration, pre_exported: int | None = None
+) -> Prepared:  # fmt: skip
+    """Judges and writes a voucher."""
+    _judge(act, carnet, declaration)
+    header, slot = act.entry.header, declaration.slot
+    digests = tuple(info.digest for info in header.parts if info.slot == slot)
+    digest = declaration_digest(header.ledger, carnet.carnet_id, slot, digests)
+    act.facts.put(
+        Voucher(
+            slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind, declaration.territory,
+            declaration.items, declaration.not_returned, digest, declaration.voucher_key, declaration.cancel_key,
+            declaration.verify_key, act.moment.index, pre_exported, None,
+        ),
+        carnet.carnet_id, slot,
+    )  # fmt: skip
+    return Prepared(slot, digest, declaration.territory in (carnet.home, *carnet.box_p), 0)
 
 
 def _judge(act: Act, carnet: Carnet, declaration: Declaration) -> None:

@@ -50,6 +50,7 @@ class Family(IntEnum):
     RULES = 38
     PROVISIONAL = 39
     NUMBER_PREFIX = 40
+    STAY = 41
 
 
 @dataclass(frozen=True)

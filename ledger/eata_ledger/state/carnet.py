@@ -1,11 +1,13 @@
 """A carnet: as issued, where it stands, its devices, travels, vouchers and transactions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
-from eata_ledger.carnet.balances import Balances
+from eata_ledger.carnet.balances import Balances, Local
 from eata_ledger.carnet.items import ITEMS, Items
-from eata_ledger.carnet.openings import OPENINGS, Openings
+from eata_ledger.carnet.openings import OPEN, Open, Openings
 from eata_ledger.carnet.sets import Counters, Sets
 from eata_ledger.carnet.vocabulary import (
     CarnetType,
@@ -85,12 +87,12 @@ class Validated(IntEnum):
     AUTO = 2
 
 
-_BALANCE = table(CODE, ITEMS, 200)
-
-
 @dataclass(frozen=True)
 class CarnetState(Fact):
-    """Where a carnet stands now; `arrivals` and `transits` keep the final day of each one still open."""
+    """Where a carnet stands now, whatever the number of territories it has met: those have a `Stay` each.
+
+    `abroad` is admitted in some territory, `twice` in more than one; `last_met`: the newest of the stays.
+    """
 
     FAMILY = Family.CARNET_STATE
     status: Status = f(enum(Status))
@@ -100,15 +102,65 @@ class CarnetState(Fact):
     rows: int = f(U64)
     sets: Sets = f(table(enum(SetKind), nested(Counters), 5))
     home_out: Items = f(ITEMS)
-    admitted: dict[str, Items] = f(_BALANCE)
-    transit: dict[str, Items] = f(_BALANCE)
-    arrivals: Openings = f(OPENINGS)
-    transits: Openings = f(OPENINGS)
+    abroad: Items = f(ITEMS)
+    twice: Items = f(ITEMS)
+    last_met: str | None = f(optional(CODE))
     blocked: bool = f(BOOL)
+
+    def local(self, stay: "Stay") -> Local:
+        """What an officer of the stay's territory is warned by."""
+        return Local(self.home_out, self.abroad, stay.admitted, stay.transit)
+
+
+@dataclass(frozen=True)
+class Stay(Fact):
+    """A carnet's goods in one territory, by (carnet, territory); `met_before`: the territory it had met before this one.
+
+    `arrivals` and `transits` keep the final day of each one still open.
+    """
+
+    FAMILY = Family.STAY
+    territory: str = f(CODE)
+    admitted: Items = f(ITEMS)
+    transit: Items = f(ITEMS)
+    arrivals: Open = f(OPEN)
+    transits: Open = f(OPEN)
+    met_before: str | None = f(optional(CODE))
+
+    @classmethod
+    def blank(cls, territory: str, met_before: str | None = None) -> Self:
+        return cls(territory, Items(), Items(), (), (), met_before)
+
+    def open(self, kind: Kind) -> Open:
+        """What a transaction of this kind is measured by: open transits for a transit's close, else open arrivals."""
+        return self.transits if kind is Kind.TRANSIT_CLOSE else self.arrivals
+
+
+@dataclass(frozen=True)
+class Goods:
+    """Where a carnet's goods are, as far as a reader is shown its stays."""
+
+    home_out: Items
+    stays: dict[str, Stay]
+
+    @classmethod
+    def of(cls, state: CarnetState, stays: Iterable[Stay]) -> Self:
+        return cls(state.home_out, {stay.territory: stay for stay in stays})
 
     @property
     def balances(self) -> Balances:
-        return Balances(self.home_out, self.admitted, self.transit)
+        return Balances(
+            self.home_out, {code: stay.admitted for code, stay in self.stays.items() if stay.admitted},
+            {code: stay.transit for code, stay in self.stays.items() if stay.transit},
+        )  # fmt: skip
+
+    @property
+    def arrivals(self) -> Openings:
+        return {code: stay.arrivals for code, stay in self.stays.items() if stay.arrivals}
+
+    @property
+    def transits(self) -> Openings:
+        return {code: stay.transits for code, stay in self.stays.items() if stay.transits}
 
 
 @dataclass(frozen=True)
@@ -172,10 +224,9 @@ class Voucher(Fact):
 
 @dataclass(frozen=True)
 class VoucherKey(Fact):
-    """Public key of a voucher to its place."""
+    """A voucher's slot, by (carnet, public key)."""
 
     FAMILY = Family.VOUCHER_KEY
-    carnet_id: int = f(U64)
     slot: int = f(U16)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import grpc.aio
+from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Attach
@@ -11,13 +12,15 @@ from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.keeping import SEALED_LARGEST
-from eata_ledger.state import Attached, Shredded
+from eata_ledger.state import Shredded
 from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, ledger_pb2, node_pb2, node_pb2_grpc
 
 from eata_node.blobs import Blobs as BlobFolder
 from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.limits import Limit
 from eata_node.replica import Replica
+from eata_node.services.carnets import Carnets
+from eata_node.services.excerpts import Wanted
 from eata_node.services.rights import Rights
 
 _PEER_SECONDS = 5.0
@@ -27,11 +30,11 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
     """Put answers with this node's storage receipt; Get fetches from a peer what is not here yet."""
 
     def __init__(
-        self, replica: Replica, rights: Rights, folder: BlobFolder, key: SigningKey,
+        self, replica: Replica, rights: Rights, carnets: Carnets, folder: BlobFolder, key: SigningKey,
         peers: Mapping[str, grpc.aio.Channel], clock: Callable[[], int],
     ) -> None:  # fmt: skip
         self._replica, self._rights, self._folder, self._key = replica, rights, folder, key
-        self._clock = clock
+        self._carnets, self._clock = carnets, clock
         self._peers = [node_pb2_grpc.PeerStub(channel) for channel in peers.values()]
 
     async def Put(self, request: ledger_pb2.SignedRequest, context: Context) -> blobs_pb2.BlobReceipt:  # noqa: N802
@@ -47,6 +50,16 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
         digest, time = await asyncio.to_thread(self._folder.put, query.content), self._clock()
         signed = self._key.sign(to_sign(self._replica.genesis.ledger, digest, len(query.content), time))
         return blobs_pb2.BlobReceipt(kid=self._key.id[:8], signature=signed, time=time)
+
+    async def List(self, request: ledger_pb2.SignedRequest, context: Context) -> blobs_pb2.BlobsReply:  # noqa: N802
+        query = blobs_pb2.BlobQuery.FromString(request.body)
+        await self._rights.require(request, "/eata.v1.Blobs/List", query)
+        self._require_kept(query.carnet_id)
+        excerpts, reply = self._carnets.excerpts(), blobs_pb2.BlobsReply()
+        for index in self._carnets.attached(query.carnet_id):
+            excerpts.add(Wanted(index, frozenset({Label.ATTACHMENT})))
+        excerpts.into(reply.entries)
+        return reply
 
     async def Get(self, request: ledger_pb2.SignedRequest, context: Context) -> blobs_pb2.BlobReply:  # noqa: N802
         query = blobs_pb2.BlobQuery.FromString(request.body)
@@ -64,9 +77,8 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
             raise refusal(Outcome.CARNET_ERASED)
 
     def _attached(self, carnet_id: int) -> set[bytes]:
-        found = Facts(self._replica.store).get(Attached, carnet_id)
         digests = set()
-        for index in () if found is None else found.entries:
+        for index in self._carnets.attached(carnet_id):
             stored = self._replica.store.entry(index)
             body = None if stored is None else Header.from_bytes(stored.header).body
             if isinstance(body, Attach):

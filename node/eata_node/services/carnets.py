@@ -1,8 +1,8 @@
 """What each reader gets of a carnet: the node's half of the visibility rule (keys are the other half)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eata_ledger.carnet.balances import EMPTY, NOTHING, Balances
 from eata_ledger.carnet.dates import day_of, iso, local_day
@@ -12,7 +12,7 @@ from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, Vouc
 from eata_ledger.facts import Facts, key_of
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Commit, EntryType
-from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.proof.entry import Header
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.links import REPLACED_BY, REPLACES
 from eata_ledger.state import (
@@ -21,8 +21,10 @@ from eata_ledger.state import (
     CarnetState,
     Chain,
     Device,
-    Family,
+    Fact,
+    Goods,
     Grant,
+    HoldFact,
     Incident,
     Link,
     Notice,
@@ -31,6 +33,7 @@ from eata_ledger.state import (
     Repaired,
     RevokedDevice,
     Shredded,
+    Stay,
     Territory,
     Transaction,
     Voucher,
@@ -41,23 +44,31 @@ from eata_proto.v1 import ledger_pb2, reading_pb2
 from eata_node import views
 from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.replica import Replica
+from eata_node.services.excerpts import Excerpts, Item, Wanted, fill, place
 
-T = TypeVar("T")
+F = TypeVar("F", bound=Fact)
 _INCIDENTS = 250
 _REFUSED = 20
 _RELATIONS = (
     (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
     (OrderType.TWIN, REPLACES, "TWIN"), (OrderType.TWIN, REPLACED_BY, "TWIN"),
 )  # fmt: skip
+_CONTENT, _VOUCHERS, _ROWS, _INCIDENT, _NOTICES, _REFUSALS, _DEVICES = range(7)  # the order of a reply's sections
+_OWN = frozenset({Label.REMARKS, Label.STANZA})
 
 
 @dataclass(frozen=True)
 class View:
-    """A carnet with its state and transactions, as stored now."""
+    """A carnet with its state, stays and transactions, as stored now."""
 
     carnet: Carnet
     state: CarnetState
+    stays: list[Stay]
     rows: list[Transaction]
+
+    @property
+    def goods(self) -> Goods:
+        return Goods.of(self.state, self.stays)
 
     def balances(self, as_of: int) -> Balances:
         """The balances at the end of the day `as_of`, by office-local event days."""
@@ -67,9 +78,10 @@ class View:
                 balances = balances.after(row.kind, row.territory, row.items, row.not_returned)
         return balances
 
-    def seen_by(self, viewer: str, arriving: bool) -> list[Transaction]:
+    def seen_by(self, viewer: str, arriving: bool) -> list[int]:
+        """The numbers of the rows that a territory sees."""
         seen = [Seen(row.kind, row.territory, row.cancelled is not None) for row in self.rows]
-        return [self.rows[n] for n in visible(seen, viewer, self.carnet.home, arriving)]
+        return visible(seen, viewer, self.carnet.home, arriving)
 
     def met_by(self, territory: str) -> bool:
         """Home, or a territory that has a transaction of its own on it."""
@@ -92,11 +104,11 @@ class Carnets:
         carnet, state = facts.get(Carnet, carnet_id), facts.get(CarnetState, carnet_id)
         if carnet is None or state is None:
             raise trouble(Trouble.NOT_VISIBLE)  # the same answer as for a carnet that is not the reader's
-        rows = [
-            Transaction.from_bytes(value)
-            for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(carnet_id))
-        ]
-        return View(carnet, state, rows)
+        return View(carnet, state, self._all(Stay, carnet_id), self._all(Transaction, carnet_id))
+
+    def _all(self, kind: type[F], carnet_id: int) -> list[F]:
+        """A carnet's facts of one kind, by their keys."""
+        return [kind.from_own(value) for _, value in self._replica.store.facts(int(kind.FAMILY), key_of(carnet_id))]
 
     def kept(self, carnet_id: int) -> View:
         """A carnet whose contents have not been erased."""
@@ -105,95 +117,207 @@ class Carnets:
             raise refusal(Outcome.CARNET_ERASED)
         return view
 
-    def vouchers(self, carnet_id: int) -> list[Voucher]:
-        pairs = self._replica.store.facts(int(Family.VOUCHER), key_of(carnet_id))
-        return [Voucher.from_bytes(value) for _, value in pairs]
-
-    def live_keys(self, territory: str) -> set[bytes]:
+    def live_keys(self, territory: str) -> frozenset[bytes]:
         """Every key generation of a territory: what its opener may hold the private half of."""
         found = Facts(self._replica.store).get(Territory, territory)
-        return set() if found is None else {key.id for key in found.keys}
-
-    def parts(self, index: int, labels: Iterable[Label], slot: int | None = None, to: set[bytes] | None = None) -> (
-        list[reading_pb2.SealedPart]
-    ):  # fmt: skip
-        """Parts of an entry by label; of one slot; stanzas only to the key ids in `to`."""
-        stored = self._replica.store.entry(index)
-        assert stored is not None, "facts name entries that exist"
-        wanted = set(labels)
-        found = []
-        for number, info in enumerate(Header.from_bytes(stored.header).parts):
-            if info.label in wanted and slot in (None, info.slot) and _addressed(info, to):
-                value = self._replica.store.part(index, number)
-                if value:
-                    found.append(reading_pb2.SealedPart(header=stored.header, number=number, value=value))
-        return found
-
-    def mended(self, carnet_id: int, index: int, to: set[bytes] | None) -> list[reading_pb2.SealedPart]:
-        """Stanzas that others have added for the entry at `index`."""
-        found = Facts(self._replica.store).get(Repaired, carnet_id, index)
-        entries = () if found is None else found.entries
-        return [part for entry in entries for part in self.parts(entry, {Label.STANZA}, to=to)]
-
-    def documents(self, carnet_id: int) -> list[reading_pb2.SealedPart]:
-        """Names and keys of a carnet's attachments, for whoever has its content key."""
-        found = Facts(self._replica.store).get(Attached, carnet_id)
-        entries = () if found is None else found.entries
-        return [part for entry in entries for part in self.parts(entry, {Label.ATTACHMENT})]
-
-    def pin_entry(self, view: View) -> int:
-        """The entry with the newest PIN stanza: issue, amendment, signature, rotation, or a device's wrapping."""
-        found = Facts(self._replica.store).get(PinWrapped, view.carnet.carnet_id)
-        return max(view.carnet.entry, view.state.signed or 0, 0 if found is None else found.entry)
+        return frozenset() if found is None else frozenset(key.id for key in found.keys)
 
     def met(self, carnet_id: int, territory: str) -> bool:
         return self.view(carnet_id).met_by(territory)
 
-    def row(
-        self, carnet_id: int, row: Transaction, labels: Iterable[Label], to: set[bytes] | None = None
-    ) -> reading_pb2.Row:
-        wanted = set(labels)
-        parts = self.parts(row.index, wanted, row.slot, to)
-        if Label.STANZA in wanted:
-            parts += self.mended(carnet_id, row.index, to)
-        return reading_pb2.Row(index=row.index, record=row.to_bytes(), parts=parts)
+    def excerpts(self) -> Excerpts:
+        return Excerpts(self._replica.store)
 
-    def rows_for(self, view: View, viewer: str, arriving: bool) -> list[reading_pb2.Row]:
-        """A territory's rows: counterfoils of what it sees, remarks and stanzas of its own, the final one."""
-        keys, home = self.live_keys(viewer), viewer == view.carnet.home
-        nothing_out = not view.state.home_out
-        rows = []
-        for row in view.seen_by(viewer, arriving):
-            labels = {Label.COUNTERFOIL}
+    # -- what a reply rests on
+
+    def mended(self, carnet_id: int, index: int, to: frozenset[bytes]) -> Iterator[Wanted]:
+        """Stanzas that others have added for the entry at `index`."""
+        found = Facts(self._replica.store).get(Repaired, carnet_id, index)
+        for entry in () if found is None else found.entries:
+            yield Wanted(entry, frozenset({Label.STANZA}), to=to)
+
+    def attached(self, carnet_id: int) -> tuple[int, ...]:
+        """The entries that brought a carnet's documents."""
+        found = Facts(self._replica.store).get(Attached, carnet_id)
+        return () if found is None else found.entries
+
+    def _pin_entry(self, view: View) -> int:
+        """The entry with the newest PIN stanza: issue, amendment, signature, rotation, or a device's wrapping."""
+        found = Facts(self._replica.store).get(PinWrapped, view.carnet.carnet_id)
+        return max(view.carnet.entry, view.state.signed or 0, 0 if found is None else found.entry)
+
+    def row_wanted(
+        self, carnet_id: int, row: Transaction, labels: frozenset[Label], to: frozenset[bytes] | None = None
+    ) -> Iterator[Wanted]:  # fmt: skip
+        """A transaction's own parts, and the stanzas that were added to them."""
+        yield Wanted(row.index, labels, row.slot, to)
+        if Label.STANZA in labels and to is not None:
+            yield from self.mended(carnet_id, row.index, to)
+
+    # -- the items of a reply
+
+    def page(self, reply: reading_pb2.CarnetReply, items: Iterable[Item], cursor: bytes) -> None:
+        """Tells the items after `cursor`, as many as go on a page."""
+        excerpts = self.excerpts()
+        fill(reply, excerpts, items, cursor)
+        excerpts.into(reply.entries)
+
+    @staticmethod
+    def content(*wanted: Wanted) -> Item:
+        return Item(place(_CONTENT), lambda: 0, wanted)
+
+    def for_holder(self, view: View, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
+        """Everything, for an enrolled device; remarks stay with Customs."""
+        carnet_id = view.carnet.carnet_id
+        labels = frozenset({Label.DECLARED, Label.DECLARATION, Label.PACKET})
+        yield self.for_pin(view)
+        for voucher in (vouchers := self._all(Voucher, carnet_id)):
+            yield self.voucher(carnet_id, voucher, labels, reply)
+        for n, row in enumerate(view.rows):
+            yield self._row(n, row, (Wanted(row.index, frozenset({Label.COUNTERFOIL}), row.slot),), reply)
+        yield from self.incidents(carnet_id, None, {row.index for row in view.rows}, reply)
+        yield from self._notices(vouchers, carnet_id, reply)
+        yield from self._refused(carnet_id, reply)
+        yield from self._devices(carnet_id, reply)
+
+    def for_pin(self, view: View) -> Item:
+        """The carnet, for whoever has its PIN."""
+        pin = Wanted(self._pin_entry(view), frozenset({Label.PIN_STANZA}))
+        return self.content(Wanted(view.carnet.entry, frozenset({Label.CARNET})), pin)
+
+    def for_territory(
+        self, view: View, viewer: str, arriving: bool, reply: reading_pb2.CarnetReply
+    ) -> Iterator[Item]:  # fmt: skip
+        """Counterfoils of what the territory sees, remarks and stanzas of its own, the final one; its own incidents."""
+        keys, home, nothing_out = self.live_keys(viewer), viewer == view.carnet.home, not view.state.home_out
+        seen = view.seen_by(viewer, arriving)
+        for n in seen:
+            row, labels = view.rows[n], frozenset({Label.COUNTERFOIL})
             if row.territory == viewer or home:
-                labels |= {Label.REMARKS, Label.STANZA}
+                labels |= _OWN
             if row.kind is Kind.REIMPORTATION and nothing_out:
-                labels.add(Label.FINAL)
-            rows.append(self.row(view.carnet.carnet_id, row, labels, keys))
-        return rows
+                labels |= {Label.FINAL}
+            yield self._row(n, row, tuple(self.row_wanted(view.carnet.carnet_id, row, labels, keys)), reply)
+        visible_rows = {view.rows[n].index for n in seen}
+        yield from self.incidents(view.carnet.carnet_id, viewer, visible_rows, reply)
 
-    def voucher(self, carnet_id: int, voucher: Voucher, labels: Iterable[Label]) -> reading_pb2.Voucher:
-        parts = self.parts(voucher.entry, labels, voucher.slot)
+    def for_issuer(self, view: View, own: frozenset[bytes], reply: reading_pb2.CarnetReply) -> Iterator[Item]:
+        """Validations in full, the rest in summary; what the holder has asked (N-07, APP-27)."""
+        carnet_id, entry = view.carnet.carnet_id, view.carnet.entry
+        labels = frozenset({Label.CARNET, Label.STANZA})
+        yield self.content(Wanted(entry, labels, to=own), *self.mended(carnet_id, entry, own))
+        for n, row in enumerate(view.rows):
+            full = row.kind is Kind.VALIDATION
+            labels = frozenset({Label.COUNTERFOIL, Label.STANZA})
+            yield self._row(n, row, tuple(self.row_wanted(carnet_id, row, labels, own)) if full else (), reply)
+        for incident in self._all(Incident, carnet_id):
+            if incident.type is EntryType.ASK:  # the request's own header says what was asked
+                yield self._incident(incident, (Wanted(incident.index, bare=True),), reply)
+
+    def voucher(
+        self, carnet_id: int, voucher: Voucher, labels: frozenset[Label], reply: reading_pb2.CarnetReply
+    ) -> Item:  # fmt: skip
+        wanted = [Wanted(voucher.entry, labels, voucher.slot)]
         grant = Facts(self._replica.store).get(Grant, carnet_id, voucher.slot)
         if grant is not None:
-            parts += self.parts(grant.entry, {Label.GRANT}, voucher.slot)
-        given = b"" if grant is None else grant.to_bytes()
-        return reading_pb2.Voucher(slot=voucher.slot, record=voucher.to_bytes(), parts=parts, grant=given)
+            wanted.append(Wanted(grant.entry, frozenset({Label.GRANT}), voucher.slot))
+        return Item(place(_VOUCHERS, voucher.slot), _put(reply.vouchers, voucher), tuple(wanted))
 
-    def reply(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
-        """Record, state and reconciliation: what every authorised reader gets."""
+    @staticmethod
+    def _row(n: int, row: Transaction, wanted: tuple[Wanted, ...], reply: reading_pb2.CarnetReply) -> Item:
+        return Item(place(_ROWS, n), _put(reply.rows, row), wanted)
+
+    @staticmethod
+    def _incident(incident: Incident, wanted: tuple[Wanted, ...], reply: reading_pb2.CarnetReply) -> Item:
+        return Item(place(_INCIDENT, incident.index), _put(reply.incidents, incident), wanted)
+
+    def incidents(
+        self, carnet_id: int, viewer: str | None, rows: set[int], reply: reading_pb2.CarnetReply
+    ) -> Iterator[Item]:  # fmt: skip
+        """What happened around a carnet. A territory sees its own, with the reasons; None is the holder, without.
+
+        A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.
+        """
+        keys = frozenset[bytes]() if viewer is None else self.live_keys(viewer)
+        for incident in self._all(Incident, carnet_id)[-_INCIDENTS:]:
+            noted = incident.type is EntryType.DISAGREE and incident.about in rows
+            if viewer is None or noted or incident.territory == viewer:
+                wanted: tuple[Wanted, ...] = ()
+                if noted:
+                    wanted = (Wanted(incident.index, frozenset({Label.NOTE})),)
+                elif viewer is not None:
+                    own = Wanted(incident.index, _OWN, to=keys)
+                    wanted = (own, *self.mended(carnet_id, incident.index, keys))
+                yield self._incident(incident, wanted, reply)
+
+    def _notices(
+        self, vouchers: Iterable[Voucher], carnet_id: int, reply: reading_pb2.CarnetReply
+    ) -> Iterator[Item]:  # fmt: skip
+        """The newest pre-notification of each voucher, with details and answer: for the holder."""
+        facts = Facts(self._replica.store)
+        for voucher in vouchers:
+            where = facts.get(NoticeOfVoucher, carnet_id, voucher.slot)
+            notice = None if where is None else facts.get(Notice, of_territory(where.territory), where.notice_id)
+            if notice is not None:
+                wanted = [Wanted(notice.entry, frozenset({Label.NOTICE}))]
+                wanted += [] if notice.answer is None else [Wanted(notice.answer, frozenset({Label.ANSWER}))]
+                yield Item(place(_NOTICES, voucher.slot), _put(reply.notices, notice), tuple(wanted))
+
+    def _refused(self, carnet_id: int, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
+        """The newest commits that officers signed and the rules refused."""
+        found: list[reading_pb2.RefusedCommit] = []
+        for index, _ in self._replica.store.view_back(views.refused_of(carnet_id)):
+            stored = self._replica.store.entry(index)
+            header = None if stored is None else Header.from_bytes(stored.header)
+            if stored is not None and header is not None and isinstance(header.body, Commit):
+                code = Outcome(Leaf.from_bytes(stored.leaf).outcome).name
+                found.append(reading_pb2.RefusedCommit(
+                    index=index, code=code, office=header.body.office, slot=header.body.slot,
+                    event_time=header.event_time,
+                ))  # fmt: skip
+            if len(found) == _REFUSED:
+                break
+        for refused in reversed(found):
+            yield Item(place(_REFUSALS, refused.index), _put(reply.refused, refused))
+
+    def _devices(self, carnet_id: int, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
+        """Every device enrolled for the carnet, for its holder."""
+        facts = Facts(self._replica.store)
+        for key, value in self._replica.store.facts(int(Device.FAMILY), key_of(carnet_id)):
+            kid, device = key[8:], Device.from_own(value)
+            revoked = facts.get(RevokedDevice, carnet_id, kid) is not None
+            told = reading_pb2.DeviceState(key_id=kid, role=device.role.name, revoked=revoked)
+            yield Item(place(_DEVICES, kid), _put(reply.devices, told))
+
+    # -- what stands on every page
+
+    def head(self, view: View, as_of: str = "") -> reading_pb2.CarnetReply:
+        """Record, state, stays and reconciliation: what every authorised reader gets."""
         today = day_of(as_of) if as_of else self.today()
         status, reasons = reconcile(view.balances(today), view.carnet.home, view.carnet.valid_until, today)
         return reading_pb2.CarnetReply(
             record=view.carnet.to_bytes(),
             state=view.state.to_bytes(),
+            stays=[stay.to_bytes() for stay in view.stays],
             reconciliation=reading_pb2.Reconciliation(
                 status=status.value, as_of=iso(today),
                 reasons=self.reasons(reasons),
             ),
             links=self.links(view.carnet.carnet_id),
+            documents=len(self.attached(view.carnet.carnet_id)),
             session=self.session(),
         )  # fmt: skip
+
+    def redacted(self, view: View, viewer: str, arriving: bool) -> reading_pb2.CarnetReply:
+        """For a foreign territory: balances of others, and set counters, are not its business."""
+        reply = self.head(view)
+        if viewer != view.carnet.home and not arriving:
+            narrow(reply, view, viewer)
+            reply.ClearField("reconciliation")
+        hold = Facts(self._replica.store).get(HoldFact, of_territory(viewer), view.carnet.carnet_id)
+        if hold is not None and hold.released is None:
+            reply.hold = hold.to_bytes()
+        return reply
 
     @staticmethod
     def reasons(found: Iterable[Reason]) -> list[reading_pb2.Reason]:
@@ -209,79 +333,6 @@ class Carnets:
                 found.append(reading_pb2.CarnetLink(relation=name, carnet_id=other, number=number))
         return found
 
-    def incidents(
-        self, carnet_id: int, viewer: str | None, rows: Iterable[reading_pb2.Row]
-    ) -> list[reading_pb2.Incident]:
-        """What happened around a carnet. A territory sees its own, with the reasons; None is the holder, without.
-
-        A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.
-        """
-        keys = set() if viewer is None else self.live_keys(viewer)
-        visible = {row.index for row in rows}
-        found = []
-        stored = [value for _, value in self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id))]
-        for value in stored[-_INCIDENTS:]:
-            incident = Incident.from_own(value)
-            noted = incident.type is EntryType.DISAGREE and incident.about in visible
-            if viewer is None or noted or incident.territory == viewer:
-                labels = {Label.NOTE} if noted else set() if viewer is None else {Label.REMARKS, Label.STANZA}
-                parts = self.parts(incident.index, labels, to=keys)
-                if Label.STANZA in labels:
-                    parts += self.mended(carnet_id, incident.index, keys)
-                found.append(reading_pb2.Incident(index=incident.index, record=value, parts=parts))
-        return found
-
-    def asks(self, carnet_id: int) -> list[reading_pb2.Incident]:
-        """What the holder has asked of the issuer (APP-27)."""
-        stored = self._replica.store.facts(int(Family.INCIDENT), key_of(carnet_id))
-        found = [Incident.from_own(value) for _, value in stored]
-        return [
-            reading_pb2.Incident(index=i.index, record=i.to_bytes(), parts=self._asked(i.index))
-            for i in found if i.type is EntryType.ASK
-        ]  # fmt: skip
-
-    def _asked(self, index: int) -> list[reading_pb2.SealedPart]:
-        """The request's own header says what was asked; it has no sealed part."""
-        stored = self._replica.store.entry(index)
-        return [] if stored is None else [reading_pb2.SealedPart(header=stored.header)]
-
-    def refused(self, carnet_id: int) -> list[reading_pb2.RefusedCommit]:
-        """The newest commits that officers signed and the rules refused."""
-        found = []
-        for index, _ in self._replica.store.view_back(views.refused_of(carnet_id)):
-            stored = self._replica.store.entry(index)
-            header = None if stored is None else Header.from_bytes(stored.header)
-            if stored is not None and header is not None and isinstance(header.body, Commit):
-                code = Outcome(Leaf.from_bytes(stored.leaf).outcome).name
-                found.append(reading_pb2.RefusedCommit(
-                    index=index, code=code, office=header.body.office, slot=header.body.slot,
-                    event_time=header.event_time,
-                ))  # fmt: skip
-            if len(found) == _REFUSED:
-                break
-        return found
-
-    def devices(self, carnet_id: int) -> list[reading_pb2.DeviceState]:
-        """Every device enrolled for the carnet, for its holder."""
-        facts, found = Facts(self._replica.store), []
-        for key, value in self._replica.store.facts(int(Family.DEVICE), key_of(carnet_id)):
-            kid, device = key[8:], Device.from_own(value)
-            revoked = facts.get(RevokedDevice, carnet_id, kid) is not None
-            found.append(reading_pb2.DeviceState(key_id=kid, role=device.role.name, revoked=revoked))
-        return found
-
-    def notices(self, vouchers: Iterable[Voucher], carnet_id: int) -> list[reading_pb2.NoticeState]:
-        """The newest pre-notification of each voucher, with details and answer: for the holder."""
-        facts, found = Facts(self._replica.store), []
-        for voucher in vouchers:
-            place = facts.get(NoticeOfVoucher, carnet_id, voucher.slot)
-            notice = None if place is None else facts.get(Notice, of_territory(place.territory), place.notice_id)
-            if notice is not None:
-                parts = self.parts(notice.entry, {Label.NOTICE})
-                parts += [] if notice.answer is None else self.parts(notice.answer, {Label.ANSWER})
-                found.append(reading_pb2.NoticeState(record=notice.to_bytes(), parts=parts))
-        return found
-
     def session(self) -> ledger_pb2.Session:
         return ledger_pb2.Session(era=self._replica.state.era, position=max(self._replica.position, 0))
 
@@ -292,29 +343,25 @@ class Carnets:
             return chain.as_of
         return local_day(self._replica.state.log_time, 0)
 
-    def redacted(self, view: View, viewer: str, arriving: bool) -> reading_pb2.CarnetReply:
-        """For a foreign territory: balances of others, and set counters, are not its business."""
-        reply = self.reply(view)
-        if viewer != view.carnet.home and not arriving:
-            reply.state = narrowed(view.state, viewer).to_bytes()
-            reply.ClearField("reconciliation")
-        return reply
+
+def _put(where: Any, record: Any) -> Callable[[], int]:
+    """Appends a record to a reply's list; says how many bytes that takes."""
+
+    def tell() -> int:
+        data = record.to_bytes() if isinstance(record, Fact) else record
+        where.append(data)
+        return len(data) if isinstance(data, bytes) else data.ByteSize()
+
+    return tell
 
 
-def narrowed(state: CarnetState, viewer: str) -> CarnetState:
-    """Only the viewer's own balances; sets, rows and what is out of home are the holder's and home's."""
-
-    def own(table: dict[str, T]) -> dict[str, T]:
-        return {territory: held for territory, held in table.items() if territory == viewer}
-
-    return replace(
-        state, rows=0, next_slot=0, sets={}, home_out=NOTHING, admitted=own(state.admitted),
-        transit=own(state.transit), arrivals=own(state.arrivals), transits=own(state.transits),
-    )  # fmt: skip
-
-
-def _addressed(info: PartInfo, to: set[bytes] | None) -> bool:
-    return info.label is not Label.STANZA or to is None or info.recipient in to
+def narrow(reply: reading_pb2.CarnetReply, view: View, viewer: str) -> None:
+    """Only the viewer's own stay; sets, rows and what is out of home are the holder's and home's."""
+    del reply.stays[:]
+    reply.stays.extend(stay.to_bytes() for stay in view.stays if stay.territory == viewer)
+    reply.state = replace(
+        view.state, rows=0, next_slot=0, sets={}, home_out=NOTHING, abroad=NOTHING, twice=NOTHING, last_met=None
+    ).to_bytes()  # fmt: skip
 
 
 def arriving(voucher: Voucher) -> bool:

@@ -12,7 +12,7 @@ from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import key_id
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.desk import CONTROLLERS
-from eata_ledger.state import KeyFact, VoucherKey
+from eata_ledger.state import KeyFact
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node import views
@@ -144,8 +144,6 @@ class Follow(lists_pb2_grpc.FollowServicer):
         """For the two offices it concerns; each learns of the other."""
         if officer.certificate.office not in (found.first.office, found.second.office):
             return None
-        place = Facts(self._replica.store).get(VoucherKey, found.voucher_key)
-        if place is None:
-            return None
-        facts = encode([place.slot, found.first.office, found.first.time, found.second.office, found.second.time])
-        return lists_pb2.Event(type="SECOND_PRESENTATION", carnet_id=place.carnet_id, facts=facts, live=True)
+        code, first, second = found.code, found.first, found.second
+        facts = encode([code.slot, first.office, first.time, second.office, second.time])
+        return lists_pb2.Event(type="SECOND_PRESENTATION", carnet_id=code.carnet_id, facts=facts, live=True)

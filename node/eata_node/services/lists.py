@@ -20,12 +20,15 @@ from eata_node import views
 from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.carnets import Carnets, View
+from eata_node.services.excerpts import Excerpts, Wanted
 from eata_node.services.reader import Officer
 from eata_node.services.rights import LOGS, Rights
 from eata_node.views import Mention
 
 _PAGE, _LARGEST_PAGE = 10, 100
 _LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32
+_READ = frozenset({Label.COUNTERFOIL, Label.REMARKS, Label.STANZA})
+_OWN = frozenset({Label.REMARKS, Label.STANZA})
 _OPEN = frozenset({NoticeState.SENT.name, NoticeState.ACKNOWLEDGED.name})
 
 
@@ -78,19 +81,22 @@ class Lists(lists_pb2_grpc.ListsServicer):
         if asked.officer.certificate.role not in LOGS:
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
-        keys = self._carnets.live_keys(asked.territory)
+        keys, excerpts = self._carnets.live_keys(asked.territory), self._carnets.excerpts()
         async for view, index in self._met(asked, EntryType.COMMIT):
-            if len(reply.transactions) >= asked.page:
+            if len(reply.transactions) >= asked.page or excerpts.full:
                 reply.next = index + 1
                 break
             for row in reversed(view.rows):  # the two rows of one EU exit stay on one page
                 if row.index == index and _wanted(asked, view, row):
                     listed = lists_pb2.ListedTransaction(
                         carnet_id=view.carnet.carnet_id, number=view.carnet.number, type=view.carnet.type.name,
-                        row=self._carnets.row(view.carnet.carnet_id, row, {Label.COUNTERFOIL, Label.REMARKS, Label.STANZA}, keys),
+                        row=row.to_bytes(),
                     )  # fmt: skip
                     reply.transactions.append(listed)
+                    for wanted in self._carnets.row_wanted(view.carnet.carnet_id, row, _READ, keys):
+                        excerpts.add(wanted)
         reply.next = reply.next or asked.stopped
+        excerpts.into(reply.entries)
         return reply
 
     async def _met(self, asked: Asked, kind: EntryType, most: int = _LOOKED_AT) -> AsyncIterator[tuple[View, int]]:
@@ -115,17 +121,24 @@ class Lists(lists_pb2_grpc.ListsServicer):
         """On hold in this territory now (ACC-41)."""
         asked = await self._asked(request, "Holds")
         reply = lists_pb2.HoldsReply(session=self._carnets.session())
-        keys = self._carnets.live_keys(asked.territory)
-        for _, value in self._replica.store.facts(int(Family.HOLD), of_territory(asked.territory)):
-            hold = HoldFact.from_own(value)
+        keys, excerpts = self._carnets.live_keys(asked.territory), self._carnets.excerpts()
+        looked, before = 0, of_territory(asked.territory)
+        for key, value in self._replica.store.facts(int(Family.HOLD), before):
+            place, hold = key[len(before) :], HoldFact.from_own(value)
+            if place <= asked.query.cursor:
+                continue
+            looked += 1
             if hold.released is None and asked.query.office in ("", hold.office):
                 carnet = self._carnets.carnet(hold.carnet_id)
-                parts = self._carnets.parts(hold.held, {Label.REMARKS, Label.STANZA}, to=keys)
-                reply.holds.append(
-                    lists_pb2.ListedHold(
-                        number=carnet.number, type=carnet.type.name, record=hold.to_bytes(), parts=parts
-                    )
-                )
+                listed = lists_pb2.ListedHold(number=carnet.number, type=carnet.type.name, record=hold.to_bytes())
+                reply.holds.append(listed)
+                excerpts.add(Wanted(hold.held, _OWN, to=keys))
+            if excerpts.full or looked == _LOOKED_AT:
+                reply.next = place
+                break
+            if looked % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        excerpts.into(reply.entries)
         return reply
 
     async def Arrivals(self, request: ledger_pb2.SignedRequest, context: Context) -> lists_pb2.ArrivalsReply:  # noqa: N802
@@ -133,14 +146,16 @@ class Lists(lists_pb2_grpc.ListsServicer):
         asked = await self._asked(request, "Arrivals")
         reply = lists_pb2.ArrivalsReply(session=self._carnets.session())
         wanted = {asked.query.status} if asked.query.status else _OPEN
+        excerpts = self._carnets.excerpts()
         async for view, index in self._met(asked, EntryType.NOTIFY):
-            if len(reply.notices) >= asked.page:
+            if len(reply.notices) >= asked.page or excerpts.full:
                 reply.next = index + 1
                 break
             notice = self._notice(index, asked.territory)
             if notice.state.name in wanted and asked.query.office in ("", notice.office):
-                reply.notices.append(self._arrival(view, notice, asked.territory))
+                reply.notices.append(self._arrival(view, notice, asked.territory, excerpts))
         reply.next = reply.next or asked.stopped
+        excerpts.into(reply.entries)
         return reply
 
     def _notice(self, index: int, territory: str) -> Notice:
@@ -151,22 +166,22 @@ class Lists(lists_pb2_grpc.ListsServicer):
         assert found is not None, "an accepted notice is kept"
         return found
 
-    def _arrival(self, view: View, notice: Notice, territory: str) -> lists_pb2.ListedNotice:
+    def _arrival(self, view: View, notice: Notice, territory: str, excerpts: Excerpts) -> lists_pb2.ListedNotice:
         """What the notice hands this territory, as long as the voucher is still one of its own."""
-        labels, keys = {Label.NOTICE, Label.STANZA}, self._carnets.live_keys(territory)
+        keys = self._carnets.live_keys(territory)
         listed = lists_pb2.ListedNotice(number=view.carnet.number, record=notice.to_bytes())
-        listed.parts.extend(self._carnets.parts(notice.entry, labels, to=keys))
+        excerpts.add(Wanted(notice.entry, frozenset({Label.NOTICE, Label.STANZA}), to=keys))
         if notice.answer is not None:
-            listed.parts.extend(self._carnets.parts(notice.answer, {Label.ANSWER}))
+            excerpts.add(Wanted(notice.answer, frozenset({Label.ANSWER})))
         voucher = Facts(self._replica.store).get(Voucher, notice.carnet_id, notice.slot)
         live = notice.state in (NoticeState.SENT, NoticeState.ACKNOWLEDGED, NoticeState.COMMITTED)
         if voucher is None or voucher.territory != territory or voucher.state is VoucherState.DELETED or not live:
             return listed
         listed.kind = voucher.kind.name
         if notice.kind is not NoticeKind.NOTICE_NO_DETAILS:
-            listed.voucher = voucher.to_bytes()
-            listed.parts.extend(self._carnets.parts(voucher.entry, {Label.DECLARATION}, voucher.slot))
-            listed.carnet.extend(self._carnets.parts(view.carnet.entry, {Label.CARNET}))
+            listed.voucher, listed.carnet = voucher.to_bytes(), view.carnet.entry
+            excerpts.add(Wanted(voucher.entry, frozenset({Label.DECLARED, Label.DECLARATION}), voucher.slot))
+            excerpts.add(Wanted(view.carnet.entry, frozenset({Label.CARNET})))
         return listed
 
     # -- transits, carnets, counts
@@ -215,7 +230,8 @@ class Lists(lists_pb2_grpc.ListsServicer):
     def _listed(self, view: View, territory: str) -> lists_pb2.ListedCarnet:
         """Reasons only of the viewer's own balances, unless it is home."""
         carnet, today = view.carnet, self._carnets.today()
-        own = view.state.balances if territory == carnet.home else view.state.balances.of(territory)
+        balances = view.goods.balances
+        own = balances if territory == carnet.home else balances.of(territory)
         status, reasons = reconcile(own, carnet.home, carnet.valid_until, today)
         return lists_pb2.ListedCarnet(
             carnet_id=carnet.carnet_id, number=carnet.number, type=carnet.type.name, order_type=carnet.order.name,

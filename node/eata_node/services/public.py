@@ -35,7 +35,7 @@ from eata_node.guarding import (
 from eata_node.limits import Limit
 from eata_node.node import Node
 from eata_node.services.pipeline import Earlier, in_order
-from eata_node.services.presentations import Presentations, Shown
+from eata_node.services.presentations import Presentations
 from eata_node.services.reader import require_serving
 from eata_node.services.submitting import Before
 
@@ -251,8 +251,11 @@ class Peer(node_pb2_grpc.PeerServicer):
         return reply
 
     async def Presented(self, request: node_pb2.PresentedRequest, context: Context) -> node_pb2.PresentedReply:  # noqa: N802
-        await require_node(context, self._replica.charter.nodes)
-        self._presentations.hear(request.voucher_key, Shown(request.office, request.desk, request.time))
+        name = await require_node(context, self._replica.charter.nodes)
+        try:
+            self._presentations.hear(name, request)
+        except Malformed as error:
+            raise trouble(Trouble.REQUEST_MALFORMED, str(error)) from None
         return node_pb2.PresentedReply()
 
     async def Blob(self, request: node_pb2.BlobRequest, context: Context) -> node_pb2.BlobContent:  # noqa: N802

@@ -67,6 +67,10 @@ def _lists(method: str, roles: frozenset[Role] = CUSTOMS) -> tuple[str, tuple[Ri
 
 
 _ANYONE = (Right(Who.ANYONE),)
+_READS_DOCUMENTS = (
+    Right(Who.DEVICE, If.OF_CARNET), Right(Who.ISSUER, If.ISSUED_IT), Right(Who.OFFICER, If.SHOWN_VOUCHER),
+    Right(Who.OFFICER, If.MET_IT),
+)  # fmt: skip
 RIGHTS: dict[str, tuple[Right, ...]] = {
     "/eata.v1.Ledger/Submit": (Right(Who.ANYONE, If.ENTRY_SIGNED),),
     "/eata.v1.Ledger/SubmitMany": (Right(Who.ANYONE, If.ENTRY_SIGNED),),
@@ -85,10 +89,8 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "/eata.v1.Issuer/Carnet": (Right(Who.ISSUER, If.ISSUED_IT),),
     "/eata.v1.Audit/Entries": (Right(Who.AUDITOR),),
     "/eata.v1.Blobs/Put": (Right(Who.DEVICE, If.OF_CARNET), Right(Who.ISSUER)),
-    "/eata.v1.Blobs/Get": (
-        Right(Who.DEVICE, If.OF_CARNET), Right(Who.ISSUER, If.ISSUED_IT), Right(Who.OFFICER, If.SHOWN_VOUCHER),
-        Right(Who.OFFICER, If.MET_IT),
-    ),
+    "/eata.v1.Blobs/List": _READS_DOCUMENTS,
+    "/eata.v1.Blobs/Get": _READS_DOCUMENTS,
     "/eata.v1.Follow/Carnet": (Right(Who.DEVICE, If.OF_CARNET),),
     "/eata.v1.Follow/Issued": (Right(Who.ISSUER),),
     "/eata.v1.Follow/Territory": (Right(Who.OFFICER, If.OWN_TERRITORY),),
@@ -220,12 +222,10 @@ class Rights:
         self.limits.require_left(Limit.GUESSES, officer.certificate.key)
         facts = Facts(self._replica.store)
         signed = acceptable(query.voucher_key) and signers.signed_by(query.voucher_key)
-        place = facts.get(VoucherKey, query.voucher_key) if signed else None
-        voucher = None if place is None else facts.get(Voucher, place.carnet_id, place.slot)
-        if place is None or voucher is None or voucher.state is VoucherState.DELETED:
+        place = facts.get(VoucherKey, query.carnet_id, query.voucher_key) if signed else None
+        voucher = None if place is None else facts.get(Voucher, query.carnet_id, place.slot)
+        if voucher is None or voucher.state is VoucherState.DELETED:
             raise refusal(Outcome.CODE_INVALID)
-        if getattr(query, "carnet_id", place.carnet_id) != place.carnet_id:
-            raise trouble(Trouble.NOT_VISIBLE)
         if voucher.territory != officer.territory:
             raise refusal(Outcome.WRONG_TERRITORY_FOR_TYPE)
 

@@ -4,7 +4,6 @@ from eata_ledger.proof.bodies.base import CERTIFICATE, SEALING_KEY, Body, EntryT
 from eata_ledger.proof.bodies.desk import Answer, Cancel, Commit, Hold, Reject, Release
 from eata_ledger.proof.bodies.holder import (
     Ask,
-    Declaration,
     DeleteTravel,
     Disagree,
     EditTravel,
@@ -84,7 +83,6 @@ __all__ = [
     "Cancel",
     "CancelCarnet",
     "Commit",
-    "Declaration",
     "Delegate",
     "DeleteTravel",
     "DescribeOffice",

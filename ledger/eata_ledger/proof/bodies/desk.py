@@ -6,7 +6,7 @@ from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Warning
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.proof.bodies.base import CERTIFICATE, Body, EntryType
-from eata_ledger.proof.bodies.holder import SLOT
+from eata_ledger.proof.declared import SLOT
 from eata_ledger.record import BOOL, CODE, DAY, HASH, KEY, RANDOM16, U64, Codec, array, enum, f, optional
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from eata_ledger.carnet.items import ITEMS, Items
-from eata_ledger.carnet.vocabulary import AskKind, Kind, NoticeKind, Role, SetKind
+from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, Role, SetKind
 from eata_ledger.proof.bodies.base import Body, EntryType
+from eata_ledger.proof.declared import SLOT
 from eata_ledger.record import (
     CODE,
     HASH,
@@ -13,16 +13,11 @@ from eata_ledger.record import (
     RANDOM16,
     U16,
     U64,
-    Record,
     array,
     enum,
     f,
-    integer,
-    nested,
     table,
 )
-
-SLOT = integer(1, 1024)
 
 
 @dataclass(frozen=True)
@@ -47,31 +42,12 @@ class Sign(Body):
 
 
 @dataclass(frozen=True)
-class Declaration(Record):
-    """One voucher of a travel, in clear what nodes must judge."""
-
-    slot: int = f(SLOT)
-    content: int = f(U16)
-    kind: Kind = f(enum(Kind))
-    territory: str = f(CODE)
-    items: Items = f(ITEMS)
-    not_returned: Items = f(ITEMS)
-    voucher_key: bytes = f(KEY)
-    cancel_key: bytes = f(KEY)
-    verify_key: bytes = f(KEY)
-
-
-_DECLARATIONS = array(nested(Declaration), 32)
-
-
-@dataclass(frozen=True)
 class Travel(Body):
-    """A prepared travel: the carnet's next slots, exactly and in order."""
+    """A prepared travel: the carnet's next slots, exactly and in order, each declared in its own part."""
 
     TYPE = EntryType.TRAVEL
     carnet_id: int = f(U64)
     travel_id: bytes = f(RANDOM16)
-    declarations: tuple[Declaration, ...] = f(_DECLARATIONS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,6 @@ class EditTravel(Body):
     TYPE = EntryType.EDIT_TRAVEL
     carnet_id: int = f(U64)
     travel_id: bytes = f(RANDOM16)
-    declarations: tuple[Declaration, ...] = f(_DECLARATIONS)
 
 
 @dataclass(frozen=True)
@@ -95,12 +70,11 @@ class DeleteTravel(Body):
 
 @dataclass(frozen=True)
 class Renew(Body):
-    """A new voucher for an old one: after a cancellation, or to revoke a code that was shared (APP-23, C-28)."""
+    """New vouchers for old ones, in this order: after a cancellation, or to take back codes that were shared (APP-23, C-28)."""
 
     TYPE = EntryType.RENEW
     carnet_id: int = f(U64)
-    slot: int = f(SLOT)
-    declaration: Declaration = f(nested(Declaration))
+    slots: tuple[int, ...] = f(array(SLOT, 32))
 
 
 @dataclass(frozen=True)

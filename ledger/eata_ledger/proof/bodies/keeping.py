@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eata_ledger.proof.bodies.base import CERTIFICATE, Body, EntryType
-from eata_ledger.proof.bodies.holder import SLOT
+from eata_ledger.proof.declared import SLOT
 from eata_ledger.record import HASH, KEY, RANDOM16, U16, U32, U64, Record, array, blob, f, nested, optional
 
 
