@@ -270,7 +270,7 @@ def card_case() -> dict[str, Any]:
 
 def declared(sealed: tuple[bytes, bytes]) -> Declared:
     items = Items.parse("1-20")
-    declaration = Declaration(1, 1, Kind.EXPORTATION, "CH", items, Items(), key(3).public, key(4).public, bytes(32))
+    declaration = Declaration(1, 1, 1, Kind.EXPORTATION, "CH", items, Items(), key(3).public, key(4).public, bytes(32))
     return declare(LEDGER, 883, declaration, key(3), sealed, bytes(range(16)))
 
 

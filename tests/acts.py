@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from eata_clients.authoring import deciding, holding, issuing, rooting, telling
+from eata_clients.authoring import deciding, holding, issuing, keeping, rooting, telling
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import NoticeDetails, Stamp
 from eata_clients.authoring.entries import make
@@ -14,7 +14,9 @@ from eata_ledger.proof.bodies import Body, Renew
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
-from eata_ledger.state import HoldFact, Notice, NoticeOfVoucher, Transaction, of_territory
+from eata_ledger.seal.schedule import leaf_key
+from eata_ledger.seal.stanza import keys
+from eata_ledger.state import HoldFact, Incident, Notice, NoticeOfVoucher, Transaction, of_territory
 
 from tests.world import OFFICES, Ticket, World
 
@@ -93,7 +95,7 @@ def answer(
     world: World, ticket: Ticket, acknowledged: bool = True, office: str = "DEBER", desk: Desk | None = None
 ) -> Entry:
     notice = notice_of(world, ticket)
-    key = telling.notice_key(ticket.holding, notice.notice_id)
+    key = telling.notice_key(ticket.holding, notice.notice_id, notice.slot)
     return deciding.answer(
         world.ledger, desk or world.desk(office), notice.carnet_id, notice.slot, notice.notice_id, acknowledged,
         "come to gate 3", key, stamp(world, office),
@@ -137,3 +139,29 @@ def amend(world: World, carnet_id: int, pin: CodeKeys, version: int = 2, items: 
 def held_in(world: World, territory: str, carnet_id: int) -> bool:
     found = world.fact(HoldFact, of_territory(territory), carnet_id)
     return isinstance(found, HoldFact) and found.released is None
+
+
+def incidents(world: World, carnet_id: int) -> list[Incident]:
+    """A carnet's incidents, the oldest first."""
+    mine = carnet_id.to_bytes(8, "big")
+    found = [
+        value for (family, key), value in world.facts.items() if family == int(Incident.FAMILY) and key[:8] == mine
+    ]
+    return sorted(map(Incident.from_bytes, found), key=lambda one: one.index)
+
+
+def repair(world: World, ticket: Ticket, index: int) -> Entry:
+    """The holder's device wraps the keys of an entry again, for the territory of its voucher."""
+    held = ticket.holding
+    secret = keys(content=held.content_key, leaf=leaf_key(held.journal(ticket.slot)))
+    to = world.live()[ticket.wish.territory]
+    return keeping.repair(world.ledger, held.carnet_id, index, ticket.slot, secret, to, held.device, None, world.stamp)
+
+
+def rubbish(world: World, ticket: Ticket, index: int, office: str = "CHZRH") -> Entry:
+    """A desk's stanza for an entry, which opens to nothing of use."""
+    held, desk = ticket.holding, world.desk(office)
+    return keeping.repair(
+        world.ledger, held.carnet_id, index, ticket.slot, keys(), own(world, office), desk.key, desk.certificate,
+        stamp(world, office),
+    )  # fmt: skip

@@ -20,6 +20,7 @@ from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import CarnetContent, Goods
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.customs import CustomsClient
+from eata_clients.devices import Devices
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network, Node
 from eata_clients.registry import fetch
@@ -160,10 +161,14 @@ class People:
             return issued
 
     async def download(self, wallet: WalletClient, issued: Issued) -> int:
-        """Downloads, enrols and signs; returns the carnet ID."""
-        shown = await wallet.download(CodeQr(str(issued.carnet_id), issued.pin))
-        await wallet.sign(shown.carnet.carnet_id)
-        return shown.carnet.carnet_id
+        """Signs on a first device; returns the carnet ID."""
+        await wallet.sign(CodeQr(str(issued.carnet_id), issued.pin))
+        return issued.carnet_id
+
+    async def admit(self, first: WalletClient, second: WalletClient, carnet_id: int) -> None:
+        """A second device of the same holder."""
+        await Devices(first).admit(await Devices(second).request(str(carnet_id)))
+        await second.show(carnet_id)
 
     def wallet(self, transport: Transport, name: str = "holder") -> WalletClient:
         return WalletClient(self.home / "wallets" / name, transport)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from eata_clients.authoring import clearing, holding, issuing, registering
+from eata_clients.authoring import clearing, devices, holding, issuing, registering
 from eata_clients.authoring import content as described
 from eata_clients.authoring.clearing import Decision, Desk, Presented
 from eata_clients.authoring.content import CarnetContent, Stamp
+from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
-from eata_clients.authoring.holding import Holding, Wish
+from eata_clients.authoring.holding import Holding, RootKey, Wish
 from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.registering import Field, Party
 from eata_ledger.apply import Applied, Known, apply
@@ -35,7 +36,7 @@ from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import Keys, SealingKey, keys
-from eata_ledger.state import Carnet, CarnetState, Fact, Goods, Office, Stay, Voucher
+from eata_ledger.state import Carnet, CarnetState, Fact, Goods, Holder, Office, Stay, Voucher
 
 START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
 TODAY = day_of("2026-06-02")
@@ -100,7 +101,7 @@ class World:
         self.authorities = {code: SigningKey(os.urandom(32)) for code in self.parties}
         self.territory_keys = {code: SealingKey(os.urandom(32)) for code in ("CH", "EU", "US", "XP")}
         self.issuer = Party.new("CH-ZHK")
-        self.serial = 0
+        self.serial, self.holders = 0, dict[int, CodeKeys]()
         for entry in self.registry():
             self.must(entry)
         [_, self.pool, _] = self.public(self.must(issuing.reserve(self.ledger, self.issuer, 1000, self.stamp)))
@@ -225,15 +226,17 @@ class World:
         return issued
 
     def hold(self, issued: issuing.Issued, pin: CodeKeys, signed: bool = True) -> Holding:
-        device = SigningKey(os.urandom(32))
-        self.must(holding.enrol(self.ledger, issued.carnet_id, pin.sign, device, Role.HOLDER, self.stamp))
+        device, holder = DeviceKeys.new(), CodeKeys(SigningKey(os.urandom(32)), os.urandom(32))
         context = Context(self.ledger, issued.carnet_id, Label.PIN_STANZA, 1)
         opened = Keys.from_bytes(unseal(pin.wrap, context, issued.entry.parts[2]))
         assert opened.content is not None
-        held = Holding(self.ledger, issued.carnet_id, 1, device, opened.content, os.urandom(32))
+        number = len(held.roots) + 1 if isinstance(held := self.fact(Holder, issued.carnet_id), Holder) else 1
+        root = RootKey(number, self.state(issued.carnet_id).next_slot, os.urandom(32))
+        made = Holding(self.ledger, issued.carnet_id, 1, device.sign, opened.content, (root,))
+        self.holders[issued.carnet_id] = holder
         if signed:
-            self.must(holding.sign(held, pin.wrap, self.stamp))
-        return held
+            self.must(devices.sign(made, pin, device.seal.public, holder, self.stamp))
+        return made
 
     def prepare(self, held: Holding, *wishes: tuple[Kind, str, str]) -> tuple[Entry, list[Ticket]]:
         """A travel with random code keys, not yet submitted."""

@@ -16,7 +16,7 @@ from eata_ledger.proof.keys import verify
 from eata_clients.errors import Untrusted
 from eata_clients.registry import Registry
 
-_BY_ISSUER = (bodies.Issue, bodies.Amend, bodies.RotatePin, bodies.Shred)
+_BY_ISSUER = (bodies.Issue, bodies.Amend, bodies.RotatePin, bodies.ResetHolder, bodies.Shred)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from eata_ledger.proof.certificate import Presented as Certified
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
-from eata_ledger.seal.schedule import earlier, final_key, leaf_key
+from eata_ledger.seal.schedule import final_key, leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
@@ -28,6 +28,7 @@ from eata_clients.authors import Authors
 from eata_clients.comparing import Agreed, Comparing, seen_by_territory
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
+from eata_clients.journals import Journals
 from eata_clients.lent import lent
 from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
@@ -263,8 +264,8 @@ def _counterfoil(excerpts: Excerpts, row: Transaction, presented: Presented) -> 
     """Readable as far as the packet's journal key reaches; the final re-importation for all who had C_v."""
     journal, content = presented.packet.journal, presented.packet.content
     if journal is not None and row.slot <= presented.slot:
-        leaf = leaf_key(earlier(journal, presented.slot, row.slot))
-        return open_counterfoil(excerpts, row, leaf, presented.carnet_id)
+        own = Journals(journal, presented.slot, excerpts, presented.carnet_id).journal(row.slot)
+        return None if own is None else open_counterfoil(excerpts, row, leaf_key(own), presented.carnet_id)
     if content is not None:
         return open_counterfoil(excerpts, row, final_key(content), presented.carnet_id, Label.FINAL)
     return None

@@ -41,3 +41,14 @@ def write_secret(path: Path, data: bytes) -> None:
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_picture(path: Path, text: str) -> None:
+    """A QR as PNG, for its owner's eyes only."""
+    import io
+
+    import segno
+
+    picture = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(picture, kind="png", scale=8)
+    write_secret(path, picture.getvalue())

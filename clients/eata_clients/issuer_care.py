@@ -10,6 +10,7 @@ from eata_ledger.state import Carnet
 from eata_clients import documents
 from eata_clients.authoring import keeping
 from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.keeping import NewPin
 from eata_clients.errors import Untrusted
 from eata_clients.issuer import IssuerClient
 from eata_clients.opening import open_keys
@@ -33,23 +34,23 @@ class IssuerCare:
             raise Untrusted("the issuer's stanza is missing")
         return carnet, keys.content
 
-    async def rotate_pin(self, request_id: str, number: str) -> tuple[Carnet, Code, Committed]:
-        """A new PIN for a lost one; the old one enrols nobody any more."""
+    async def new_pin(self, request_id: str, number: str, by: NewPin) -> tuple[Carnet, Code, Committed]:
+        """A new PIN: `by` is `keeping.rotate_pin` for a lost one, or `keeping.reset_holder` where all else is lost too."""
         carnet, content_key = await self._opened(number)
         ledger, carnet_id = (await self._issuer.registry()).genesis.ledger, carnet.carnet_id
         path = self._issuer.files.pin_path(carnet_id)
         fresh = path.with_name(f"{carnet_id}-{sha256(request_id.encode()).hex()[:16]}")
 
         def make(entry_id: bytes) -> Entry:
-            pin = Code.random_pin()
+            pin = Code.random(CodeKind.PIN)
             write_locked(fresh, pin.text.encode())
             keys = code_keys(pin, ledger, carnet_id)
             stamp = Stamp(now())
-            return keeping.rotate_pin(
+            return by(
                 ledger, self._issuer.party, carnet_id, carnet.content, content_key, keys, stamp, entry_id
             )  # fmt: skip
 
-        done = await self._issuer.change(request_id, ["rotate-pin", carnet_id], make)
+        done = await self._issuer.change(request_id, [by.__name__.replace("_", "-"), carnet_id], make)
         pin = _pin(fresh)
         if (
             code_keys(pin, ledger, carnet_id).sign.public

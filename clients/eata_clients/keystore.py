@@ -1,5 +1,6 @@
 """The wallet's keystore: derived keys of each carnet, never the PIN; what works with no network at all."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from eata_ledger.proof.card import Card
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Statement
-from eata_ledger.record import HASH, KEY, U16, U64, Record, blob, f, optional, table
+from eata_ledger.record import HASH, KEY, U16, U64, Record, array, f, nested, optional, table
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import verify_key_seed
+from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.seal.verification import Occurrence, verified_by
 from eata_ledger.state import Voucher
+from eata_ledger.state.holder import MOST_ROOTS
 
-from eata_clients.authoring.holding import Holding
+from eata_clients.authoring.devices import DeviceKeys
+from eata_clients.authoring.holding import Holding, RootKey
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.trusting import TrustKeeper
@@ -24,19 +28,46 @@ from eata_clients.vault import read_locked, write_locked
 
 @dataclass(frozen=True)
 class Kept(Record):
-    """What the wallet's keystore holds of a carnet: derived keys, never the PIN."""
+    """What the wallet's keystore holds of a carnet: never the PIN nor its signing key, never the holder code."""
 
     ledger: bytes = f(HASH)
     carnet_id: int = f(U64)
     content_version: int = f(U16)
     device: bytes = f(KEY)
-    pin_wrap: bytes = f(KEY)
+    seal: bytes = f(KEY)
     content_key: bytes = f(KEY)
-    root: bytes | None = f(optional(blob(32)))
-    pin_sign: bytes | None = f(optional(KEY))
+    pin_wrap: bytes | None = f(optional(KEY))
+    roots: tuple[RootKey, ...] = f(array(nested(RootKey), MOST_ROOTS))
 
     def __repr__(self) -> str:
         return f"Kept(carnet_id={self.carnet_id}, …)"
+
+    @property
+    def keys(self) -> DeviceKeys:
+        """The device's own."""
+        return DeviceKeys(SigningKey(self.device), SealingKey(self.seal))
+
+    @property
+    def holding(self) -> Holding:
+        device = SigningKey(self.device)
+        return Holding(self.ledger, self.carnet_id, self.content_version, device, self.content_key, self.roots)
+
+
+@dataclass(frozen=True)
+class Joining(Record):
+    """A device's keys for a carnet that it has asked to be admitted to."""
+
+    ledger: bytes = f(HASH)
+    carnet_id: int = f(U64)
+    device: bytes = f(KEY)
+    seal: bytes = f(KEY)
+
+    def __repr__(self) -> str:
+        return f"Joining(carnet_id={self.carnet_id}, …)"
+
+    @property
+    def keys(self) -> DeviceKeys:
+        return DeviceKeys(SigningKey(self.device), SealingKey(self.seal))
 
 
 @dataclass(frozen=True)
@@ -60,28 +91,51 @@ class Keystore:
         path = self._path(carnet_id)
         if not path.exists():
             raise EataError(
-                "NOT_DOWNLOADED", f"Carnet {carnet_id} is not in this wallet.", "Download it with its ID and PIN."
-            )
+                "NOT_HELD", f"This device does not hold carnet {carnet_id}.",
+                "Sign it with its PIN (`eata wallet sign`), or join its other devices (`eata wallet join`).",
+            )  # fmt: skip
         return Kept.from_bytes(read_locked(path))
 
-    def _keep(self, kept: Kept) -> None:
+    def holds(self, carnet_id: int) -> bool:
+        return self._path(carnet_id).exists()
+
+    def keep(self, kept: Kept) -> None:
         write_locked(self._path(kept.carnet_id), kept.to_bytes())
+        self._joining_path(kept.carnet_id).unlink(missing_ok=True)
+
+    def drop(self, carnet_id: int) -> None:
+        """A carnet that this device does not hold after all."""
+        self._path(carnet_id).unlink(missing_ok=True)
+
+    def _joining_path(self, carnet_id: int) -> Path:
+        return self._folder / f"{carnet_id}.joining"
+
+    def joining(self, ledger: bytes, carnet_id: int) -> Joining:
+        """This device's keys for a carnet it would join: the same ones each time they are asked for."""
+        path = self._joining_path(carnet_id)
+        if path.exists():
+            found = Joining.from_bytes(read_locked(path))
+            if found.ledger == ledger:
+                return found
+        made = Joining(ledger, carnet_id, os.urandom(32), os.urandom(32))
+        write_locked(path, made.to_bytes())
+        return made
+
+    def waits(self, carnet_id: int) -> bool:
+        """True where this device has asked to be admitted."""
+        return self._joining_path(carnet_id).exists()
 
     def carnets(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
 
     def holding(self, carnet_id: int) -> Holding:
-        kept = self.kept(carnet_id)
-        if kept.root is None:
-            raise EataError("NOT_SIGNED", "The carnet is not signed yet.", "Sign it first.")
-        return Holding(
-            kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, kept.root
-        )
+        return self.kept(carnet_id).holding
 
     def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:
-        """What the desk scans; works offline."""
-        code: Code = self.holding(carnet_id).code(kind, slot)
-        return CodeQr(str(carnet_id), code)
+        """What the desk scans; works offline. Cancellation codes come from the root in force."""
+        held = self.holding(carnet_id)
+        number = held.newest.number if kind is CodeKind.CANCELLATION else None
+        return CodeQr(str(carnet_id), held.code(kind, slot, number))
 
     def verify(self, carnet_id: int, slot: int, code: Code) -> tuple[str, ...]:
         """The nodes, more than half, that say this voucher was processed; with no network. Empty: not so many do.
@@ -96,7 +150,7 @@ class Keystore:
             raise EataError("TRAVEL_UNKNOWN", "No such voucher in this wallet.", "Show the carnet once.")
         charter = self.trust(held.ledger).read().charter
         nodes = [(node.name, node.exchange) for node in charter.nodes if node.exchange is not None]
-        seed = verify_key_seed(held.root, held.ledger, carnet_id, slot)
+        seed = verify_key_seed(held.root_of(slot), held.ledger, carnet_id, slot)
         of = Occurrence(held.ledger, carnet_id, slot, declared[slot], int(Outcome.ACCEPTED))
         return verified_by(code, seed, nodes, charter.enough, of)
 

@@ -56,7 +56,7 @@ class Notices:
         held, found = self._wallet.holding(shown.carnet.carnet_id), []
         for record in shown.reply.notices:
             notice = Notice.from_bytes(record)
-            key = telling.notice_key(held, notice.notice_id)
+            key = telling.notice_key(held, notice.notice_id, notice.slot)
             try:
                 details = shown.excerpts.find(Label.NOTICE, notice.entry)
                 said = None if notice.answer is None else shown.excerpts.find(Label.ANSWER, notice.answer)

@@ -68,7 +68,7 @@ class Excerpts:
     """What nodes have shown of entries. Every part that is given out was checked, and its author's signature."""
 
     def __init__(self, entries: Iterable[reading_pb2.Excerpt], ledger: bytes, authors: Authors) -> None:
-        self._ledger, self._authors = ledger, authors
+        self.ledger, self._authors = ledger, authors
         self._entries: dict[int, _Shown] = {}
         self._checked: set[int] = set()
         for one in entries:
@@ -87,7 +87,7 @@ class Excerpts:
         if shown is None:
             raise Untrusted(f"entry {index} is missing")
         if index not in self._checked:
-            if shown.header.ledger != self._ledger:
+            if shown.header.ledger != self.ledger:
                 raise Untrusted("an entry is of another ledger")
             self._authors.require(shown.header, shown.signatures)
             self._checked.add(index)

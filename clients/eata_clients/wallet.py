@@ -1,31 +1,34 @@
-"""The wallet: download by ID and PIN, enrol, sign, prepare travels, show codes and history."""
+"""The wallet: look at a carnet by ID and PIN, sign it, prepare travels, show codes and history."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Kind, Label, Role, VoucherState
+from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.travelled import facts_of
-from eata_ledger.seal.codes import CodeKeys, code_keys
+from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, Goods, Stay, Transaction, Voucher
+from eata_ledger.state import Carnet, CarnetState, Goods, Holder, Stay, Transaction, Voucher
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients import documents
-from eata_clients.authoring import holding, keeping
+from eata_clients.authoring import devices, holding, keeping
 from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoil, DeclarationContent, Stamp
-from eata_clients.authoring.holding import Holding, Wish
+from eata_clients.authoring.devices import DeviceKeys
+from eata_clients.authoring.holding import RootKey, Wish
 from eata_clients.authoring.keeping import GrantContent
 from eata_clients.authors import Authors
 from eata_clients.comparing import Agreed, Comparing
 from eata_clients.documents import Document
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.keystore import Kept, Keystore
+from eata_clients.learning import learned
 from eata_clients.lent import lent
 from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
@@ -38,6 +41,11 @@ from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 
 _TRUST_KEPT = 3_600_000  # ms
+Told = Callable[[Code], None]  # gets a holder code, to show it
+
+
+def untold(code: Code) -> None:
+    """For holders who want no code: a lost device is then replaced by another device's admission only."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class WalletClient(Keystore):
 
     def __init__(self, folder: Path, transport: Transport) -> None:
         super().__init__(folder)
-        self._transport = transport
+        self.transport = transport
         transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport)
@@ -89,91 +97,67 @@ class WalletClient(Keystore):
     # -- steps
 
     async def download(self, qr: CodeQr) -> Downloaded:
-        """ID + PIN: opens the carnet and enrols this device (APP-06). The PIN itself is not kept."""
-        carnet_id = await carnet_id_of(self._transport, qr.carnet)
-        ledger = self._transport.network.ledger
-        pin = code_keys(qr.code, ledger, carnet_id)
-        reply = (await self._read(carnet_id, pin.sign)).reply
-        excerpts = await self._excerpts(reply)
-        if self._path(carnet_id).exists() and await self._enrolled(carnet_id, ledger):
-            await self._take_pin(carnet_id, pin, reply, excerpts)
+        """ID + PIN: the carnet for whoever looks at it (APP-06); it enrols nothing, and the PIN is not kept."""
+        carnet_id, pin = await self.pin_keys(qr)
+        agreed = await self._read(carnet_id, pin.sign)
+        if self.holds(carnet_id):
+            kept, secret = self.kept(carnet_id), _pin_stanza(await self._excerpts(agreed.reply), pin.wrap, carnet_id)
+            version = Carnet.from_bytes(agreed.reply.record).content
+            self.keep(replace(kept, pin_wrap=pin.wrap, content_key=secret, content_version=version))
             return await self.show(carnet_id)
-        secret = _pin_stanza(excerpts, pin.wrap, carnet_id)
-        assert secret.content is not None, "a PIN stanza holds the content key"
-        device = SigningKey(self._device_seed(ledger, carnet_id))
-        stamp = Stamp(now())
-        entry = holding.enrol(ledger, carnet_id, pin.sign, device, Role.HOLDER, stamp)
-        carnet = Carnet.from_bytes(reply.record)
-        self._keep(
-            Kept(
-                ledger,
-                carnet_id,
-                carnet.content,
-                device.seed,
-                pin.wrap,
-                secret.content,
-                secret.holder_root,
-                pin.sign.seed,
-            )
-        )
-        await self.submit(entry)
-        return await self.show(carnet_id)
+        return await self._by_pin(agreed, pin)
+
+    async def pin_keys(self, qr: CodeQr) -> tuple[int, CodeKeys]:
+        """The carnet's ID, and what its PIN derives: 60 to 200 ms."""
+        carnet_id = await carnet_id_of(self.transport, qr.carnet)
+        return carnet_id, code_keys(qr.code, self.transport.network.ledger, carnet_id)
+
+    async def _by_pin(self, agreed: Agreed, pin: CodeKeys) -> Downloaded:
+        reply = agreed.reply
+        carnet, excerpts = Carnet.from_bytes(reply.record), await self._excerpts(reply)
+        secret = _pin_stanza(excerpts, pin.wrap, carnet.carnet_id)
+        content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, secret))
+        return Downloaded(carnet, CarnetState.from_bytes(reply.state), content, [], [], reply, excerpts, agreed)
 
     async def _excerpts(self, reply: reading_pb2.CarnetReply) -> Excerpts:
         registry = await self.registry()
         authors = Authors(registry, Carnet.from_bytes(reply.record).issuer)
         return Excerpts(reply.entries, registry.genesis.ledger, authors)
 
-    async def _take_pin(
-        self, carnet_id: int, pin: CodeKeys, reply: reading_pb2.CarnetReply, excerpts: Excerpts
-    ) -> None:  # fmt: skip
-        """A PIN that the issuer has made anew: the holder root is wrapped for it, so that other devices find it."""
-        kept = replace(self.kept(carnet_id), pin_wrap=pin.wrap, pin_sign=pin.sign.seed)
-        secret = _pin_stanza(excerpts, pin.wrap, carnet_id)
-        if secret.content is None:
-            raise Untrusted("the PIN stanza holds no content key")
-        version = Carnet.from_bytes(reply.record).content
-        self._keep(replace(kept, content_key=secret.content, content_version=version))
-        signed = CarnetState.from_bytes(reply.state).signed is not None
-        if signed and kept.root is not None and secret.holder_root is None:
-            await self.submit(keeping.rewrap_pin(self.holding(carnet_id), pin, Stamp(now())))
-
-    async def _enrolled(self, carnet_id: int, ledger: bytes) -> bool:
-        """This wallet's device is the carnet's already: nothing to enrol again."""
-        try:
-            await self._read(carnet_id, SigningKey(self.kept(carnet_id).device))
-        except EataError as error:
-            if error.code != "NOT_VISIBLE":
-                raise
-            return False
-        return self.kept(carnet_id).ledger == ledger
-
-    def _device_seed(self, ledger: bytes, carnet_id: int) -> bytes:
-        """The key this wallet has for the carnet already: a second download must not lose it."""
-        if self._path(carnet_id).exists():
-            kept = self.kept(carnet_id)
-            if kept.ledger == ledger:
-                return kept.device
-        return os.urandom(32)
-
     async def _read(self, carnet_id: int, key: SigningKey, as_of: str = "") -> Agreed:
         name = "/eata.v1.Wallet/Carnet"
 
         def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
             query = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of, cursor=cursor)
-            return self._transport.signed(name, query.SerializeToString(), [key])
+            return self.transport.signed(name, query.SerializeToString(), [key])
 
         return await Comparing(
-            self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name, ask
+            self.transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name, ask
         ).agreed()  # fmt: skip
 
+    async def looked_up(self, carnet_id: int, key: SigningKey) -> tuple[Carnet, reading_pb2.CarnetReply, Excerpts]:
+        """What the nodes tell whoever has this key."""
+        reply = (await self._read(carnet_id, key)).reply
+        return Carnet.from_bytes(reply.record), reply, await self._excerpts(reply)
+
     async def show(self, carnet_id: int, as_of: str = "") -> Downloaded:
-        """The carnet now, every counterfoil opened."""
-        kept = self.kept(carnet_id)
-        agreed = await self._read(carnet_id, SigningKey(kept.device), as_of)
+        """The carnet now, every counterfoil opened. A device that has asked to be admitted learns that it is."""
+        waits = not self.holds(carnet_id) and self.waits(carnet_id)
+        own = self.joining(self.transport.network.ledger, carnet_id).keys if waits else self.kept(carnet_id).keys
+        try:
+            agreed = await self._read(carnet_id, own.sign, as_of)
+        except EataError as error:
+            if not waits or error.code != "NOT_VISIBLE":
+                raise
+            raise EataError(
+                "NOT_ADMITTED", "This device has not been admitted yet.",
+                "Show its QR (`eata wallet join`) to a device that holds the carnet (`eata wallet admit`).",
+            ) from None  # fmt: skip
         reply = agreed.reply
         carnet, excerpts = Carnet.from_bytes(reply.record), await self._excerpts(reply)
-        kept = self._learn(kept, carnet, excerpts)
+        kept = learned(None if waits else self.kept(carnet_id), own, carnet, reply, excerpts)
+        if waits or kept != self.kept(carnet_id):
+            self.keep(kept)
         content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, kept.content_key))
         rows = [(row, self._counterfoil(kept, row, excerpts)) for row in map(Transaction.from_bytes, reply.rows)]
         vouchers = [Voucher.from_bytes(voucher) for voucher in reply.vouchers]
@@ -186,9 +170,7 @@ class WalletClient(Keystore):
 
     def _lent(self, kept: Kept, vouchers: list[Voucher], excerpts: Excerpts) -> dict[int, str]:
         """Slot → to whom the holder has lent it."""
-        if kept.root is None:
-            return {}
-        held = self.holding(kept.carnet_id)
+        held = kept.holding
         found = {v.slot: lent(excerpts, v.slot, leaf_key(held.journal(v.slot)), kept.carnet_id) for v in vouchers}
         return {slot: one.content.name for slot, one in found.items() if one is not None}
 
@@ -202,7 +184,7 @@ class WalletClient(Keystore):
             if error.code != "TRUST_MISSING":
                 raise
         try:
-            await keeper.refresh(self._transport, await self.registry())
+            await keeper.refresh(self.transport, await self.registry())
         except EataError as error:
             if error.code != "TRUST_MISSING":  # no checkpoint is final yet: the next look finds one
                 raise
@@ -216,56 +198,51 @@ class WalletClient(Keystore):
             if voucher.state is not VoucherState.PREPARED or declared is None or details is None or packet is None:
                 continue
             entry_hash = shown.excerpts.entry_hash(voucher.entry)
-            found = await receipt(self._transport, charter, voucher.entry, entry_hash)
+            found = await receipt(self.transport, charter, voucher.entry, entry_hash)
             facts_of(check_statement(found.statement, charter)[0].facts)
             parts = (declared.value, details.info.digest, packet.value)
             self.keep_card(carnet_id, voucher.slot, found.statement, parts)
             made.append(voucher.slot)
         return made
 
-    def _learn(self, kept: Kept, carnet: Carnet, excerpts: Excerpts) -> Kept:
-        """Another device may have signed, or the issuer amended: root and content key are in the PIN stanza.
-
-        The stanza's root wins over the one kept: every device shows the same codes.
-        """
-        if kept.pin_sign is not None and SigningKey(kept.pin_sign).public != carnet.pin_key:
-            if carnet.content != kept.content_version:
-                raise EataError("PIN_CHANGED", "The issuer has made a new PIN.", "Download the carnet with it.")
-            return kept
-        secret = _pin_stanza(excerpts, kept.pin_wrap, kept.carnet_id)
-        assert secret.content is not None, "a PIN stanza holds the content key"
-        learned = replace(
-            kept, content_version=carnet.content, content_key=secret.content,
-            root=secret.holder_root or kept.root,
-        )  # fmt: skip
-        if learned != kept:
-            self._keep(learned)
-        return learned
-
     def _counterfoil(self, kept: Kept, row: Transaction, excerpts: Excerpts) -> Counterfoil | None:
-        if kept.root is None:
-            return None
-        leaf = leaf_key(self.holding(kept.carnet_id).journal(row.slot))
-        return open_counterfoil(excerpts, row, leaf, kept.carnet_id)
+        return open_counterfoil(excerpts, row, leaf_key(kept.holding.journal(row.slot)), kept.carnet_id)
 
-    async def sign(self, carnet_id: int) -> Committed | None:
-        """The holder's signature (N-03); None where another device had signed first."""
-        shown = await self.show(carnet_id)
-        kept = self.kept(carnet_id)
-        if kept.pin_sign is not None and SigningKey(kept.pin_sign).public != shown.carnet.pin_key:
-            raise EataError("PIN_CHANGED", "The issuer has made a new PIN.", "Download the carnet with it, then sign.")
-        root = kept.root or os.urandom(32)
-        held = Holding(kept.ledger, carnet_id, kept.content_version, SigningKey(kept.device), kept.content_key, root)
-        entry = holding.sign(held, kept.pin_wrap, Stamp(now()))
+    async def sign(self, qr: CodeQr, told: Told = untold) -> Committed | None:
+        """The holder's signature (N-03), on the carnet's first device: makes the holder root and the holder code.
+
+        `told` gets the code before anything is sent: it is shown once and kept nowhere. None where this device has signed
+        before. Raises `ALREADY_HELD`, `ALREADY_SIGNED` where another has: join it.
+        """
+        carnet_id, pin = await self.pin_keys(qr)
+        if self.holds(carnet_id):
+            await self.resend()
+            return await self.sign_again(carnet_id)
+        shown = await self._by_pin(await self._read(carnet_id, pin.sign), pin)
+        ledger, own, code = self.transport.network.ledger, DeviceKeys.new(), Code.random(CodeKind.HOLDER)
+        number = len(Holder.from_bytes(shown.reply.holder).roots) + 1
+        root = RootKey(number, max(shown.state.next_slot, 1), os.urandom(32))
+        content_key = _pin_stanza(shown.excerpts, pin.wrap, carnet_id)
+        kept = Kept(
+            ledger, carnet_id, shown.carnet.content, own.sign.seed, own.seal.seed, content_key, pin.wrap, (root,)
+        )  # fmt: skip
+        entry = devices.sign(kept.holding, pin, own.seal.public, code_keys(code, ledger, carnet_id), Stamp(now()))
+        self.keep(kept)
+        told(code)
         try:
-            done = await self.submit(entry)
+            return await self.submit(entry)
         except EataError as error:
-            if error.code != "ALREADY_SIGNED":
-                raise
-            await self.show(carnet_id)
+            if error.settled:
+                self.drop(carnet_id)
+            raise
+
+    async def sign_again(self, carnet_id: int) -> Committed | None:
+        """The holder's signature of an amended carnet, by any of its devices; None where one has signed before."""
+        shown = await self.show(carnet_id)
+        if shown.state.signed is not None:
             return None
-        self._keep(replace(kept, root=root))
-        return done
+        kept = self.kept(carnet_id)
+        return await self.submit(devices.sign_again(kept.holding, kept.pin_wrap, Stamp(now())))
 
     async def travel(self, carnet_id: int, wishes: tuple[Wish, ...]) -> Travelled:
         """Prepares a travel; rebuilds when another device took the slots."""
@@ -326,7 +303,7 @@ class WalletClient(Keystore):
         await self.show(carnet_id)
         held, charter = self.holding(carnet_id), (await self.registry()).charter
         content, blob = keeping.seal_document(held.ledger, carnet_id, held.content_version, name, data)
-        receipts = await documents.store(self._transport, charter, [held.device], carnet_id, blob)
+        receipts = await documents.store(self.transport, charter, [held.device], carnet_id, blob)
         entry = keeping.attach(
             held.ledger, held.device, carnet_id, held.content_version, held.content_key, content, blob, receipts,
             Stamp(now()),
@@ -337,12 +314,12 @@ class WalletClient(Keystore):
         """The carnet's documents."""
         kept = self.kept(carnet_id)
         authors, reader = Authors(await self.registry()), documents.Reader([SigningKey(kept.device)])
-        return await documents.documents(self._transport, authors, carnet_id, reader, kept.content_key)
+        return await documents.documents(self.transport, authors, carnet_id, reader, kept.content_key)
 
     async def document(self, carnet_id: int, found: Document) -> bytes:
         """One document's bytes."""
         reader = documents.Reader([SigningKey(self.kept(carnet_id).device)])
-        return await documents.fetch(self._transport, found, carnet_id, reader)
+        return await documents.fetch(self.transport, found, carnet_id, reader)
 
     async def lend(
         self, carnet_id: int, slot: int, to: GrantContent, window: tuple[int, int], authority: bytes | None = None
@@ -351,26 +328,24 @@ class WalletClient(Keystore):
         entry = keeping.delegate(self.holding(carnet_id), slot, to, window, authority, Stamp(now()))
         return await self.submit(entry)
 
-    async def revoke_device(self, carnet_id: int, device: bytes) -> Committed:
-        """A lost phone reads and signs nothing any more; have the issuer block the carnet if its codes may be used."""
-        return await self.submit(holding.revoke_device(self.holding(carnet_id), device, Stamp(now())))
-
     async def submit(self, entry: Entry) -> Committed:
         """Kept in the outbox until it is final."""
-        return await submit(self._transport, (await self.registry()).charter, entry, self._outbox)
+        return await submit(self.transport, (await self.registry()).charter, entry, self._outbox)
 
     async def resend(self) -> int:
         """Sends what is not final yet, same bytes; returns how many are settled now."""
         charter, waiting = (await self.registry()).charter, self._outbox.waiting()
-        answers = [answer async for _, answer in submit_many(self._transport, charter, waiting, self._outbox)]
+        answers = [answer async for _, answer in submit_many(self.transport, charter, waiting, self._outbox)]
         for answer in answers:
             if isinstance(answer, EataError) and not answer.settled:
                 raise answer
         return sum(isinstance(answer, EataError) or answer.final for answer in answers)
 
 
-def _pin_stanza(excerpts: Excerpts, wrap: bytes, carnet_id: int) -> Keys:
+def _pin_stanza(excerpts: Excerpts, wrap: bytes, carnet_id: int) -> bytes:
+    """The content key, for whoever has the PIN."""
     found = excerpts.find(Label.PIN_STANZA)
-    if found is None:
-        raise Untrusted("the PIN stanza is missing")
-    return Keys.from_bytes(found.unsealed(wrap, carnet_id))
+    content = None if found is None else Keys.from_bytes(found.unsealed(wrap, carnet_id)).content
+    if content is None:
+        raise Untrusted("the PIN stanza is missing, or holds no content key")
+    return content

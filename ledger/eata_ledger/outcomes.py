@@ -84,6 +84,10 @@ class Outcome(IntEnum):
     ISSUER_NOT_OF_HOME = 86
     NUMBER_NOT_OF_ISSUER = 87
     KEY_LIFE_WRONG = 88
+    CODE_VOIDED = 89
+    ALREADY_HELD = 90
+    BUDGET_SPENT = 91
+    PART_TOO_LARGE = 92
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -289,6 +293,19 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
         "A territory key follows the last generation and lives at most 120 days, from about now on.",
         "Make the next generation with dates that begin within 30 days.",
     ),
+    Outcome.CODE_VOIDED: (
+        "The holder has taken a device back: this code is void.",
+        "Ask the holder to renew the voucher (`eata wallet renew`), or for a new cancellation code (`eata wallet recode`).",
+    ),
+    Outcome.ALREADY_HELD: (
+        "This carnet has its holder.",
+        "Have one of its devices admit this one, or type the holder code; all lost: ask the issuer to reset the holder.",
+    ),
+    Outcome.BUDGET_SPENT: (
+        "Nothing more of this kind fits into this carnet.",
+        "Ask the issuer for a new carnet, or call the office directly.",
+    ),
+    Outcome.PART_TOO_LARGE: ("A sealed part is longer than its kind may be.", "Say it in fewer words."),
     Outcome.TOO_MANY: (
         "This carnet has as many of these as it may have.",
         "Call the issuer, or the office, directly.",

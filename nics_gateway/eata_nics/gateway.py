@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
-from eata_clients.authoring import issuing
+from eata_clients.authoring import issuing, keeping
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Order
+from eata_clients.authoring.keeping import NewPin
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.issuer import IssuerClient
@@ -208,8 +209,16 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             )  # fmt: skip
 
     async def RotatePin(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802
+        return await self._new_pin(request, context, keeping.rotate_pin)
+
+    async def ResetHolder(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802
+        return await self._new_pin(request, context, keeping.reset_holder)
+
+    async def _new_pin(
+        self, request: gateway_pb2.ChangeRequest, context: Context, by: NewPin
+    ) -> gateway_pb2.PinReply:  # fmt: skip
         async with _Coded(self, context):
-            work = self._care.rotate_pin(_id(request.request_id), request.number)
+            work = self._care.new_pin(_id(request.request_id), request.number, by)
             carnet, pin, done = await self._alone(work)
             return gateway_pb2.PinReply(
                 carnet_id=carnet.carnet_id,

@@ -100,6 +100,7 @@ def _play(home: Path, out: Path, tell: Tell, voters: int) -> dict[str, Any]:
 
 def _acts(story: Story, out: Path) -> dict[str, Any]:
     story.open()
+    story.phones()
     story.play(SEED[0])
     story.play(SEED[1])
     killed = story.kill_the_one_in_use()

@@ -50,8 +50,23 @@ class Stage:
         return eata("wallet", "download", "--home", self.wallet(wallet), "--network", self.network,
                     given=f"{carnet} {pin}\n")  # fmt: skip
 
-    def sign(self, wallet: str, carnet_id: int) -> Any:
-        return eata("wallet", "sign", str(carnet_id), "--home", self.wallet(wallet), "--network", self.network)
+    def sign(self, wallet: str, carnet_id: int, pin: str) -> Any:
+        """The answer holds the holder code."""
+        return eata("wallet", "sign", str(carnet_id), "--home", self.wallet(wallet), "--network", self.network,
+                    given=f"{pin}\n")  # fmt: skip
+
+    def join(self, wallet: str, carnet_id: int) -> str:
+        """What a second device shows to the first."""
+        asked = eata("wallet", "join", str(carnet_id), "--home", self.wallet(wallet), "--network", self.network)
+        return str(asked["text"])
+
+    def admit(self, wallet: str, shown: str) -> Any:
+        return eata("wallet", "admit", "--home", self.wallet(wallet), "--network", self.network, given=shown + "\n")
+
+    def revoke(self, wallet: str, carnet_id: int, device: str) -> Any:
+        return eata(
+            "wallet", "revoke", str(carnet_id), device, "--home", self.wallet(wallet), "--network", self.network
+        )
 
     def travel(self, wallet: str, carnet_id: int, vouchers: list[str]) -> Any:
         wanted = [word for voucher in vouchers for word in ("--voucher", voucher)]

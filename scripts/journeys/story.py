@@ -90,7 +90,26 @@ class Story:
         named = play.number if play is GUIDE else str(carnet_id)
         shown = self.stage.download(play.issuer, named, issued["pin"])
         _equal(shown["total"], f"{sum(worth for _, worth in play.goods) / 100:,.2f} {play.currency}", "total value")
-        self.stage.sign(play.issuer, carnet_id)
+        self.stage.sign(play.issuer, carnet_id, issued["pin"])
+
+    def phones(self) -> None:
+        """A second phone is admitted by the first; a third one is stolen, and taken back with every code it can make."""
+        owner, carnet_id = GUIDE.issuer, self.ids[GUIDE.number]
+        admitted = {name: self._admit(owner, name, carnet_id) for name in ("second phone", "stolen phone")}
+        _equal(self.stage.show("second phone", carnet_id)["carnet_id"], carnet_id, "the carnet on the second phone")
+        self.say(f"a second phone was admitted to {GUIDE.number} by its QR, screen to screen")
+        self.stage.revoke(owner, carnet_id, admitted["stolen phone"])
+        try:
+            self.stage.show("stolen phone", carnet_id)
+        except StepFailed:
+            self.say("a stolen phone was taken back: it reads nothing any more, and the codes it can make are void")
+        else:
+            raise StepFailed("a phone that was taken back still reads the carnet")
+
+    def _admit(self, owner: str, name: str, carnet_id: int) -> str:
+        device = str(self.stage.admit(owner, self.stage.join(name, carnet_id))["device"])
+        self.stage.show(name, carnet_id)
+        return device
 
     # -- act two: travel and cross borders
 

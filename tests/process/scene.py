@@ -18,7 +18,7 @@ from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role
 from eata_ledger.proof.qr import CodeQr
-from eata_ledger.seal.codes import CodeKind
+from eata_ledger.seal.codes import CodeKeys, CodeKind, code_keys
 
 from tests.mesh import ADMINISTRATION, Mesh, People
 
@@ -37,6 +37,7 @@ class Scene:
     wallet: WalletClient
     carnet_id: int
     public: Transport
+    pin: CodeKeys
 
     async def customs(
         self, office: str, role: Role = Role.OFFICER, prefer: str = ""
@@ -68,9 +69,10 @@ async def scene(tmp_path: Path, registered: Path):  # type: ignore[no-untyped-de
     async with AsyncExitStack() as stack:
         public = await stack.enter_async_context(people.transport())
         wallet = people.wallet(public)
-        carnet_id = await people.download(wallet, await people.issue(people.order()))
+        carnet_id = await people.download(wallet, issued := await people.issue(people.order()))
         await wallet.travel(carnet_id, OUT)
-        yield Scene(mesh, people, stack, wallet, carnet_id, public)
+        pin = code_keys(issued.pin, people.network.ledger, carnet_id)
+        yield Scene(mesh, people, stack, wallet, carnet_id, public, pin)
     await mesh.stop()
 
 

@@ -7,16 +7,15 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from eata_clients.authoring import clearing, holding
+from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Desk
-from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.holding import Wish
+from eata_clients.devices import Devices
 from eata_clients.errors import from_rpc
 from eata_clients.issuer import read_party
-from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key
-from eata_ledger.carnet.vocabulary import Kind, Role
+from eata_ledger.carnet.vocabulary import Kind, Role, VoucherState
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Skipped
 from eata_ledger.proof.bodies import BODIES, EnrolDevice
@@ -146,22 +145,21 @@ async def _first(stream: Any) -> str:
 
 async def cast(scene: Scene) -> Cast:
     people, held = scene.people, scene.wallet.holding(scene.carnet_id)
-    ledger, charter = held.ledger, scene.mesh.genesis.charter
+    ledger = held.ledger
     await scene.commit(1, "CH-ZRH")
     await scene.commit(2, "CH-ZRH")
     await scene.commit(3, "DE-BER")
     await scene.wallet.attach(scene.carnet_id, "a.pdf", b"%PDF-1.7 x")
     [document] = await scene.wallet.documents(scene.carnet_id)
     [(slot, _, _)] = (await scene.wallet.travel(scene.carnet_id, (Wish(Kind.REIMPORTATION, "CH", ALL),))).slots
-    pin = SigningKey(scene.wallet.kept(scene.carnet_id).pin_sign or b"")
-    agent, revoked = SigningKey(os.urandom(32)), SigningKey(os.urandom(32))
-    for key, role in ((agent, Role.REPRESENTATIVE), (revoked, Role.HOLDER)):
-        entry = holding.enrol(ledger, scene.carnet_id, pin, key, role, Stamp(now()))
-        await submit(scene.public, charter, entry)
-    await scene.wallet.revoke_device(scene.carnet_id, revoked.id)
+    second = people.wallet(scene.public, "second")
+    await people.admit(scene.wallet, second, scene.carnet_id)
+    revoked = second.kept(scene.carnet_id).keys.sign
+    await Devices(scene.wallet).revoke(scene.carnet_id, [revoked.id])
+    [slot] = [v.slot for v in (await scene.wallet.show(scene.carnet_id)).vouchers if v.state is VoucherState.PREPARED]
     issued = await people.issue(people.order())
     stranger = people.wallet(scene.public, "stranger")
-    await stranger.download(CodeQr(str(issued.carnet_id), issued.pin))
+    await stranger.sign(CodeQr(str(issued.carnet_id), issued.pin))
 
     def party(code: str) -> Party:
         return Party(read_party(people.home / "offices" / code / "party.cbor").sign)
@@ -176,9 +174,9 @@ async def cast(scene: Scene) -> Cast:
 
     home = read_key(people.home / "offices" / "CH" / "desk-authority.key")
     parties = {
-        "nobody": Party(SigningKey(os.urandom(32))), "device": Party(held.device), "agent": Party(agent),
+        "nobody": Party(SigningKey(os.urandom(32))), "device": Party(held.device),
         "revoked": Party(revoked), "stranger": Party(SigningKey(stranger.kept(issued.carnet_id).device)),
-        "pin": Party(pin), "issuer": party("CH-ALLIANCE"), "other": party("ES-CAMARA"), "auditor": party("ICC-AUDIT"),
+        "pin": Party(scene.pin.sign), "issuer": party("CH-ALLIANCE"), "other": party("ES-CAMARA"), "auditor": party("ICC-AUDIT"),
         "officer": desk("CH-ZRH"), "control": desk("CH-ZRH", Role.CONTROLLER),
         "manager": desk("CH-ZRH", Role.REGIONAL_MANAGER), "met": desk("DE-BER"), "unmet": desk("XS-KLOW"),
         "expired": signed_in(SigningKey(home), now() - 24 * 3_600_000),

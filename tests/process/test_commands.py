@@ -149,6 +149,7 @@ def test_every_command_explains_itself() -> None:
         assert command in shown.stdout
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.rule("CORE-03")
 @pytest.mark.rule("APP-26")
 @pytest.mark.rule("CORE-01")
@@ -164,7 +165,7 @@ def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     environment = {**os.environ, "EATA_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-m", "scripts.journeys", "--json", str(out), "--out", str(tmp_path / "report")],
-        capture_output=True, text=True, timeout=300, env=environment, cwd=Path(__file__).parents[2], check=False,
+        capture_output=True, text=True, timeout=580, env=environment, cwd=Path(__file__).parents[2], check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())

@@ -8,6 +8,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
+from eata_clients.devices import Devices
 from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
 from eata_clients.keystore import Keystore
@@ -253,10 +254,10 @@ async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scen
     issued = await scene.people.issue(scene.people.order())
     first, second = scene.people.wallet(scene.public, "lost"), scene.people.wallet(scene.public, "kept")
     carnet_id = await scene.people.download(first, issued)
-    await second.download(CodeQr(str(carnet_id), issued.pin))
-    await second.revoke_device(carnet_id, SigningKey(first.kept(carnet_id).device).id)
+    await scene.people.admit(first, second, carnet_id)
+    await Devices(second).revoke(carnet_id, [SigningKey(first.kept(carnet_id).device).id])
     assert await refused(first.show(carnet_id)) == "NOT_VISIBLE"
-    assert [d.revoked for d in (await second.show(carnet_id)).reply.devices].count(True) == 1
+    assert [d.revoked is None for d in await Devices(second).all(carnet_id)].count(False) == 1
     customs, _, transport = await scene.customs("CH-ZRH")
     scanned = await customs.scan(scene.qr(1))
     party = read_party(scene.people.home / "offices" / "CH" / "party.cbor")

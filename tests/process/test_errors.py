@@ -188,7 +188,7 @@ async def test_signed_reads_are_fresh_once_and_by_the_right_key(mesh: tuple[Mesh
 
 
 async def test_a_session_never_sees_older_state(mesh: tuple[Mesh, People]) -> None:
-    """P6: a position this node has not reached is LAGGING with another node's name; another era is said."""
+    """P6: a position that the log has not reached is said, and so is another era."""
     _, people = mesh
     async with people.transport() as transport:
         await fetch(transport)
@@ -197,7 +197,7 @@ async def test_a_session_never_sees_older_state(mesh: tuple[Mesh, People]) -> No
         entry = entry_to_proto(issuing.reserve(people.network.ledger, party, 1, Stamp(now())))
         stub = ledger_pb2_grpc.LedgerStub(transport.channel("tokyo"))
         error = await refused(lambda: stub.Submit(ledger_pb2.SubmitRequest(entry=entry, session=ahead)))
-        assert (error.code, error.retryable) == ("LAGGING", True)
+        assert (error.code, error.retryable) == ("SESSION_AHEAD", True)
         other = ledger_pb2.Session(era=2, position=0)
         error = await refused(lambda: stub.Submit(ledger_pb2.SubmitRequest(entry=entry, session=other)))
         assert error.code == "ERA_CHANGED"

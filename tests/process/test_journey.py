@@ -166,7 +166,7 @@ async def test_the_guide_s_wrong_pin_opens_nothing(mesh: tuple[Mesh, People]) ->
     issued = await people.issue(people.order())
     async with people.transport() as transport:
         with pytest.raises(EataError) as caught:
-            await people.wallet(transport).download(CodeQr(str(issued.carnet_id), Code.random_pin()))
+            await people.wallet(transport).download(CodeQr(str(issued.carnet_id), Code.random(CodeKind.PIN)))
         assert caught.value.code == "NOT_VISIBLE"
 
 

@@ -49,16 +49,17 @@ def number_of(scene: Scene) -> str:
     return str(scene.carnet_id)
 
 
-async def test_a_lost_pin_is_made_anew_and_every_device_shows_the_same_codes(scene: Scene) -> None:
-    """The old wallet goes on; it wraps the holder root for the new PIN; a second device finds it there."""
+async def test_a_lost_pin_is_made_anew_and_devices_go_on(scene: Scene) -> None:
+    """The same request, the same PIN; it opens the carnet, and signs nothing: the carnet has its holder."""
     _, care = await care_of(scene)
-    carnet, pin, _ = await care.rotate_pin("lost-1", number_of(scene))
-    assert (await care.rotate_pin("lost-1", number_of(scene)))[1] == pin  # the same request, the same PIN
+    carnet, pin, _ = await care.new_pin("lost-1", number_of(scene), keeping.rotate_pin)
+    assert (await care.new_pin("lost-1", number_of(scene), keeping.rotate_pin))[1] == pin
     await scene.wallet.show(scene.carnet_id)
-    await scene.wallet.download(CodeQr(str(carnet.carnet_id), pin))
+    qr = CodeQr(str(carnet.carnet_id), pin)
     second = scene.people.wallet(scene.public, "second")
-    await second.download(CodeQr(str(carnet.carnet_id), pin))
-    assert second.code(scene.carnet_id, 1) == scene.wallet.code(scene.carnet_id, 1)
+    assert (await second.download(qr)).vouchers == []
+    assert await refused(second.sign(qr)) == "ALREADY_SIGNED"
+    assert not second.holds(scene.carnet_id)
 
 
 async def test_a_document_is_on_three_nodes_and_read_by_whoever_opens_the_carnet(scene: Scene) -> None:

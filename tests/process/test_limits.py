@@ -64,9 +64,7 @@ async def test_guessing_a_pin_locks_nobody_out_of_the_carnet(scene: Scene) -> No
         return await code_of(stub.Carnet(scene.public.signed("/eata.v1.Wallet/Carnet", body, [key]), timeout=10))
 
     assert {await ask(SigningKey(os.urandom(32))) for _ in range(60)} == {"NOT_VISIBLE"}
-    pin = scene.wallet.kept(scene.carnet_id).pin_sign
-    assert pin is not None
-    assert await ask(SigningKey(pin)) == ""
+    assert await ask(scene.pin.sign) == ""
 
 
 async def test_walking_through_carnet_ids_ends_at_the_door(scene: Scene) -> None:

@@ -7,12 +7,12 @@ import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
 from eata_clients.authoring.holding import Wish
+from eata_clients.devices import Devices
 from eata_clients.issuer import read_party
 from eata_clients.lists import follow
 from eata_clients.notices import Notices
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind, Role
 from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.qr import CodeQr
 from eata_proto.v1 import lists_pb2
 
 from tests.process.scene import ALL, DETAILS, OUT, Scene, refused
@@ -204,12 +204,12 @@ async def test_a_stream_ends_when_its_reader_is_revoked(scene: Scene) -> None:
     issued = await scene.people.issue(scene.people.order())
     first, second = scene.people.wallet(scene.public, "lost"), scene.people.wallet(scene.public, "kept")
     carnet_id = await scene.people.download(first, issued)
-    await second.download(CodeQr(str(carnet_id), issued.pin))
+    await scene.people.admit(first, second, carnet_id)
     device = SigningKey(first.kept(carnet_id).device)
     events = follow(scene.public, "Carnet", device, 0, carnet_id=carnet_id)
     async with asyncio.timeout(30):
-        heard = [event.type async for event in _first(events, 4, close=False)]
-        assert heard == ["ISSUE", "ENROL_DEVICE", "SIGN", "ENROL_DEVICE"]
-        await second.revoke_device(carnet_id, device.id)
+        heard = [event.type async for event in _first(events, 3, close=False)]
+        assert heard == ["ISSUE", "SIGN", "ADMIT_DEVICE"]
+        await Devices(second).revoke(carnet_id, [device.id])
         await second.travel(carnet_id, OUT[:1])
         assert await refused(anext(events)) == "NOT_VISIBLE"

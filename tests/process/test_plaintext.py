@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from eata_clients.authoring import clearing, deciding, holding, issuing, keeping, telling
+from eata_clients.authoring import clearing, deciding, devices, holding, issuing, keeping, telling
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import DeclarationContent, NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
@@ -168,9 +168,9 @@ async def test_without_sealing_the_same_scan_finds_it(
     def open_identity(key: bytes, context: object, sealed: bytes) -> bytes:
         return sealed
 
-    for module in (issuing, holding, clearing, deciding, telling, keeping):
+    for module in (issuing, devices, holding, clearing, deciding, telling, keeping):
         monkeypatch.setattr(module, "seal", identity)
-    for name in ("eata_clients.opening.unseal", "eata_clients.wallet.unseal"):
+    for name in ("eata_clients.opening.unseal", "eata_clients.authoring.devices.unseal"):
         monkeypatch.setattr(name, open_identity)
     found = await run(tmp_path / "home", capsys)
     assert "frankfurt/parts" in found

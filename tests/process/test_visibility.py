@@ -217,7 +217,7 @@ async def test_the_pin_alone_opens_the_carnet_and_nothing_that_happened(house: H
     reply = await house.ask("Wallet/Carnet", query, [pin.sign], None)
     assert (len(reply.rows), len(reply.incidents), len(reply.vouchers), len(reply.notices)) == (0, 0, 0, 0)
     assert labels(reply) == {"CARNET", "PIN_STANZA"}
-    for key in (SigningKey(bytes([5]) * 32), SigningKey(house.wallet.kept(house.carnet_id).root or b"")):
+    for key in (SigningKey(bytes([5]) * 32), SigningKey(house.wallet.kept(house.carnet_id).roots[0].root)):
         with pytest.raises(EataError) as caught:
             await house.ask("Wallet/Carnet", query, [key], None)
         assert caught.value.code == "NOT_VISIBLE"

@@ -10,7 +10,7 @@ from eata_clients.errors import EataError
 from eata_clients.receipts import receipt
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport
-from eata_ledger.proof.bodies import Commit, EnrolDevice
+from eata_ledger.proof.bodies import Commit, Sign
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.state import CarnetState
@@ -82,7 +82,7 @@ class Person:
 
     async def _read(self, carnet_id: int, device: SigningKey) -> None:
         """What the nodes tell alike is what the holder was told before; nobody in this story blocks a carnet."""
-        enrolled = any(isinstance(entry.header.body, EnrolDevice) for entry, _ in self._done)
+        enrolled = any(isinstance(entry.header.body, Sign) for entry, _ in self._done)
         if not enrolled:
             return
         name, clock = "/eata.v1.Wallet/Carnet", self.town.now

@@ -1,7 +1,5 @@
 """The shipped node, core and client under one scheduler: promises hold under every seed, and planted mistakes are found."""
 
-import random
-
 import pytest
 
 from tests.simulation.planted import PLANTED, Planted
@@ -10,10 +8,9 @@ from tests.simulation.run import simulate
 SEEDS, LOOKED_AT = 24, 20
 
 
-def test_every_promise_holds_at_every_step(seeded: random.Random) -> None:
-    """P1, P2, P6 and P7 on both engines; `scripts/simulate --seeds 10000` is the long run."""
-    first = seeded.randrange(10**6) * 2
-    found = {report.seed: report.violation for report in map(simulate, range(first, first + SEEDS)) if report.violation}
+def test_every_promise_holds_at_every_step() -> None:
+    """P1, P2, P6 and P7 on both engines; `scripts/simulate --seeds 10000` is the long run, with seeds of its own."""
+    found = {report.seed: report.violation for report in map(simulate, range(SEEDS)) if report.violation}
     assert found == {}
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 from eata_clients.auditor import Replay
-from eata_clients.authoring import holding, issuing
+from eata_clients.authoring import devices, holding, issuing
 from eata_clients.authoring.content import Stamp
+from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
 from eata_ledger import rules
 from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.carnet.vocabulary import Kind, Label, Role, SetKind
+from eata_ledger.carnet.vocabulary import Kind, Label, SetKind
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof import bodies
@@ -149,21 +150,27 @@ def test_a_territory_key_that_nobody_can_seal_to_is_refused(world: World) -> Non
 
 
 @pytest.mark.rule("APP-06")
-def test_a_device_needs_the_pin_key(world: World, pin_keys: CodeKeys) -> None:
+def test_a_first_device_needs_the_pin_key_and_a_further_one_the_holder_code(world: World, pin_keys: CodeKeys) -> None:
     issued = world.issue()
-    wrong = holding.enrol(
-        world.ledger, issued.carnet_id, SigningKey(os.urandom(32)), SigningKey(os.urandom(32)), Role.HOLDER, world.stamp
-    )
+    wrong = replace(pin_keys, sign=SigningKey(os.urandom(32)))
+    held, own = world.hold(issued, pin_keys, signed=False), DeviceKeys.new()
     with pytest.raises(Skipped):
-        world.submit(wrong)
+        world.submit(devices.sign(held, wrong, own.seal.public, pin_keys, world.stamp))
+    world.must(devices.sign(held, pin_keys, own.seal.public, wrong, world.stamp))
+    for by in (pin_keys.sign, SigningKey(os.urandom(32))):
+        with pytest.raises(Skipped):
+            world.submit(devices.enrol(world.ledger, issued.carnet_id, DeviceKeys.new(), by, world.stamp))
+    further = devices.enrol(world.ledger, issued.carnet_id, DeviceKeys.new(), wrong.sign, world.stamp)
+    assert world.outcome(further) is Outcome.ACCEPTED
 
 
 @pytest.mark.rule("N-03")
 def test_the_first_signature_wins(world: World, pin_keys: CodeKeys) -> None:
     issued = world.issue()
     world.hold(issued, pin_keys)
-    second = world.hold(issued, pin_keys, signed=False)
-    assert world.outcome(holding.sign(second, pin_keys.wrap, world.stamp)) is Outcome.ALREADY_SIGNED
+    second, own = world.hold(issued, pin_keys, signed=False), DeviceKeys.new()
+    late = devices.sign(second, pin_keys, own.seal.public, pin_keys, world.stamp)
+    assert world.outcome(late) is Outcome.ALREADY_SIGNED
 
 
 @pytest.mark.rule("APP-13")

@@ -1,8 +1,5 @@
 """Pre-notifications, what a holder says of a transaction, and what it asks of the issuer."""
 
-import os
-from dataclasses import replace
-
 import pytest
 from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
@@ -10,9 +7,8 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.telling import notice_key
 from eata_ledger.carnet.vocabulary import AskKind, Kind, Label, NoticeKind, NoticeState, Role
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Disagree, EnrolDevice, EntryType, RegisterOffice
+from eata_ledger.proof.bodies import Disagree, EntryType, RegisterOffice
 from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.notices import MOST_SAID
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
@@ -79,7 +75,7 @@ def test_the_office_answers_once_and_the_holder_reads_it(world: World, arrival: 
     notice = acts.notice_of(world, arrival)
     assert notice.state is NoticeState.REJECTED
     place = Context(world.ledger, arrival.holding.carnet_id, Label.ANSWER, arrival.slot)
-    said = unseal(notice_key(arrival.holding, notice.notice_id), place, reply.parts[0])
+    said = unseal(notice_key(arrival.holding, notice.notice_id, notice.slot), place, reply.parts[0])
     assert Remarks.from_bytes(said).remarks == "come to gate 3"
     assert world.outcome(acts.answer(world, arrival)) is Outcome.NOTICE_DECIDED
     assert world.outcome(acts.withdraw(world, arrival)) is Outcome.NOTICE_DECIDED
@@ -183,23 +179,8 @@ def test_what_a_holder_says_is_bounded_in_size_and_number(world: World, arrival:
     """Every reader of the carnet gets it: a note stays short, and there is an end to notes."""
     row = acts.rows(world, arrival.holding.carnet_id)[0]
     long = telling.disagree(arrival.holding, row.index, row.slot, "ä" * 3_900, world.stamp)
-    assert world.outcome(long) is Outcome.STANZAS_WRONG
+    assert world.outcome(long) is Outcome.PART_TOO_LARGE
     for _ in range(MOST_SAID):
         world.must(acts.ask(world, arrival.holding))
     assert world.outcome(acts.ask(world, arrival.holding)) is Outcome.TOO_MANY
     assert world.outcome(acts.notify(world, arrival)) is Outcome.TOO_MANY
-
-
-@pytest.mark.rule("APP-27")
-def test_a_representative_acts_on_the_vouchers_it_was_enrolled_for(
-    world: World, pin_keys: CodeKeys, arrival: Ticket
-) -> None:
-    """Discharge is the holder's to ask; another voucher is not the representative's to touch."""
-    device = SigningKey(os.urandom(32))
-    body = EnrolDevice(arrival.holding.carnet_id, device.public, Role.REPRESENTATIVE, (arrival.slot,))
-    world.must(make(world.ledger, body, world.stamp, (device, pin_keys.sign)))
-    agent = replace(arrival, holding=replace(arrival.holding, device=device))
-    assert world.outcome(acts.ask(world, agent.holding)) is Outcome.ROLE_FORBIDDEN
-    assert world.outcome(world.prepare(agent.holding, (Kind.EXPORTATION, "CH", "1"))[0]) is Outcome.ROLE_FORBIDDEN
-    assert world.outcome(acts.renew(world, replace(agent, slot=1))[0]) is Outcome.ROLE_FORBIDDEN
-    assert world.outcome(acts.notify(world, agent)) is Outcome.ACCEPTED

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from eata_clients.authoring.holding import RootKey
 from eata_clients.keystore import Kept, Keystore
 from eata_clients.vault import write_locked
 from eata_ledger.carnet.dates import HOUR, day_of, iso
@@ -73,7 +74,7 @@ def test_every_officer_has_a_certificate_of_their_own_for_one_shift(world: World
 def test_a_wallet_shows_its_codes_with_no_network(tmp_path: Path) -> None:
     """No transport at all: the keystore is enough."""
     wallet = Keystore(tmp_path)
-    kept = Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), bytes(range(32)), None)
+    kept = Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), None, (RootKey(1, 1, bytes(range(32))),))
     write_locked(tmp_path / "883.keys", kept.to_bytes())
     shown = wallet.code(883, 1)
     assert shown.text.startswith("EATA1:T:883:")

@@ -1,10 +1,9 @@
 """Positional revocation: what a key signed before stands, what the log orders after counts for nothing."""
 
 import os
-from dataclasses import replace
 
 import pytest
-from eata_clients.authoring import clearing, holding, registering
+from eata_clients.authoring import clearing, registering
 from eata_clients.authoring.entries import make
 from eata_ledger.carnet.vocabulary import Kind, Role
 from eata_ledger.outcomes import Outcome, Skipped
@@ -68,31 +67,3 @@ def test_a_desk_authority_is_revoked_by_its_own_administration(world: World) -> 
     assert world.outcome(revoke(world, unknown, world.operations)) is Outcome.PARENT_UNKNOWN
     with pytest.raises(Skipped):
         world.submit(revoke(world, world.authorities["CH"], unknown))
-
-
-def test_a_lost_phone_signs_nothing_any_more(world: World, tickets: list[Ticket], pin_keys: CodeKeys) -> None:
-    """Another device of the holder takes its right back; with the PIN a new device is enrolled, not the old one."""
-    lost = tickets[0].holding
-    finder = replace(lost, device=SigningKey(os.urandom(32)))
-    world.must(holding.enrol(world.ledger, lost.carnet_id, pin_keys.sign, finder.device, Role.HOLDER, world.stamp))
-    entry = holding.revoke_device(finder, lost.device.id, world.stamp)
-    assert world.outcome(entry) is Outcome.ACCEPTED
-    assert world.outcome(world.prepare(lost, OUT[0])[0]) is Outcome.KEY_REVOKED
-    again = holding.enrol(world.ledger, lost.carnet_id, pin_keys.sign, lost.device, Role.HOLDER, world.stamp)
-    assert world.outcome(again) is Outcome.KEY_REVOKED
-    world.travel(finder, OUT[0])
-
-
-def test_only_a_holders_device_revokes_and_only_one_that_is_enrolled(
-    world: World, tickets: list[Ticket], pin_keys: CodeKeys
-) -> None:
-    held = tickets[0].holding
-    agent = replace(held, device=SigningKey(os.urandom(32)))
-    enrolled = holding.enrol(
-        world.ledger, held.carnet_id, pin_keys.sign, agent.device, Role.REPRESENTATIVE, world.stamp
-    )
-    world.must(enrolled)
-    assert world.outcome(holding.revoke_device(agent, held.device.id, world.stamp)) is Outcome.ROLE_FORBIDDEN
-    assert world.outcome(holding.revoke_device(held, bytes(16), world.stamp)) is Outcome.DEVICE_UNKNOWN
-    assert world.outcome(holding.revoke_device(held, agent.device.id, world.stamp)) is Outcome.ACCEPTED
-    assert world.outcome(holding.revoke_device(held, agent.device.id, world.stamp)) is Outcome.KEY_REVOKED

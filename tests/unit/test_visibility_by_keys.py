@@ -59,7 +59,7 @@ class Ring:
                 plain = unseal(key, place, sealed)
             except CannotOpen:
                 continue
-            if info.label in (Label.PACKET, Label.PIN_STANZA):
+            if info.label in (Label.PACKET, Label.PIN_STANZA, Label.HOLDER_STANZA, Label.LINK):
                 self.learn(Keys.from_bytes(plain), info.slot)
             return True
         return False
@@ -158,7 +158,15 @@ def test_the_issuer_opens_the_carnet_and_the_validation(example: Example) -> Non
 
 
 def test_the_holder_opens_all_but_what_officers_say_among_themselves(example: Example) -> None:
-    assert example.opened_by(example.ring(symmetric=(example.pin.wrap,))) == fields(**ALL_SLOTS)
+    """By the holder code, or by the root that a device has."""
+    code = example.world.holders[example.tickets[0].holding.carnet_id]
+    ring = example.ring(symmetric=(code.wrap, example.pin.wrap))
+    assert example.opened_by(ring) == fields(**ALL_SLOTS)
+
+
+@pytest.mark.rule("APP-06")
+def test_the_pin_opens_the_carnet_alone(example: Example) -> None:
+    assert example.opened_by(example.ring(symmetric=(example.pin.wrap,))) == fields(final="7")
 
 
 @pytest.mark.parametrize("slot", SLOTS)

@@ -1,34 +1,41 @@
-"""The holder's side: enrol, sign, declare. The holder root H makes every code and key of every slot."""
+"""The holder's side: declare, change, take back. The holder root of its time makes every code and key of a slot."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Kind, Label, Role
+from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.bodies import (
     DeleteTravel,
     EditTravel,
-    EnrolDevice,
     Renew,
-    RevokeDevice,
-    Sign,
     Travel,
 )
 from eata_ledger.proof.declared import Declaration
 from eata_ledger.proof.declared import declare as proved
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.record import KEY, U8, U16, Record, f
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys, exchange_public
 from eata_ledger.seal.schedule import journal_key, leaf_key, packet, verify_key_seed
-from eata_ledger.seal.stanza import keys
 
 from eata_clients.authoring.content import NO_DETAILS, DeclarationContent, Stamp, sealable
 from eata_clients.authoring.entries import make
 
-TERMS = "I accept the ATA Carnet terms and declare that the list and the declaration are true. (1)"
+
+@dataclass(frozen=True)
+class RootKey(Record):
+    """A holder root: its number, the first slot that it serves."""
+
+    number: int = f(U8)
+    first: int = f(U16)
+    root: bytes = f(KEY)
+
+    def __repr__(self) -> str:
+        return f"RootKey(number={self.number}, …)"
 
 
 @dataclass(frozen=True)
@@ -40,19 +47,31 @@ class Holding:
     content_version: int
     device: SigningKey
     content_key: bytes
-    root: bytes
+    roots: tuple[RootKey, ...]
 
     def __repr__(self) -> str:
         return f"Holding(carnet_id={self.carnet_id}, …)"
 
-    def code(self, kind: CodeKind, slot: int) -> Code:
-        return Code.of_slot(kind, self.root, self.ledger, self.carnet_id, slot)
+    @property
+    def newest(self) -> RootKey:
+        """The root in force."""
+        return self.roots[-1]
 
-    def code_keys(self, kind: CodeKind, slot: int) -> CodeKeys:
-        return code_keys(self.code(kind, slot), self.ledger, self.carnet_id)
+    def root_of(self, slot: int) -> bytes:
+        """The root that serves a slot."""
+        return next(one.root for one in reversed(self.roots) if one.first <= slot or one is self.roots[0])
+
+    def code(self, kind: CodeKind, slot: int, number: int | None = None) -> Code:
+        """A slot's code, from the root of its time, or from the root of that number."""
+        roots = {one.number: one.root for one in self.roots}
+        root = self.root_of(slot) if number is None else roots[number]
+        return Code.of_slot(kind, root, self.ledger, self.carnet_id, slot)
+
+    def code_keys(self, kind: CodeKind, slot: int, number: int | None = None) -> CodeKeys:
+        return code_keys(self.code(kind, slot, number), self.ledger, self.carnet_id)
 
     def journal(self, slot: int) -> bytes:
-        return journal_key(self.root, self.ledger, self.carnet_id, slot)
+        return journal_key(self.root_of(slot), self.ledger, self.carnet_id, slot)
 
     def place(self, label: Label, slot: int) -> Context:
         return Context(self.ledger, self.carnet_id, label, slot)
@@ -67,20 +86,6 @@ class Wish:
     items: Items
     not_returned: Items = Items()
     details: DeclarationContent = NO_DETAILS
-
-
-def enrol(ledger: bytes, carnet_id: int, pin: SigningKey, device: SigningKey, role: Role, stamp: Stamp) -> Entry:
-    """Signed by the device and by the key the PIN derives."""
-    return make(ledger, EnrolDevice(carnet_id, device.public, role, ()), stamp, (device, pin))
-
-
-def sign(holding: Holding, pin_wrap: bytes, stamp: Stamp) -> Entry:
-    """The holder's signature; the PIN stanza now carries the holder root for every later device."""
-    secret = keys(content=holding.content_key, holder_root=holding.root)
-    context = holding.place(Label.PIN_STANZA, holding.content_version)
-    part = Part(Label.PIN_STANZA, holding.content_version, seal(pin_wrap, context, secret.to_bytes()))
-    body = Sign(holding.carnet_id, holding.content_version, sha256(TERMS.encode()))
-    return make(holding.ledger, body, stamp, (holding.device,), (part,))
 
 
 def travel(holding: Holding, first_slot: int, wishes: tuple[Wish, ...], stamp: Stamp) -> tuple[Entry, bytes]:
@@ -106,11 +111,6 @@ def renew(holding: Holding, old_slots: Sequence[int], first_slot: int, wishes: t
     return make(holding.ledger, Renew(holding.carnet_id, tuple(old_slots)), stamp, (holding.device,), parts)
 
 
-def revoke_device(holding: Holding, device: bytes, stamp: Stamp) -> Entry:
-    """Takes a device's right back, by its key id."""
-    return make(holding.ledger, RevokeDevice(holding.carnet_id, device), stamp, (holding.device,))
-
-
 def _prepare(holding: Holding, slots: Sequence[int], wishes: tuple[Wish, ...]) -> tuple[Part, ...]:
     parts: list[Part] = []
     for slot, wish in zip(slots, wishes, strict=False):
@@ -123,9 +123,9 @@ def _prepare(holding: Holding, slots: Sequence[int], wishes: tuple[Wish, ...]) -
 def declare(holding: Holding, slot: int, wish: Wish, voucher: CodeKeys, cancel_key: bytes) -> list[Part]:
     """One declaration's three parts: what nodes judge, signed by the code; the private details under L_s; the packet."""
     journal = holding.journal(slot)
-    verify_key = exchange_public(verify_key_seed(holding.root, holding.ledger, holding.carnet_id, slot))
+    verify_key = exchange_public(verify_key_seed(holding.root_of(slot), holding.ledger, holding.carnet_id, slot))
     declaration = Declaration(
-        slot, holding.content_version, wish.kind, wish.territory, wish.items, wish.not_returned,
+        slot, holding.newest.number, holding.content_version, wish.kind, wish.territory, wish.items, wish.not_returned,
         voucher.sign.public, cancel_key, verify_key,
     )  # fmt: skip
     details = seal(leaf_key(journal), holding.place(Label.DECLARATION, slot), sealable(wish.details))

@@ -7,7 +7,7 @@ from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
 from eata_ledger.proof.bodies import Amend, Body, Issue, ReserveIds
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.seal.aead import Context, pack, seal
-from eata_ledger.seal.codes import Code, code_keys
+from eata_ledger.seal.codes import Code, CodeKind, code_keys
 from eata_ledger.seal.stanza import keys, wrap
 
 from eata_clients.authoring.content import CarnetContent, Stamp, sealable
@@ -50,7 +50,7 @@ def issue(
     ledger: bytes, issuer: Party, order: Order, carnet_id: int, pool: int, stamp: Stamp, request_id: bytes | None = None
 ) -> Issued:
     """Seals to the issuer and to a new PIN; nodes get counts, dates and keys only."""
-    pin = Code.random_pin()
+    pin = Code.random(CodeKind.PIN)
     pin_keys = code_keys(pin, ledger, carnet_id)
     parts = _sealed(ledger, issuer, carnet_id, CONTENT_VERSION, order.content, pin_keys.wrap)
     body = Issue(

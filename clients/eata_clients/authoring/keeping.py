@@ -2,10 +2,11 @@
 
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import AddStanza, Attach, Delegate, RotatePin, Shred, StorageReceipt
+from eata_ledger.proof.bodies import AddStanza, Attach, Delegate, ResetHolder, RotatePin, Shred, StorageReceipt
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.record import KEY, Record, f, integer
@@ -21,6 +22,17 @@ from eata_clients.authoring.holding import Holding
 from eata_clients.authoring.registering import Party
 
 MEDIA = {b"%PDF-": "application/pdf", b"\xff\xd8\xff": "image/jpeg"}
+
+
+class NewPin(Protocol):
+    """What makes an entry with a new PIN."""
+
+    __name__: str
+
+    def __call__(
+        self, ledger: bytes, issuer: Party, carnet_id: int, version: int, content_key: bytes, pin: CodeKeys,
+        stamp: Stamp, request_id: bytes | None = None,
+    ) -> Entry: ...  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,21 +61,24 @@ def rotate_pin(
     ledger: bytes, issuer: Party, carnet_id: int, version: int, content_key: bytes, pin: CodeKeys, stamp: Stamp,
     request_id: bytes | None = None,
 ) -> Entry:  # fmt: skip
-    """By the issuer, who has C_v; the holder root comes back with `rewrap_pin` from a device."""
-    sealed = seal(pin.wrap, Context(ledger, carnet_id, Label.PIN_STANZA, version), keys(content=content_key).to_bytes())
-    body = RotatePin(carnet_id, pin.sign.public)
-    part = Part(Label.PIN_STANZA, version, sealed)
-    return make(ledger, body, stamp, (issuer.sign,), (part,), request_id)
+    """By the issuer, who has C_v."""
+    part = pin_stanza(ledger, carnet_id, version, content_key, pin.wrap)
+    return make(ledger, RotatePin(carnet_id, pin.sign.public), stamp, (issuer.sign,), (part,), request_id)
 
 
-def rewrap_pin(holding: Holding, pin: CodeKeys, stamp: Stamp) -> Entry:
-    """The holder root under a new PIN, so that the next device shows the same codes."""
-    secret = keys(content=holding.content_key, holder_root=holding.root)
-    version = holding.content_version
-    part = Part(Label.PIN_STANZA, version, seal(pin.wrap, holding.place(Label.PIN_STANZA, version), secret.to_bytes()))
-    return make(
-        holding.ledger, AddStanza(holding.carnet_id, None, pin.sign.public, None), stamp, (holding.device,), (part,)
-    )
+def reset_holder(
+    ledger: bytes, issuer: Party, carnet_id: int, version: int, content_key: bytes, pin: CodeKeys, stamp: Stamp,
+    request_id: bytes | None = None,
+) -> Entry:  # fmt: skip
+    """By the issuer, for a holder who has lost all devices and the holder code."""
+    part = pin_stanza(ledger, carnet_id, version, content_key, pin.wrap)
+    return make(ledger, ResetHolder(carnet_id, pin.sign.public), stamp, (issuer.sign,), (part,), request_id)
+
+
+def pin_stanza(ledger: bytes, carnet_id: int, version: int, content_key: bytes, wrap: bytes) -> Part:
+    """The content key for whoever has the PIN, and nothing else: the issuer made that."""
+    place = Context(ledger, carnet_id, Label.PIN_STANZA, version)
+    return Part(Label.PIN_STANZA, version, seal(wrap, place, keys(content=content_key).to_bytes()))
 
 
 def repair(
@@ -73,7 +88,7 @@ def repair(
     """The keys of the entry at `index` for a reader whose own stanza does not open (trust §3)."""
     recipient, public = to
     sealed = wrap(public, Context(ledger, carnet_id, Label.STANZA, slot), recipient, signer.id, secret)
-    body = AddStanza(carnet_id, index, None, certificate)
+    body = AddStanza(carnet_id, index, certificate)
     return make(ledger, body, stamp, (signer,), (Part(Label.STANZA, slot, sealed, recipient),))
 
 

@@ -16,9 +16,9 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding
 
 
-def notice_key(holding: Holding, notice_id: bytes) -> bytes:
+def notice_key(holding: Holding, notice_id: bytes, slot: int) -> bytes:
     """The key of one pre-notification, its details and its answer: every device of the holder derives it."""
-    return derive(holding.root, ["eata/v1/notice", holding.ledger, holding.carnet_id, notice_id])
+    return derive(holding.root_of(slot), ["eata/v1/notice", holding.ledger, holding.carnet_id, notice_id])
 
 
 def notify(
@@ -27,7 +27,7 @@ def notify(
 ) -> Entry:  # fmt: skip
     """The office's territory may open the details, and the declaration and the carnet too unless NO_DETAILS."""
     notice_id = os.urandom(16)
-    key = notice_key(holding, notice_id)
+    key = notice_key(holding, notice_id, slot)
     parts = [Part(Label.NOTICE, slot, seal(key, holding.place(Label.NOTICE, slot), sealable(details)))]
     if to is not None:
         recipient, public = to

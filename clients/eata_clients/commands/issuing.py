@@ -173,17 +173,27 @@ _change("Cancel", "Cancelled.", "Withdraw a carnet that was never used.")
 _change("Erase", "Erased: what was sealed is gone.", "Drop what was sealed, 33 months after the carnet's end.")
 
 
-@_app.command("rotate-pin")
-def rotate_pin(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
-               as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
-    """Make a new PIN for a lost one. The answer holds it: deliver it to the holder only."""
-    from eata_proto.v1 import gateway_pb2
+def _new_pin(command: str, method: str, said: str, help: str) -> None:
+    def act(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
+            as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
+        from eata_proto.v1 import gateway_pb2
 
-    request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
-    reply: gateway_pb2.PinReply = call(gateway, home, "RotatePin", request)
-    data = {"carnet_id": reply.carnet_id, "pin": reply.pin, "index": reply.index, **as_standing(reply.standing)}
-    said = f"ID {reply.carnet_id}, PIN {reply.pin}. The old PIN enrols nothing any more."
-    say(data, as_json, f"{said} ({in_words(reply.standing)})")
+        request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
+        reply: gateway_pb2.PinReply = call(gateway, home, method, request)
+        data = {"carnet_id": reply.carnet_id, "pin": reply.pin, "index": reply.index, **as_standing(reply.standing)}
+        say(data, as_json, f"ID {reply.carnet_id}, PIN {reply.pin}. {said} ({in_words(reply.standing)})")
+
+    _app.command(command, help=help)(act)
+
+
+_new_pin(
+    "rotate-pin", "RotatePin", "The old PIN opens and signs nothing any more.",
+    "Make a new PIN for a lost one. The answer holds it: deliver it to the holder only.",
+)  # fmt: skip
+_new_pin(
+    "reset-holder", "ResetHolder", "All devices and open vouchers of before are void; the holder signs anew.",
+    "For a holder who has lost all devices and the holder code: void them, for all Customs to see. The answer holds a new PIN.",
+)  # fmt: skip
 
 
 @_app.command()

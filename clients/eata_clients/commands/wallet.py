@@ -92,7 +92,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
 
 @wallet_app.command()
 def download(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
-    """Download a carnet: give its PIN QR text, or “ID PIN”, on standard input."""
+    """Look at a carnet: give its PIN QR text, or “ID PIN”, on standard input. Sign it, or join its devices, to act."""
     from eata_ledger.proof.qr import read_code
     from eata_ledger.seal.codes import CodeKind
 
@@ -117,18 +117,6 @@ def show(
 
     summary = _summary(run(network, None, lambda transport: WalletClient(home, transport).show(carnet, as_of)))
     say(summary, as_json, *_lines(summary), f"  {summary['status']}")
-
-
-@wallet_app.command()
-def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
-    """Accept the terms and sign the carnet."""
-    from eata_clients.authoring.holding import TERMS
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    done = run(network, None, lambda transport: WalletClient(home, transport).sign(carnet))
-    data = {"carnet_id": carnet, "terms": TERMS, **({"index": None} if done is None else standing(done))}
-    say(data, as_json, TERMS, "Already signed." if done is None else line(done, "Signed."))
 
 
 _Travel = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
@@ -228,13 +216,7 @@ def qr(
     kind = CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
     text = Keystore(home).code(carnet, slot, kind).text
     if png is not None:
-        import io
+        from eata_clients.files import write_picture
 
-        import segno
-
-        from eata_clients.files import write_secret
-
-        picture = io.BytesIO()
-        segno.make(text, error="m").save(picture, kind="png", scale=8)
-        write_secret(png, picture.getvalue())  # it is the code
+        write_picture(png, text)  # it is the code
     say({"text": text}, as_json, text)

@@ -70,46 +70,6 @@ def share(
 
 
 @wallet_app.command()
-def devices(
-    carnet: CarnetId, home: WalletHome, network: Network,
-    revoke: Annotated[str, typer.Option(help="Key id of a device that is lost: it reads and signs nothing any more.")] = "",
-    as_json: Annotated[bool, JSON] = False,
-) -> None:  # fmt: skip
-    """The devices of a carnet; take one's right back."""
-    from eata_ledger.proof.keys import SigningKey
-
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    async def work(transport: Any) -> tuple[bytes, Any]:
-        client = WalletClient(home, transport)
-        own = SigningKey(client.kept(carnet).device).id
-        if revoke:
-            await client.revoke_device(carnet, _key_id(revoke))
-        return own, (await client.show(carnet)).reply.devices
-
-    own, found = run(network, None, work)
-    rows = [
-        {"device": d.key_id.hex(), "role": d.role, "revoked": d.revoked, "this_one": d.key_id == own} for d in found
-    ]
-    lines = [
-        f"{r['device']} {r['role']}" + (" (this one)" if r["this_one"] else "") + (" REVOKED" if r["revoked"] else "")
-        for r in rows
-    ]
-    say(rows, as_json, *lines)
-
-
-def _key_id(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        found = b""
-    if len(found) != 16:
-        raise Malformed("a device is named by the 32 hex digits of its key id")
-    return found
-
-
-@wallet_app.command()
 def verify(carnet: CarnetId, slot: _Slot, home: WalletHome, as_json: Annotated[bool, JSON] = False) -> None:
     """Check the verification code Customs gave you (on standard input); needs no network. Exit 1 if it is not good."""
     from eata_ledger.seal.codes import Code, CodeKind, WrongCode

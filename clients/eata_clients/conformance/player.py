@@ -149,7 +149,7 @@ async def _step(
         return
     if step["do"] == "add":
         await played.stage.change(
-            bodies.AddSets(played.carnet_id, {SetKind[name]: n for name, n in step["sets"].items()})
+            played.home, bodies.AddSets(played.carnet_id, {SetKind[name]: n for name, n in step["sets"].items()})
         )
         return
     travel = travels[step["travel"] - 1]

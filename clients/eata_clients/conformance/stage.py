@@ -12,6 +12,7 @@ from typing import Self
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role, SetKind, Warning
+from eata_ledger.encoding import Malformed
 from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
@@ -34,8 +35,6 @@ from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key
 from eata_clients.wallet import Downloaded, WalletClient
-
-ISSUER = "CH-ALLIANCE"
 
 
 @dataclass
@@ -73,16 +72,22 @@ class Stage:
             self._transports[key] = await self._stack.enter_async_context(made)
         return self._transports[key]
 
-    async def issuer(self) -> IssuerClient:
-        folder = self.offices / ISSUER
-        return IssuerClient(folder, await self.transport(ISSUER), read_party(folder / "party.cbor"))
+    async def issuer(self, home: str) -> tuple[IssuerClient, str]:
+        """Who issues carnets of that home here, and a prefix of its numbers."""
+        registry = await fetch(await self.transport(""))
+        for code, found in sorted(registry.organisations.items()):
+            folder = self.offices / code
+            if home in found.homes and (folder / "party.cbor").exists():
+                client = IssuerClient(folder, await self.transport(code), read_party(folder / "party.cbor"))
+                return client, found.prefixes[0]
+        raise Malformed(f"no issuer here issues carnets of home {home}")
 
-    async def change(self, body: bodies.Body) -> Committed:
-        """An act of the issuer."""
-        issuer = await self.issuer()
+    async def change(self, home: str, body: bodies.Body) -> Committed:
+        """An act of the home's issuer."""
+        issuer, _ = await self.issuer(home)
         registry = await issuer.registry()
         entry = issuing.change(registry.charter.ledger, issuer.party, body, Stamp(now()))
-        return await submit(await self.transport(ISSUER), registry.charter, entry)
+        return await submit(issuer.transport, registry.charter, entry)
 
     def authority(self, member: str) -> SigningKey:
         """An administration's desk authority."""
@@ -114,16 +119,16 @@ class Stage:
 
     async def carnet(self, home: str, items: int, days: int, sets: dict[SetKind, int]) -> "Played":
         """A carnet issued today, valid `days` more, downloaded and signed."""
-        number = f"{home[:2]}T{secrets.randbelow(10**10):010d}"
+        issuer, prefix = await self.issuer(home)
+        number = f"{prefix}T{secrets.randbelow(10**10):010d}"
         goods = tuple(Goods(n, f"piece {n}", 1, "CH", 10_000, "1 kg") for n in range(1, items + 1))
         content = CarnetContent("Conformance Ltd", (), "Exhibitions", "CHF", 2, ("EU",), goods)
         box_p = tuple(sorted(self.territories - {home}))
         order = Order(number, home, box_p, self.today + days, sets, content, True)
-        issued, _ = await (await self.issuer()).issue(number, order)
+        issued, _ = await issuer.issue(number, order)
         wallet = WalletClient(self.work / "wallet", await self.transport(""))
-        await wallet.download(CodeQr(str(issued.carnet_id), issued.pin))
-        await wallet.sign(issued.carnet_id)
-        return Played(self, wallet, issued.carnet_id)
+        await wallet.sign(CodeQr(str(issued.carnet_id), issued.pin))
+        return Played(self, wallet, issued.carnet_id, home)
 
 
 @dataclass
@@ -133,6 +138,7 @@ class Played:
     stage: Stage
     wallet: WalletClient
     carnet_id: int
+    home: str
 
     async def prepare(self, *wishes: tuple[Kind, str, str, str]) -> list[int]:
         """A travel of (kind, territory, items, not returned); its slots."""

@@ -117,14 +117,12 @@ class OfficeType(IntFlag):
 
 
 class Role(IntEnum):
-    """Customs roles (ACC-05, C-04) and the device role of a holder."""
+    """Customs roles (ACC-05, C-04)."""
 
     OFFICER = 1
     CONTROLLER = 2
     REGIONAL_MANAGER = 3
     ADMIN = 4
-    HOLDER = 10
-    REPRESENTATIVE = 11
 
 
 class Purpose(IntEnum):
@@ -192,3 +190,6 @@ class Label(IntEnum):
     ATTACHMENT = 12
     GRANT = 13
     DECLARED = 14
+    HOLDER_STANZA = 15
+    KEPT = 16
+    LINK = 17

@@ -16,7 +16,7 @@ from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value, encode, hash_of
 from eata_ledger.proof.keys import SigningKey, pae
-from eata_ledger.record import CODE, KEY, RANDOM16, U16, Record, blob, enum, f, integer, nested
+from eata_ledger.record import CODE, KEY, RANDOM16, U8, U16, Record, blob, enum, f, integer, nested
 
 PAYLOAD_TYPE = "application/vnd.eata.declaration.v1+cbor"
 LONGEST = 4_096
@@ -26,9 +26,10 @@ SLOT = integer(1, 1024)
 
 @dataclass(frozen=True)
 class Declaration(Record):
-    """One voucher of a travel."""
+    """One voucher of a travel; `root`: the number of the holder root that its codes come from."""
 
     slot: int = f(SLOT)
+    root: int = f(U8)
     content: int = f(U16)
     kind: Kind = f(enum(Kind))
     territory: str = f(CODE)

@@ -132,6 +132,12 @@ class Entry:
     signatures: tuple[Signed, ...]
     parts: tuple[bytes, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, erased or not."""
+        parts = sum(info.length for info in self.header.parts)
+        return len(self.header.encoded) + parts + sum(len(s.key_id) + len(s.value) for s in self.signatures)
+
     @cached_property
     def hash(self) -> bytes:
         """SHA-256 of the PAE: signatures stay outside."""

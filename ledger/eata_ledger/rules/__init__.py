@@ -6,7 +6,19 @@ from typing import Any
 from eata_ledger.encoding import Value
 from eata_ledger.proof import bodies
 from eata_ledger.proof.bodies import Body
-from eata_ledger.rules import carnet, commit, decisions, issuer, keeping, notices, reference, registry, root, travel
+from eata_ledger.rules import (
+    carnet,
+    commit,
+    decisions,
+    devices,
+    issuer,
+    keeping,
+    notices,
+    reference,
+    registry,
+    root,
+    travel,
+)
 from eata_ledger.rules.act import Act
 
 VERSION = 1  # the newest rules these modules hold; genesis, and then the root, name those in force
@@ -30,9 +42,12 @@ _RULES: dict[type[Body], Rule] = {
     bodies.Provisional: reference.provisional,
     bodies.ReserveIds: carnet.reserve_ids,
     bodies.Issue: carnet.issue,
-    bodies.EnrolDevice: carnet.enrol_device,
-    bodies.Sign: carnet.sign,
-    bodies.RevokeDevice: carnet.revoke_device,
+    bodies.EnrolDevice: devices.enrol_device,
+    bodies.Sign: devices.sign,
+    bodies.AdmitDevice: devices.admit_device,
+    bodies.RevokeDevice: devices.revoke_device,
+    bodies.Recode: devices.recode,
+    bodies.ResetHolder: devices.reset_holder,
     bodies.Amend: issuer.amend,
     bodies.AddSets: issuer.add_sets,
     bodies.Block: issuer.block,

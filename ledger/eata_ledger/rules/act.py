@@ -14,8 +14,14 @@ from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
 from eata_ledger.state import Carnet, CarnetState, Chain, CharterFact, Incident, Shredded, charter_of
 
-# What many readers get at once stays short: details of a notice, its answer, a note.
-_LONGEST = {Label.NOTICE: 8_192, Label.ANSWER: 4_096, Label.NOTE: 4_096}
+KIB = 1_024
+# No writer makes another's reading too much: the longest part of each kind, in bytes as sealed (docs/budgets.md).
+LONGEST = {
+    Label.CARNET: 384 * KIB, Label.DECLARED: 4 * KIB, Label.DECLARATION: 16 * KIB, Label.PACKET: KIB,
+    Label.COUNTERFOIL: 16 * KIB, Label.FINAL: 16 * KIB, Label.REMARKS: 64 * KIB, Label.STANZA: STANZA_OVERHEAD + MAX_STANZA,
+    Label.PIN_STANZA: KIB, Label.NOTICE: 8 * KIB, Label.ANSWER: 4 * KIB, Label.NOTE: 4 * KIB, Label.ATTACHMENT: 4 * KIB,
+    Label.GRANT: 4 * KIB, Label.HOLDER_STANZA: KIB, Label.KEPT: 8 * KIB, Label.LINK: KIB,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ class Act:
         if tuple((info.label, info.slot, info.recipient) for info in infos) != wanted:
             raise Refused(Outcome.STANZAS_WRONG)
         for info in infos:
-            if info.length > _LONGEST.get(info.label, info.length):
-                raise Refused(Outcome.STANZAS_WRONG, "a sealed part is too long")
-            if info.label is Label.STANZA and not 0 < info.length - STANZA_OVERHEAD <= MAX_STANZA:
+            if info.length > LONGEST[info.label]:
+                raise Refused(Outcome.PART_TOO_LARGE, f"at most {LONGEST[info.label]} bytes of {info.label.name}")
+            if info.label is Label.STANZA and info.length <= STANZA_OVERHEAD:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 
     def record(

@@ -10,7 +10,7 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.certificate import DeskCertificate, Presented
 from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
-from eata_ledger.state import Device, KeyFact, RevokedDevice
+from eata_ledger.state import Device, KeyFact
 
 _BY_OPERATIONS = (
     bodies.RegisterOrganisation, bodies.RegisterAdministration, bodies.RegisterTerritory, bodies.Readiness,
@@ -19,10 +19,10 @@ _BY_OPERATIONS = (
 _BY_ORGANISATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion, bodies.RevokeKey,
     bodies.DescribeOffice, bodies.Provisional, bodies.ReserveIds, bodies.Issue, bodies.Amend, bodies.AddSets, bodies.Block,
-    bodies.Unblock, bodies.CancelCarnet, bodies.Discharge, bodies.RotatePin, bodies.Shred,
+    bodies.Unblock, bodies.CancelCarnet, bodies.Discharge, bodies.RotatePin, bodies.ResetHolder, bodies.Shred,
 )  # fmt: skip
 _BY_DEVICE = (
-    bodies.Sign, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.RevokeDevice, bodies.Notify,
+    bodies.AdmitDevice, bodies.Recode, bodies.Travel, bodies.EditTravel, bodies.DeleteTravel, bodies.Renew, bodies.RevokeDevice, bodies.Notify,
     bodies.Withdraw, bodies.Disagree, bodies.Ask, bodies.Delegate,
 )  # fmt: skip
 _BY_ROOT = (
@@ -56,8 +56,10 @@ def _candidate(act: Act, body: bodies.Body) -> bytes | None:
         return _device(act, body.carnet_id) or _organisation(act)
     if isinstance(body, _BY_ROOT):
         return act.charter.root_ids.get(header.author)
+    if isinstance(body, bodies.Sign):
+        return _device(act, body.carnet_id) if body.first is None else _new(body.first.device_key)
     if isinstance(body, bodies.EnrolDevice):
-        return body.device_key if acceptable(body.device_key) else None
+        return _new(body.device_key)
     if isinstance(body, _BY_DESK):
         return desk_key(act, body.certificate)[0].key
     if isinstance(body, bodies.Tick):
@@ -73,10 +75,15 @@ def _organisation(act: Act) -> bytes | None:
     return None if fact is None else fact.raw
 
 
+def _new(key: bytes) -> bytes | None:
+    """A device that enrols itself."""
+    return key if acceptable(key) else None
+
+
 def _device(act: Act, carnet_id: int) -> bytes | None:
     """A device enrolled for the carnet."""
     device = act.facts.get(Device, carnet_id, act.entry.header.author)
-    act.revoked |= act.facts.get(RevokedDevice, carnet_id, act.entry.header.author) is not None
+    act.revoked |= device is not None and device.revoked is not None
     return None if device is None else device.key
 
 

@@ -1,4 +1,4 @@
-"""From reservation to signature: IDs, issue, devices, the holder's signature (domain §2.1)."""
+"""From reservation to issue: IDs, numbers, validity, sets (domain §2.1)."""
 
 from dataclasses import replace
 
@@ -10,26 +10,23 @@ from eata_ledger.carnet.vocabulary import (
     Label,
     OrganisationKind,
     Purpose,
-    Role,
     SetKind,
     Status,
 )
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import acceptable, key_id
+from eata_ledger.proof.keys import acceptable
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.links import link
 from eata_ledger.rules.reference import sets_code
 from eata_ledger.state import (
     Carnet,
     CarnetState,
-    Device,
     KeyFact,
     Number,
     Organisation,
     Pool,
-    RevokedDevice,
     SetsOfType,
     Territory,
     Validated,
@@ -122,46 +119,3 @@ def _issue_day(act: Act) -> int:
     if header.event_time > now + ahead or header.event_time < now - DAY:
         raise Refused(Outcome.EVENT_TIME_WRONG)
     return local_day(header.event_time, header.offset)
-
-
-def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
-    """The PIN key vouches for the device; the device shows it holds its key."""
-    act.require_parts()
-    carnet = act.carnet(body.carnet_id)
-    act.require_signature(carnet.pin_key)
-    if body.role not in (Role.HOLDER, Role.REPRESENTATIVE):
-        raise Refused(Outcome.ROLE_FORBIDDEN)
-    if act.facts.get(RevokedDevice, body.carnet_id, key_id(body.device_key)) is not None:
-        raise Refused(Outcome.KEY_REVOKED)
-    act.facts.put(Device(body.device_key, body.role, body.scope), body.carnet_id, key_id(body.device_key))
-    return [int(body.TYPE), body.carnet_id, int(body.role)]
-
-
-def revoke_device(act: Act, body: bodies.RevokeDevice) -> Value:
-    """A lost phone: any holder's device takes another's right back; the keys it has seen it keeps, like a photocopy."""
-    act.require_parts()
-    act.carnet(body.carnet_id)
-    own = act.facts.get(Device, body.carnet_id, act.entry.header.author)
-    if own is None or own.role is not Role.HOLDER:
-        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder revokes a device")
-    if act.facts.get(Device, body.carnet_id, body.device) is None:
-        raise Refused(Outcome.DEVICE_UNKNOWN)
-    if act.facts.get(RevokedDevice, body.carnet_id, body.device) is not None:
-        raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
-    act.facts.put(RevokedDevice(act.moment.index), body.carnet_id, body.device)
-    return [int(body.TYPE), body.carnet_id, body.device]
-
-
-def sign(act: Act, body: bodies.Sign) -> Value:
-    """The first signature wins; it brings the PIN stanza with the holder root (N-03)."""
-    carnet, state = act.carnet(body.carnet_id), act.state(body.carnet_id)
-    device = act.facts.get(Device, body.carnet_id, act.entry.header.author)
-    if device is None or device.role is not Role.HOLDER:
-        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder signs the carnet")
-    if body.content != carnet.content:
-        raise Refused(Outcome.STALE_VERSION)
-    if state.signed is not None:
-        raise Refused(Outcome.ALREADY_SIGNED)
-    act.require_parts((Label.PIN_STANZA, body.content, None))
-    act.facts.put(replace(state, signed=act.moment.index), body.carnet_id)
-    return [int(body.TYPE), body.carnet_id, body.content, body.terms]

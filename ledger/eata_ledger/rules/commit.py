@@ -14,6 +14,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
 from eata_ledger.rules.desk import CONTROLLERS, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import stay_in
 from eata_ledger.rules.keeping import require_granted
 from eata_ledger.rules.links import REPLACED_BY, linked
@@ -44,7 +45,9 @@ def _scene(act: Act, body: Commit) -> Scene:
     desk = at_desk(act, body.certificate, body.office)
     stay = stay_in(act.facts, body.carnet_id, desk.territory)
     countersigned = _countersigned(act, body, desk.administration)
-    return Scene(body, carnet, act.state(body.carnet_id), voucher, desk, stay, countersigned)
+    return Scene(
+        body, carnet, act.state(body.carnet_id), voucher, desk, stay, countersigned, holder_of(act, body.carnet_id).root
+    )
 
 
 def _countersigned(act: Act, body: Commit, administration: str) -> bool:
@@ -114,6 +117,8 @@ def _declaration(scene: Scene) -> None:
     body, carnet, state = scene.body, scene.carnet, scene.state
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
+    if scene.voucher.root != scene.root:
+        raise Refused(Outcome.CODE_VOIDED)
     require_office(scene.desk)
     if body.declaration != scene.voucher.declaration or scene.voucher.content != carnet.content:
         raise Refused(Outcome.STALE_VERSION)

@@ -33,6 +33,7 @@ class Scene:
     desk: Desk
     stay: Stay
     countersigned: bool
+    root: int  # of the holder, in force
 
     @property
     def territory(self) -> str:

@@ -10,6 +10,7 @@ from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.desk import Desk, at_desk, require_office, require_own_parts, require_time, shown
+from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import out_of_home, put_stay, stay_in, stayed
 from eata_ledger.state import (
     Carnet,
@@ -99,6 +100,8 @@ def cancel(act: Act, body: bodies.Cancel) -> Value:
     assert voucher is not None, "a transaction has its voucher"
     if body.cancel_key != voucher.cancel_key:
         raise Refused(Outcome.CANCEL_CODE_INVALID)
+    if voucher.cancel_root != holder_of(act, body.carnet_id).root:
+        raise Refused(Outcome.CODE_VOIDED)
     act.require_signature(body.cancel_key)
     if state.status is not Status.ACTIVATED:
         raise Refused(Outcome.NOT_CANCELLABLE, "the carnet is over")

@@ -11,7 +11,6 @@ from eata_ledger.rules.authors import desk_key
 from eata_ledger.state import Office, Territory, Voucher, VoucherKey
 
 COUNTERSIGN_AFTER = 72 * HOUR
-_LONGEST_REMARKS = 16_384
 CUSTOMS = frozenset({Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
 CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
 
@@ -93,8 +92,6 @@ def require_own_parts(act: Act, territory: str, slot: int, label: Label, at: int
     live = live_keys(act, territory, at)
     parts = act.entry.header.parts
     stanzas = parts[1:]
-    if parts and parts[0].length > _LONGEST_REMARKS:
-        raise Refused(Outcome.STANZAS_WRONG, "a sealed part is too long")
     if len(stanzas) != bool(live) or any(info.recipient not in live for info in stanzas):
         raise Refused(Outcome.STANZAS_WRONG)
     act.require_parts((label, slot, None), *((Label.STANZA, slot, info.recipient) for info in stanzas))

@@ -10,10 +10,11 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import acceptable, verify
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.act import Act
+from eata_ledger.rules.budgets import spender
 from eata_ledger.rules.carnet import issuer_of
 from eata_ledger.rules.desk import at_desk, live_keys, require_office, require_time
 from eata_ledger.rules.issuer import own_carnet
-from eata_ledger.rules.travel import require_holder, require_open
+from eata_ledger.rules.travel import require_open
 from eata_ledger.state import (
     Attached,
     Carnet,
@@ -37,7 +38,7 @@ RECEIPT_LIFE = DAY  # nodes keep what nobody has attached twice as long
 
 
 def rotate_pin(act: Act, body: bodies.RotatePin) -> Value:
-    """A new PIN key and stanza; the old PIN enrols nothing any more. Devices enrolled stay."""
+    """A new PIN key and stanza; the old PIN opens and signs nothing any more. Devices stay."""
     carnet, _ = own_carnet(act, body.carnet_id)
     if not acceptable(body.pin_key):
         raise Refused(Outcome.KEY_WEAK)
@@ -52,13 +53,6 @@ def rotate_pin(act: Act, body: bodies.RotatePin) -> Value:
 def add_stanza(act: Act, body: bodies.AddStanza) -> Value:
     """Whoever holds the keys wraps them again for who may have them: nobody else becomes a reader by it."""
     carnet = act.carnet(body.carnet_id)
-    if body.index is None:
-        require_holder(act, body.carnet_id)
-        if body.pin_key != carnet.pin_key:  # a device that has not met the new PIN must not hide it
-            raise Refused(Outcome.STALE_VERSION, "the issuer has made another PIN")
-        act.require_parts((Label.PIN_STANZA, carnet.content, None))
-        act.facts.put(PinWrapped(act.moment.index), body.carnet_id)
-        return [int(body.TYPE), body.carnet_id, None]
     readers, slot = _readers(act, carnet, body.index)
     _require_repairer(act, carnet, body, readers)
     infos = act.entry.header.parts
@@ -66,10 +60,11 @@ def add_stanza(act: Act, body: bodies.AddStanza) -> Value:
     if not 1 <= len(infos) <= 4 or not {info.recipient for info in infos} <= allowed:
         raise Refused(Outcome.STANZAS_WRONG, "a stanza is for who may read that entry")
     act.require_parts(*((Label.STANZA, slot, info.recipient) for info in infos))
-    earlier = act.facts.get(Repaired, body.carnet_id, body.index) or Repaired(())
+    key = (body.carnet_id, body.index, spender(act, body.carnet_id))
+    earlier = act.facts.get(Repaired, *key) or Repaired(())
     if len(earlier.entries) >= MOST_REPAIRS:
-        raise Refused(Outcome.TOO_MANY)
-    act.facts.put(Repaired((*earlier.entries, act.moment.index)), body.carnet_id, body.index)
+        raise Refused(Outcome.BUDGET_SPENT, f"{MOST_REPAIRS} repairs of one entry by one party")
+    act.facts.put(Repaired((*earlier.entries, act.moment.index)), *key)
     return [int(body.TYPE), body.carnet_id, body.index]
 
 
@@ -103,9 +98,7 @@ def _require_repairer(act: Act, carnet: Carnet, body: bodies.AddStanza, readers:
         require_time(act, desk)
         if desk.territory not in (*readers, carnet.home):
             raise Refused(Outcome.ROLE_FORBIDDEN, "only home or the territory itself repairs this")
-    elif act.facts.get(Device, carnet.carnet_id, act.entry.header.author) is not None:
-        require_holder(act, carnet.carnet_id)
-    elif issuer_of(act).code != carnet.issuer:
+    elif not _by_holder(act, carnet.carnet_id) and issuer_of(act).code != carnet.issuer:
         raise Refused(Outcome.ROLE_FORBIDDEN, "only its issuer may do this")
 
 
@@ -126,12 +119,16 @@ def attach(act: Act, body: bodies.Attach) -> Value:
 
 
 def _require_attacher(act: Act, carnet: Carnet, state: CarnetState) -> None:
-    if act.facts.get(Device, carnet.carnet_id, act.entry.header.author) is not None:
-        require_holder(act, carnet.carnet_id)
-    elif issuer_of(act).code != carnet.issuer:
+    if _by_holder(act, carnet.carnet_id):
+        return
+    if issuer_of(act).code != carnet.issuer:
         raise Refused(Outcome.ROLE_FORBIDDEN, "only its issuer may do this")
-    elif state.status is not Status.ISSUED:
+    if state.status is not Status.ISSUED:
         raise Refused(Outcome.CARNET_IN_USE)
+
+
+def _by_holder(act: Act, carnet_id: int) -> bool:
+    return act.facts.get(Device, carnet_id, act.entry.header.author) is not None
 
 
 def _require_stored(act: Act, body: bodies.Attach) -> None:
@@ -166,7 +163,6 @@ def shred(act: Act, body: bodies.Shred) -> Value:
 def delegate(act: Act, body: bodies.Delegate) -> Value:
     """One open voucher in another's hands (U11); a later grant of the same voucher replaces it, Renew ends it."""
     _, state = require_open(act, body.carnet_id)
-    require_holder(act, body.carnet_id)
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     voucher = act.facts.get(Voucher, body.carnet_id, body.slot)

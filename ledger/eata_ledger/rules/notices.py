@@ -10,7 +10,7 @@ from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.decisions import transactions
 from eata_ledger.rules.desk import at_desk, require_office, require_own_parts, require_time
-from eata_ledger.rules.travel import require_holder, require_open, require_scope
+from eata_ledger.rules.travel import require_open
 from eata_ledger.state import Notice, NoticeOfVoucher, Office, Said, Voucher, of_territory
 
 MOST_SAID = 200
@@ -22,7 +22,6 @@ def notify(act: Act, body: bodies.Notify) -> Value:
     voucher = act.facts.get(Voucher, body.carnet_id, body.slot)
     if voucher is None or voucher.state is not VoucherState.PREPARED:
         raise Refused(Outcome.TRAVEL_UNKNOWN, "the voucher is not open")
-    require_scope(act, body.carnet_id, [body.slot])
     now = act.moment.log_time  # not the holder's clock
     day = local_day(now, act.entry.header.offset)
     office = act.facts.at(Office, body.office, day)
@@ -67,7 +66,6 @@ def withdraw(act: Act, body: bodies.Withdraw) -> Value:
     if office is None:
         raise Refused(Outcome.NOTICE_UNKNOWN)
     notice = _undecided(act, office.territory, body.carnet_id, body.notice_id)
-    require_scope(act, body.carnet_id, [notice.slot])
     key = (of_territory(office.territory), body.notice_id)
     act.facts.put(replace(notice, state=NoticeState.WITHDRAWN), *key)
     return [int(body.TYPE), carnet.number, body.carnet_id, notice.slot, office.territory, notice.office]
@@ -106,7 +104,6 @@ def disagree(act: Act, body: bodies.Disagree) -> Value:
     row = next((r for r in transactions(act, body.carnet_id, state) if r.index == body.index), None)
     if row is None:
         raise Refused(Outcome.TRANSACTION_UNKNOWN)
-    require_scope(act, body.carnet_id, [row.slot])
     act.require_parts((Label.NOTE, row.slot, None))
     _count(act, body.carnet_id)
     act.record(body.carnet_id, row.territory, slot=row.slot, about=row.index)
@@ -117,7 +114,6 @@ def ask(act: Act, body: bodies.Ask) -> Value:
     """To the issuer, who sees it in its stream: discharge, or more sets."""
     act.require_parts()
     carnet, _ = require_open(act, body.carnet_id)
-    require_holder(act, body.carnet_id)
     _count(act, body.carnet_id)
     act.record(body.carnet_id, carnet.home)
     wanted: list[Value] = [[int(kind), n] for kind, n in sorted(body.sets.items())]

@@ -1,10 +1,9 @@
 """Travels: vouchers prepared, edited, deleted; sets reserved and released (APP-10 to APP-15, domain §2.4)."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from eata_ledger.carnet.sets import Sets, release, reserve
-from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Role, Status, VoucherState
+from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, VoucherState
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import bodies
@@ -12,8 +11,9 @@ from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
 from eata_ledger.proof.keys import acceptable
 from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
+from eata_ledger.rules.devices import holder_of
 from eata_ledger.seal.schedule import SLOTS
-from eata_ledger.state import Carnet, CarnetState, Device, Territory, TravelFact, Validated, Voucher, VoucherKey
+from eata_ledger.state import Carnet, CarnetState, Territory, TravelFact, Validated, Voucher, VoucherKey
 
 _LABELS = (Label.DECLARED, Label.DECLARATION, Label.PACKET)
 
@@ -28,22 +28,6 @@ def require_open(act: Act, carnet_id: int) -> tuple[Carnet, CarnetState]:
     return carnet, state
 
 
-def require_holder(act: Act, carnet_id: int) -> None:
-    """Only the holder's own device may do this."""
-    device = act.facts.get(Device, carnet_id, act.entry.header.author)
-    if device is None or device.role is not Role.HOLDER:
-        raise Refused(Outcome.ROLE_FORBIDDEN, "only the holder may do this")
-
-
-def require_scope(act: Act, carnet_id: int, slots: Sequence[int]) -> None:
-    """A representative enrolled for some vouchers acts on those alone."""
-    device = act.facts.get(Device, carnet_id, act.entry.header.author)
-    if device is None or device.role is Role.HOLDER or not device.scope:
-        return
-    if not set(slots) <= set(device.scope):
-        raise Refused(Outcome.ROLE_FORBIDDEN, "this device is enrolled for other vouchers")
-
-
 def travel(act: Act, body: bodies.Travel) -> Value:
     """Takes the carnet's next slots, exactly and in order; a concurrent loser rebuilds."""
     carnet, state = require_open(act, body.carnet_id)
@@ -52,7 +36,6 @@ def travel(act: Act, body: bodies.Travel) -> Value:
     declarations = _declared(act, body.carnet_id)
     count = len(declarations)
     wanted = list(range(state.next_slot, state.next_slot + count))
-    require_scope(act, body.carnet_id, wanted)
     if not count or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
         raise Refused(Outcome.SLOT_TAKEN)
     if act.facts.get(TravelFact, body.carnet_id, body.travel_id) is not None:
@@ -74,10 +57,11 @@ def edit_travel(act: Act, body: bodies.EditTravel) -> Value:
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
-    require_scope(act, body.carnet_id, [v.slot for v in vouchers])
     declarations = _declared(act, body.carnet_id)
     for voucher, declaration in zip(vouchers, declarations, strict=False):
         keys = (declaration.voucher_key, declaration.cancel_key, declaration.verify_key)
+        if voucher.root != declaration.root:
+            raise Refused(Outcome.CODE_VOIDED)
         if keys != (voucher.voucher_key, voucher.cancel_key, voucher.verify_key):
             raise Refused(Outcome.SLOT_TAKEN, "codes stay the same on edit")
     if [v.slot for v in vouchers] != [d.slot for d in declarations]:
@@ -97,7 +81,6 @@ def delete_travel(act: Act, body: bodies.DeleteTravel) -> Value:
     act.carnet(body.carnet_id)
     state: CarnetState = act.state(body.carnet_id)
     vouchers = _untransacted(act, body.carnet_id, body.travel_id)
-    require_scope(act, body.carnet_id, [v.slot for v in vouchers])
     for voucher in vouchers:
         act.facts.put(replace(voucher, state=VoucherState.DELETED), body.carnet_id, voucher.slot)
     slots = tuple(voucher.slot for voucher in vouchers)
@@ -112,7 +95,6 @@ def renew(act: Act, body: bodies.Renew) -> Value:
     if state.signed is None:
         raise Refused(Outcome.NOT_SIGNED)
     declarations = _declared(act, body.carnet_id)
-    require_scope(act, body.carnet_id, body.slots)
     wanted = list(range(state.next_slot, state.next_slot + len(body.slots)))
     distinct = len(set(body.slots)) == len(body.slots)
     if not wanted or not distinct or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
@@ -131,11 +113,14 @@ def _renewed(act: Act, carnet: Carnet, sets: Sets, slot: int, new: Declaration) 
     fact = None if old is None else act.facts.get(TravelFact, carnet.carnet_id, old.travel_id)
     if old is None or fact is None or fact.deleted or slot not in fact.slots:
         raise Refused(Outcome.TRAVEL_UNKNOWN)
-    unused = old.state is VoucherState.PREPARED and old.pre_exported is None
-    if not unused and old.state is not VoucherState.CANCELLED:
+    unused = old.state is VoucherState.PREPARED
+    voided = old.pre_exported is not None and old.root != new.root
+    if not (unused and (old.pre_exported is None or voided)) and old.state is not VoucherState.CANCELLED:
         raise Refused(Outcome.TRAVEL_TRANSACTED)
     if (new.kind, new.territory) != (old.kind, old.territory):
         raise Refused(Outcome.SLOT_TAKEN, "a renewed voucher is for the same act in the same territory")
+    if unused and voided and new.items != old.items:
+        raise Refused(Outcome.TRAVEL_TRANSACTED, "its goods have left already")
     reserved = reserve(release(sets, [old.kind]) if unused else sets, [new.kind])
     if reserved is None:
         raise Refused(Outcome.NO_SETS_LEFT)
@@ -210,7 +195,7 @@ def _write(
         Voucher(
             slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind, declaration.territory,
             declaration.items, declaration.not_returned, digest, declaration.voucher_key, declaration.cancel_key,
-            declaration.verify_key, act.moment.index, pre_exported, None,
+            declaration.verify_key, declaration.root, declaration.root, act.moment.index, pre_exported, None,
         ),
         carnet.carnet_id, slot,
     )  # fmt: skip
@@ -218,7 +203,7 @@ def _write(
 
 
 def _judge(act: Act, carnet: Carnet, declaration: Declaration) -> None:
-    if declaration.content != carnet.content:
+    if declaration.content != carnet.content or declaration.root != holder_of(act, carnet.carnet_id).root:
         raise Refused(Outcome.STALE_VERSION)
     listed = declaration.items | declaration.not_returned
     if not listed or not listed <= carnet.all_items:

@@ -1,4 +1,4 @@
-"""Codes people show, read and type: transaction T, cancellation C, verification V, carnet PIN P.
+"""Codes people show, read and type: transaction T, cancellation C, verification V, carnet PIN P, holder code H.
 
 Crockford base 32, upper case shown, any case read, I and L as 1, O as 0, separators ignored; the last symbol
 is a check over GF(32) that misses no swap and no substitution.
@@ -27,9 +27,11 @@ class CodeKind(StrEnum):
     CANCELLATION = "C"
     VERIFICATION = "V"
     PIN = "P"
+    HOLDER = "H"
 
 
-LENGTH = {CodeKind.TRANSACTION: 12, CodeKind.CANCELLATION: 12, CodeKind.VERIFICATION: 12, CodeKind.PIN: 15}
+LENGTH = {CodeKind.TRANSACTION: 12, CodeKind.CANCELLATION: 12, CodeKind.VERIFICATION: 12, CodeKind.PIN: 15,
+          CodeKind.HOLDER: 15}  # fmt: skip
 
 
 class WrongCode(ValueError):
@@ -76,9 +78,9 @@ class Code:
 
     @property
     def shown(self) -> str:
-        """As printed: a PIN in fours."""
+        """As printed: the long ones in fours."""
         text = self.text
-        if self.kind is not CodeKind.PIN:
+        if LENGTH[self.kind] < LENGTH[CodeKind.PIN]:
             return text
         return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
 
@@ -102,9 +104,9 @@ class Code:
         return cls(kind, "".join(ALPHABET[(bits >> (5 * i)) & 31] for i in reversed(range(LENGTH[kind]))))
 
     @classmethod
-    def random_pin(cls) -> "Code":
-        """75 random bits: it guards decades."""
-        return cls.from_bytes(CodeKind.PIN, os.urandom(10))
+    def random(cls, kind: CodeKind) -> "Code":
+        """A PIN or a holder code: 75 random bits, they guard decades."""
+        return cls.from_bytes(kind, os.urandom(10))
 
     @classmethod
     def of_slot(cls, kind: CodeKind, root: bytes, ledger: bytes, carnet_id: int, slot: int) -> "Code":

@@ -2,7 +2,8 @@
 
     J_1024 = HKDF(H, ["eata/v1/journal", ledger, ID]);  J_{s-1} = HMAC(J_s, ["back"]);  L_s = HMAC(J_s, ["leaf"])
 
-J_s opens slots 1 to s and nothing later; L_s opens slot s alone.
+J_s opens slots 1 to s and nothing later; L_s opens slot s alone. A new root H' serves the slots from `first` on; a link,
+sealed under HMAC(J'_first, ["link"]), hands J_first of the root before it to whoever has J'_first or a later one.
 """
 
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind
@@ -27,6 +28,16 @@ def earlier(journal: bytes, at: int, slot: int) -> bytes:
 def leaf_key(journal: bytes) -> bytes:
     """L_s from J_s."""
     return mac(journal, ["leaf"])
+
+
+def link_key(journal: bytes) -> bytes:
+    """Seals the link to the root before, from the later root's J at its first slot."""
+    return mac(journal, ["link"])
+
+
+def kept_key(root: bytes, ledger: bytes, carnet_id: int) -> bytes:
+    """Seals what every device of a root has in common: the content key, earlier roots."""
+    return derive(root, ["eata/v1/kept", ledger, carnet_id])
 
 
 def final_key(content: bytes) -> bytes:

@@ -8,11 +8,9 @@ from eata_ledger.state.base import Chain, Fact, Family, Logged, Versions
 from eata_ledger.state.carnet import (
     Carnet,
     CarnetState,
-    Device,
     Goods,
     Number,
     Pool,
-    RevokedDevice,
     Stay,
     Transaction,
     TravelFact,
@@ -20,7 +18,8 @@ from eata_ledger.state.carnet import (
     Voucher,
     VoucherKey,
 )
-from eata_ledger.state.events import HoldFact, Incident, Link, Notice, NoticeOfVoucher, Said, of_territory
+from eata_ledger.state.events import HoldFact, Incident, Link, Notice, NoticeOfVoucher, Said, Spent, of_territory
+from eata_ledger.state.holder import Device, Holder
 from eata_ledger.state.keeping import (
     Attached,
     CharterFact,
@@ -67,6 +66,7 @@ __all__ = [
     "Goods",
     "Grant",
     "HoldFact",
+    "Holder",
     "Incident",
     "KeyFact",
     "Link",
@@ -85,11 +85,11 @@ __all__ = [
     "Publication",
     "Region",
     "Repaired",
-    "RevokedDevice",
     "RulesFact",
     "Said",
     "SetsOfType",
     "Shredded",
+    "Spent",
     "Stay",
     "Territory",
     "TerritoryKey",

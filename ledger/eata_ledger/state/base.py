@@ -40,7 +40,7 @@ class Family(IntEnum):
     ACCEPTANCE = 28
     VOUCHER_SETS = 29
     SAID = 30
-    REVOKED_DEVICE = 31
+    HOLDER = 31
     PIN_WRAPPED = 32
     REPAIRED = 33
     SHREDDED = 34
@@ -51,6 +51,7 @@ class Family(IntEnum):
     PROVISIONAL = 39
     NUMBER_PREFIX = 40
     STAY = 41
+    SPENT = 42
 
 
 @dataclass(frozen=True)

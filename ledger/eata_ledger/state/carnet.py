@@ -14,7 +14,6 @@ from eata_ledger.carnet.vocabulary import (
     Flag,
     Kind,
     OrderType,
-    Role,
     SetKind,
     Status,
     VoucherState,
@@ -172,25 +171,6 @@ class Number(Fact):
 
 
 @dataclass(frozen=True)
-class Device(Fact):
-    """A holder's device of one carnet."""
-
-    FAMILY = Family.DEVICE
-    STEADY = True
-    key: bytes = f(KEY)
-    role: Role = f(enum(Role))
-    scope: tuple[int, ...] = f(array(U16, 64))
-
-
-@dataclass(frozen=True)
-class RevokedDevice(Fact):
-    """A device whose right was taken back, by (carnet, device key id)."""
-
-    FAMILY = Family.REVOKED_DEVICE
-    since: int = f(U64)
-
-
-@dataclass(frozen=True)
 class TravelFact(Fact):
     """A prepared travel's slots, in order."""
 
@@ -202,7 +182,10 @@ class TravelFact(Fact):
 
 @dataclass(frozen=True)
 class Voucher(Fact):
-    """A voucher; `entry` is the index of the entry that carries its sealed parts."""
+    """A voucher; `entry` is the index of the entry that carries its sealed parts.
+
+    `root`, `cancel_root`: the numbers of the holder roots that its codes come from.
+    """
 
     FAMILY = Family.VOUCHER
     slot: int = f(U16)
@@ -217,6 +200,8 @@ class Voucher(Fact):
     voucher_key: bytes = f(KEY)
     cancel_key: bytes = f(KEY)
     verify_key: bytes = f(KEY)
+    root: int = f(U8)
+    cancel_root: int = f(U8)
     entry: int = f(U64)
     pre_exported: int | None = f(optional(U64))
     committed: int | None = f(optional(U64))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import NoticeKind, NoticeState
 from eata_ledger.proof.bodies import EntryType
-from eata_ledger.record import CODE, OFFSET, RANDOM16, U16, U64, array, enum, f, optional
+from eata_ledger.record import CODE, OFFSET, RANDOM16, U16, U32, U64, array, enum, f, optional
 from eata_ledger.state.base import Fact, Family
 
 
@@ -79,6 +79,15 @@ class Said(Fact):
 
     FAMILY = Family.SAID
     count: int = f(U16)
+
+
+@dataclass(frozen=True)
+class Spent(Fact):
+    """What one author has written about a carnet, by (carnet, whose budget): entries, bytes."""
+
+    FAMILY = Family.SPENT
+    entries: int = f(U32)
+    size: int = f(U64)
 
 
 @dataclass(frozen=True)

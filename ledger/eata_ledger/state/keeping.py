@@ -17,7 +17,7 @@ class PinWrapped(Fact):
 
 @dataclass(frozen=True)
 class Repaired(Fact):
-    """The entries that bring further stanzas for an entry, by (carnet, index of that entry)."""
+    """The entries that bring further stanzas for an entry, by (carnet, index of that entry, whose budget)."""
 
     FAMILY = Family.REPAIRED
     entries: tuple[int, ...] = f(array(U64, 16))

@@ -24,6 +24,7 @@ from eata_ledger.state import (
     Fact,
     Goods,
     Grant,
+    Holder,
     HoldFact,
     Incident,
     Link,
@@ -31,7 +32,6 @@ from eata_ledger.state import (
     NoticeOfVoucher,
     PinWrapped,
     Repaired,
-    RevokedDevice,
     Shredded,
     Stay,
     Territory,
@@ -39,6 +39,7 @@ from eata_ledger.state import (
     Voucher,
     of_territory,
 )
+from eata_ledger.state.holder import NOBODY
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
 from eata_node import views
@@ -132,9 +133,9 @@ class Carnets:
 
     def mended(self, carnet_id: int, index: int, to: frozenset[bytes]) -> Iterator[Wanted]:
         """Stanzas that others have added for the entry at `index`."""
-        found = Facts(self._replica.store).get(Repaired, carnet_id, index)
-        for entry in () if found is None else found.entries:
-            yield Wanted(entry, frozenset({Label.STANZA}), to=to)
+        for _, value in self._replica.store.facts(int(Repaired.FAMILY), key_of(carnet_id, index)):
+            for entry in Repaired.from_own(value).entries:
+                yield Wanted(entry, frozenset({Label.STANZA}), to=to)
 
     def attached(self, carnet_id: int) -> tuple[int, ...]:
         """The entries that brought a carnet's documents."""
@@ -166,11 +167,12 @@ class Carnets:
     def content(*wanted: Wanted) -> Item:
         return Item(place(_CONTENT), lambda: 0, wanted)
 
-    def for_holder(self, view: View, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
+    def for_holder(self, view: View, device: Device, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
         """Everything, for an enrolled device; remarks stay with Customs."""
         carnet_id = view.carnet.carnet_id
         labels = frozenset({Label.DECLARED, Label.DECLARATION, Label.PACKET})
         yield self.for_pin(view)
+        yield self._roots(view, device)
         for voucher in (vouchers := self._all(Voucher, carnet_id)):
             yield self.voucher(carnet_id, voucher, labels, reply)
         for n, row in enumerate(view.rows):
@@ -185,12 +187,30 @@ class Carnets:
         pin = Wanted(self._pin_entry(view), frozenset({Label.PIN_STANZA}))
         return self.content(Wanted(view.carnet.entry, frozenset({Label.CARNET})), pin)
 
+    def holder(self, carnet_id: int) -> Holder:
+        return Facts(self._replica.store).get(Holder, carnet_id) or NOBODY
+
+    def _roots(self, view: View, device: Device) -> Item:
+        """What hands a device the holder root, and everything that came before it."""
+        holder, to = self.holder(view.carnet.carnet_id), frozenset({device.seal_id})
+        labels = frozenset({Label.HOLDER_STANZA, Label.STANZA})
+        entries = {device.entry, *(root.entry for root in holder.roots)}
+        return self.content(
+            *(Wanted(entry, labels, to=to) for entry in sorted(entries)), Wanted(holder.kept, frozenset({Label.KEPT}))
+        )
+
+    def links(self, carnet_id: int) -> Item:
+        """What opens earlier counterfoils to whoever has a later journal key."""
+        roots = self.holder(carnet_id).roots
+        return self.content(*(Wanted(root.entry, frozenset({Label.LINK})) for root in roots))
+
     def for_territory(
         self, view: View, viewer: str, arriving: bool, reply: reading_pb2.CarnetReply
     ) -> Iterator[Item]:  # fmt: skip
         """Counterfoils of what the territory sees, remarks and stanzas of its own, the final one; its own incidents."""
         keys, home, nothing_out = self.live_keys(viewer), viewer == view.carnet.home, not view.state.home_out
         seen = view.seen_by(viewer, arriving)
+        yield self.links(view.carnet.carnet_id)
         for n in seen:
             row, labels = view.rows[n], frozenset({Label.COUNTERFOIL})
             if row.territory == viewer or home:
@@ -241,7 +261,7 @@ class Carnets:
         keys = frozenset[bytes]() if viewer is None else self.live_keys(viewer)
         for incident in self._all(Incident, carnet_id)[-_INCIDENTS:]:
             noted = incident.type is EntryType.DISAGREE and incident.about in rows
-            if viewer is None or noted or incident.territory == viewer:
+            if viewer is None or noted or incident.territory == viewer or incident.type is EntryType.RESET_HOLDER:
                 wanted: tuple[Wanted, ...] = ()
                 if noted:
                     wanted = (Wanted(incident.index, frozenset({Label.NOTE})),)
@@ -282,12 +302,8 @@ class Carnets:
 
     def _devices(self, carnet_id: int, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
         """Every device enrolled for the carnet, for its holder."""
-        facts = Facts(self._replica.store)
         for key, value in self._replica.store.facts(int(Device.FAMILY), key_of(carnet_id)):
-            kid, device = key[8:], Device.from_own(value)
-            revoked = facts.get(RevokedDevice, carnet_id, kid) is not None
-            told = reading_pb2.DeviceState(key_id=kid, role=device.role.name, revoked=revoked)
-            yield Item(place(_DEVICES, kid), _put(reply.devices, told))
+            yield Item(place(_DEVICES, key[8:]), _put(reply.devices, Device.from_own(value)))
 
     # -- what stands on every page
 
@@ -303,7 +319,7 @@ class Carnets:
                 status=status.value, as_of=iso(today),
                 reasons=self.reasons(reasons),
             ),
-            links=self.links(view.carnet.carnet_id),
+            links=self.related(view.carnet.carnet_id),
             documents=len(self.attached(view.carnet.carnet_id)),
             session=self.session(),
         )  # fmt: skip
@@ -323,7 +339,7 @@ class Carnets:
     def reasons(found: Iterable[Reason]) -> list[reading_pb2.Reason]:
         return [reading_pb2.Reason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in found]
 
-    def links(self, carnet_id: int) -> list[reading_pb2.CarnetLink]:
+    def related(self, carnet_id: int) -> list[reading_pb2.CarnetLink]:
         """What it replaces, what replaces it, its twins (CORE-06, NICS-08)."""
         facts, found = Facts(self._replica.store), []
         for relation, direction, name in _RELATIONS:

@@ -44,7 +44,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
         signers = (await self._rights.require(request, "/eata.v1.Follow/Carnet", query)).signers
 
         def may() -> bool:
-            return by_device(self._replica, signers, query.carnet_id)
+            return by_device(self._replica, signers, query.carnet_id) is not None
 
         view = views.of_carnet(query.carnet_id)
         with self._counted(view):

@@ -30,8 +30,11 @@ class Wallet(reading_pb2_grpc.WalletServicer):
         granted = await self._rights.require(request, "/eata.v1.Wallet/Carnet", query)
         view = self._carnets.kept(query.carnet_id)
         reply = self._carnets.head(view, _as_of(query))
-        items: Iterable[Item] = self._carnets.for_holder(view, reply)
-        if granted.who is Who.PIN:  # it opens the carnet, not what happened to it
+        reply.holder = self._carnets.holder(query.carnet_id).to_bytes()
+        items: Iterable[Item]
+        if granted.who is Who.DEVICE:
+            items = self._carnets.for_holder(view, granted.own, reply)
+        else:  # the PIN opens the carnet, not what happened to it
             narrow(reply, view, "")
             reply.ClearField("reconciliation")
             reply.ClearField("links")

@@ -13,7 +13,7 @@ from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.keys import acceptable
-from eata_ledger.state import Carnet, Device, KeyFact, Organisation, RevokedDevice, Voucher, VoucherKey
+from eata_ledger.state import Carnet, Device, KeyFact, Organisation, Voucher, VoucherKey
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.guarding import ApiError, Trouble, refusal, trouble
@@ -115,6 +115,12 @@ class Granted:
     signers: Signers
     officer: Officer | None = None
     organisation: Organisation | None = None
+    device: Device | None = None
+
+    @property
+    def own(self) -> Device:
+        assert self.device is not None, "the table grants this to devices only"
+        return self.device
 
     @property
     def desk(self) -> Officer:
@@ -173,9 +179,10 @@ class Rights:
     # -- parties
 
     def _device(self, right: Right, request: ledger_pb2.SignedRequest, signers: Signers, query: Any) -> Granted:
-        if not by_device(self._replica, signers, query.carnet_id):
+        device = by_device(self._replica, signers, query.carnet_id)
+        if device is None:
             raise trouble(Trouble.NOT_VISIBLE)
-        return Granted(Who.DEVICE, signers)
+        return Granted(Who.DEVICE, signers, device=device)
 
     def _pin(self, right: Right, request: ledger_pb2.SignedRequest, signers: Signers, query: Any) -> Granted:
         carnet = Facts(self._replica.store).get(Carnet, query.carnet_id)
@@ -230,9 +237,11 @@ class Rights:
             raise refusal(Outcome.WRONG_TERRITORY_FOR_TYPE)
 
 
-def by_device(replica: Replica, signers: Signers, carnet_id: int) -> bool:
-    """An enrolled device that has not been revoked signed it."""
+def by_device(replica: Replica, signers: Signers, carnet_id: int) -> Device | None:
+    """The enrolled device that signed it, unless it has been taken back."""
     facts = Facts(replica.store)
-    live = (kid for kid in signers.signatures if facts.get(RevokedDevice, carnet_id, kid) is None)
-    devices = (facts.get(Device, carnet_id, kid) for kid in live)
-    return any(device is not None and signers.signed_by(device.key) for device in devices)
+    for kid in signers.signatures:
+        device = facts.get(Device, carnet_id, kid)
+        if device is not None and device.revoked is None and signers.signed_by(device.key):
+            return device
+    return None

@@ -2,16 +2,23 @@
 
 from eata_ledger.proof.bodies.base import CERTIFICATE, SEALING_KEY, Body, EntryType
 from eata_ledger.proof.bodies.desk import Answer, Cancel, Commit, Hold, Reject, Release
+from eata_ledger.proof.bodies.devices import (
+    AdmitDevice,
+    EnrolDevice,
+    First,
+    NewCancelKey,
+    Recode,
+    ResetHolder,
+    RevokeDevice,
+    Sign,
+)
 from eata_ledger.proof.bodies.holder import (
     Ask,
     DeleteTravel,
     Disagree,
     EditTravel,
-    EnrolDevice,
     Notify,
     Renew,
-    RevokeDevice,
-    Sign,
     Travel,
     Withdraw,
 )
@@ -54,7 +61,7 @@ REGISTRY: tuple[type[Body], ...] = (
     RotateRoot, RegisterNode, RemoveNode, RotateOperations,
 )  # fmt: skip
 _OTHERS: tuple[type[Body], ...] = (
-    ReserveIds, Issue, EnrolDevice, Sign, Travel, EditTravel, DeleteTravel, Renew, RevokeDevice, Notify, Withdraw,
+    ReserveIds, Issue, Sign, EnrolDevice, AdmitDevice, RevokeDevice, Recode, ResetHolder, Travel, EditTravel, DeleteTravel, Renew, Notify, Withdraw,
     Disagree, Ask, Delegate, Commit, Reject, Hold, Release, Cancel, Answer, Amend, AddSets, Block, Unblock,
     CancelCarnet, Discharge, RotatePin, AddStanza, Shred, Attach, Tick, ActivateRules,
 )  # fmt: skip
@@ -74,6 +81,7 @@ __all__ = [
     "ActivateRules",
     "AddSets",
     "AddStanza",
+    "AdmitDevice",
     "Amend",
     "Answer",
     "Ask",
@@ -91,12 +99,15 @@ __all__ = [
     "EditTravel",
     "EnrolDevice",
     "EntryType",
+    "First",
     "Hold",
     "Issue",
+    "NewCancelKey",
     "Notify",
     "Provisional",
     "Publish",
     "Readiness",
+    "Recode",
     "RegisterAdministration",
     "RegisterDeskCA",
     "RegisterNode",
@@ -110,6 +121,7 @@ __all__ = [
     "RemoveNode",
     "Renew",
     "ReserveIds",
+    "ResetHolder",
     "RevokeDevice",
     "RevokeKey",
     "RotateOperations",

@@ -26,6 +26,8 @@ class EntryType(IntEnum):
     TRAVEL = 14
     EDIT_TRAVEL = 15
     DELETE_TRAVEL = 16
+    ADMIT_DEVICE = 17
+    RECODE = 18
     COMMIT = 20
     REJECT = 21
     HOLD = 22
@@ -51,6 +53,7 @@ class EntryType(IntEnum):
     ADD_STANZA = 53
     SHRED = 54
     ATTACH = 55
+    RESET_HOLDER = 56
     ACTIVATE_RULES = 60
     ROTATE_OPERATIONS = 61
     ROTATE_ROOT = 62

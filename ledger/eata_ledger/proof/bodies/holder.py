@@ -1,15 +1,12 @@
-"""What a holder's device does: enrol, sign, prepare, tell, ask."""
+"""What a holder's device does: prepare, tell, ask."""
 
 from dataclasses import dataclass
 
-from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, Role, SetKind
+from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, SetKind
 from eata_ledger.proof.bodies.base import Body, EntryType
 from eata_ledger.proof.declared import SLOT
 from eata_ledger.record import (
     CODE,
-    HASH,
-    KEY,
-    KEY_ID,
     RANDOM16,
     U16,
     U64,
@@ -18,27 +15,6 @@ from eata_ledger.record import (
     f,
     table,
 )
-
-
-@dataclass(frozen=True)
-class EnrolDevice(Body):
-    """A holder's device, by the PIN key and its own."""
-
-    TYPE = EntryType.ENROL_DEVICE
-    carnet_id: int = f(U64)
-    device_key: bytes = f(KEY)
-    role: Role = f(enum(Role))
-    scope: tuple[int, ...] = f(array(U16, 64))
-
-
-@dataclass(frozen=True)
-class Sign(Body):
-    """The holder's signature of the carnet (N-03); the part is the PIN stanza with the holder root."""
-
-    TYPE = EntryType.SIGN
-    carnet_id: int = f(U64)
-    content: int = f(U16)
-    terms: bytes = f(HASH)
 
 
 @dataclass(frozen=True)
@@ -97,15 +73,6 @@ class Withdraw(Body):
     carnet_id: int = f(U64)
     notice_id: bytes = f(RANDOM16)
     office: str = f(CODE)
-
-
-@dataclass(frozen=True)
-class RevokeDevice(Body):
-    """The holder takes a device's right back: it reads and signs nothing from here on."""
-
-    TYPE = EntryType.REVOKE_DEVICE
-    carnet_id: int = f(U64)
-    device: bytes = f(KEY_ID)
 
 
 @dataclass(frozen=True)

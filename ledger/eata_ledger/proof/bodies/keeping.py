@@ -9,7 +9,7 @@ from eata_ledger.record import HASH, KEY, RANDOM16, U16, U32, U64, Record, array
 
 @dataclass(frozen=True)
 class RotatePin(Body):
-    """A lost PIN: the issuer makes another; a device of the holder wraps the holder root for it again."""
+    """A lost PIN: the issuer makes another. It opens the carnet; devices stay."""
 
     TYPE = EntryType.ROTATE_PIN
     carnet_id: int = f(U64)
@@ -18,15 +18,14 @@ class RotatePin(Body):
 
 @dataclass(frozen=True)
 class AddStanza(Body):
-    """Keys wrapped again: for who may read the entry at `index` and cannot, or (index None) for the carnet's PIN.
+    """Keys wrapped again for who may read the entry at `index` and cannot.
 
     By a device of the holder, the issuer, or a desk of home or of the entry's territory (with its certificate).
     """
 
     TYPE = EntryType.ADD_STANZA
     carnet_id: int = f(U64)
-    index: int | None = f(optional(U64))
-    pin_key: bytes | None = f(optional(KEY))
+    index: int = f(U64)
     certificate: bytes | None = f(optional(CERTIFICATE))
 
 

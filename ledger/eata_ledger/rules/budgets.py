@@ -1,0 +1,55 @@
+"""What a carnet may cost everybody: so many entries and bytes, each out of its own author's budget (docs/budgets.md).
+
+Travels, renewals and commits are bounded by the carnet's 1,024 slots and are not counted here.
+"""
+
+from typing import NamedTuple
+
+from eata_ledger.carnet.dates import local_day
+from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.proof import bodies
+from eata_ledger.rules.act import Act
+from eata_ledger.rules.authors import desk_key
+from eata_ledger.state import Device, Office, Spent
+
+
+class Budget(NamedTuple):
+    """Entries and bytes on one carnet."""
+
+    entries: int
+    size: int
+
+
+MIB = 2**20
+EDITS, HOLDER = "edits", "holder"
+BUDGETS = {EDITS: Budget(200, 64 * MIB), HOLDER: Budget(1_000, 64 * MIB), "issuer": Budget(1_000, 64 * MIB)}
+TERRITORY = Budget(4_096, 64 * MIB)
+_EDITS = (bodies.EditTravel, bodies.Delegate, bodies.Recode)
+_BY_SLOT = (bodies.Travel, bodies.Renew, bodies.DeleteTravel, bodies.Commit)
+
+
+def spend(act: Act) -> None:
+    """Raises `Refused` where the author's budget on this carnet does not hold another entry like this."""
+    body = act.entry.header.body
+    carnet_id: int | None = getattr(body, "carnet_id", None)
+    if carnet_id is None or isinstance(body, (*_BY_SLOT, bodies.Issue)):
+        return
+    who = spender(act, carnet_id)
+    budget, earlier = BUDGETS.get(who, TERRITORY), act.facts.get(Spent, carnet_id, who) or Spent(0, 0)
+    spent = Spent(earlier.entries + 1, earlier.size + act.entry.size)
+    if spent.entries > budget.entries or spent.size > budget.size:
+        raise Refused(Outcome.BUDGET_SPENT, f"{budget.entries} entries and {budget.size // MIB} MiB, by {who}")
+    act.facts.put(spent, carnet_id, who)
+
+
+def spender(act: Act, carnet_id: int) -> str:
+    """Whose budget it is: `edits`, `holder`, `issuer`, or a territory's code."""
+    header = act.entry.header
+    certificate: bytes | None = getattr(header.body, "certificate", None)
+    if certificate is not None:
+        day = local_day(header.event_time, header.offset)
+        office = act.facts.at(Office, desk_key(act, certificate)[0].office, day)
+        return "" if office is None else office.territory
+    if isinstance(header.body, _EDITS):
+        return EDITS
+    return HOLDER if act.facts.get(Device, carnet_id, header.author) is not None else "issuer"
