@@ -9,7 +9,7 @@ from eata_ledger.state.base import Fact, Family
 
 @dataclass(frozen=True)
 class PinWrapped(Fact):
-    """The entry that carries a carnet's newest PIN stanza, where issue, amendment and signature do not."""
+    """The entry that carries a carnet's newest PIN stanza, where issue and amendment do not."""
 
     FAMILY = Family.PIN_WRAPPED
     entry: int = f(U64)

@@ -143,9 +143,9 @@ class Carnets:
         return () if found is None else found.entries
 
     def _pin_entry(self, view: View) -> int:
-        """The entry with the newest PIN stanza: issue, amendment, signature, rotation, or a device's wrapping."""
+        """The entry with the newest PIN stanza: issue, amendment, a new PIN."""
         found = Facts(self._replica.store).get(PinWrapped, view.carnet.carnet_id)
-        return max(view.carnet.entry, view.state.signed or 0, 0 if found is None else found.entry)
+        return max(view.carnet.entry, 0 if found is None else found.entry)
 
     def row_wanted(
         self, carnet_id: int, row: Transaction, labels: frozenset[Label], to: frozenset[bytes] | None = None
