@@ -159,7 +159,17 @@ LARGEST = {
 }  # fmt: skip
 _LARGEST = 64 << 10
 # What guessing and enumeration look like, from outside.
-_FAILURES = frozenset({"NOT_VISIBLE", "CODE_INVALID", "SIGNATURE_INVALID", "KEY_UNKNOWN", "REQUEST_MALFORMED"})
+_FAILURES = frozenset(
+    {
+        "NOT_VISIBLE",
+        "CODE_INVALID",
+        "SIGNATURE_INVALID",
+        "KEY_UNKNOWN",
+        "REQUEST_MALFORMED",
+        "ENTRY_MALFORMED",
+        "PARTS_WRONG",
+    }
+)
 
 
 class Door(Protocol):
@@ -167,6 +177,9 @@ class Door(Protocol):
 
     def enter(self, context: Context) -> None:
         """Raises `ApiError` for a caller who has asked too much."""
+
+    def pay(self, context: Context, size: int) -> None:
+        """Charges the caller for bytes that nobody is known to have signed. Raises `ApiError`."""
 
     def failed(self, context: Context) -> None:
         """A call of the kind that guessing makes."""

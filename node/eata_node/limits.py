@@ -28,6 +28,8 @@ class Limit(StrEnum):
     BLOB_BYTES = "blob_bytes"
     ENTRY_BYTES = "entry_bytes"
     MEMBER_FAILURES = "member_failures"
+    ADDRESS_BYTES = "address_bytes"
+    MEMBER_BYTES = "member_bytes"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ RATES = {
     Limit.BLOB_BYTES: Rate(60 << 20, 60 << 20),
     Limit.ENTRY_BYTES: Rate(120 << 20, 120 << 20),
     Limit.MEMBER_FAILURES: Rate(6_000, 3_000),
+    Limit.ADDRESS_BYTES: Rate(120 << 20, 120 << 20),
+    Limit.MEMBER_BYTES: Rate(600 << 20, 600 << 20),
 }
 
 
@@ -119,6 +123,9 @@ class PublicDoor:
         self._limits.charge(Limit.PUBLIC_ADDRESS, address_of(context))
         self._limits.require_left(Limit.FAILURES, address_of(context))
 
+    def pay(self, context: Context, size: int) -> None:
+        self._limits.charge(Limit.ADDRESS_BYTES, address_of(context), size)
+
     def failed(self, context: Context) -> None:
         self._limits.spend(Limit.FAILURES, address_of(context))
 
@@ -137,6 +144,9 @@ class MembersDoor:
         name = self._name(context)
         self._limits.charge(Limit.MEMBER, name)
         self._limits.require_left(Limit.MEMBER_FAILURES, name)
+
+    def pay(self, context: Context, size: int) -> None:
+        self._limits.charge(Limit.MEMBER_BYTES, self._name(context), size)
 
     def failed(self, context: Context) -> None:
         self._limits.spend(Limit.MEMBER_FAILURES, self._name(context))

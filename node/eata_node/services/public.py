@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 import structlog
 from eata_ledger.encoding import Malformed
@@ -71,7 +72,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
         self._serving()
         if self._node.submitting is None:
             raise trouble(Trouble.NOT_READY)
-        return await self._node.submitting.submit(request)
+        return await self._node.submitting.submit(request, partial(self._door.pay, context))
 
     async def SubmitMany(  # noqa: N802
         self, requests: AsyncIterator[ledger_pb2.SubmitManyRequest], context: Context
@@ -80,6 +81,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             return as_answer(told(error, context, self._node.metrics, self._door))
 
         unsettled: list[ApiError] = []
+        pay = partial(self._door.pay, context)
 
         async def answer(
             request: ledger_pb2.SubmitManyRequest, earlier: Earlier
@@ -87,7 +89,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
             self._serving()
             if self._node.submitting is None:
                 raise trouble(Trouble.NOT_READY)
-            return await self._node.submitting.many(request, Before(earlier, unsettled), refused)
+            return await self._node.submitting.many(request, pay, Before(earlier, unsettled), refused)
 
         async for reply in in_order(requests, answer, _AHEAD):
             yield reply

@@ -24,6 +24,7 @@ from eata_node.results import GroupVoid, Result
 from eata_node.services.pipeline import Earlier
 from eata_node.services.reader import Readers
 
+Pay = Callable[[int], None]
 _Asked = ledger_pb2.SubmitRequest | ledger_pb2.SubmitManyRequest
 _BARRIER_SECONDS = 2.0
 _COMMIT_SECONDS = 10.0
@@ -44,9 +45,10 @@ class Before:
 
 @dataclass(frozen=True)
 class _Refused:
-    """What the rules say of an entry now; another entry may change that."""
+    """What the rules say of an entry now; another entry may change that. `signed`: by its author, the signature is good."""
 
     error: ApiError
+    signed: bool
 
 
 class Submitting:
@@ -60,7 +62,9 @@ class Submitting:
         self._replica, self._proposer, self._engine = replica, proposer, engine
         self._readers, self._receipts, self._metrics = readers, receipts, metrics
 
-    async def submit(self, request: ledger_pb2.SubmitRequest) -> ledger_pb2.SubmitReply:
+    async def submit(self, request: ledger_pb2.SubmitRequest, pay: Pay) -> ledger_pb2.SubmitReply:
+        """`pay` charges the caller: whoever sends bytes pays for them until their author's signature has been checked."""
+        pay(request.entry.ByteSize())
         await self._open(request.session)
         [found] = await self._decide([request.entry], request, Before())
         if isinstance(found, ApiError):
@@ -68,11 +72,12 @@ class Submitting:
         return self._reply(found)
 
     async def many(
-        self, request: ledger_pb2.SubmitManyRequest, before: "Before", refused: Callable[[ApiError], bytes]
+        self, request: ledger_pb2.SubmitManyRequest, pay: Pay, before: "Before", refused: Callable[[ApiError], bytes]
     ) -> ledger_pb2.SubmitManyReply:
         """One answer an entry; `refused` writes a refusal."""
         if not 1 <= len(request.entries) <= _TOGETHER:
             raise trouble(Trouble.REQUEST_MALFORMED, f"A message has 1 to {_TOGETHER} entries.")
+        pay(sum(entry.ByteSize() for entry in request.entries))
         await self._open(request.session)
 
         async def answer(found: Result | ApiError) -> ledger_pb2.Answer:
@@ -111,9 +116,10 @@ class Submitting:
         while left:
             advised = {n: await self._advised(entries[n]) for n in left}
             refused = {n: advice.error for n, advice in advised.items() if isinstance(advice, _Refused)}
+            signed = {n for n, advice in advised.items() if isinstance(advice, _Refused) and advice.signed}
             going = [n for n in left if advised[n] is None]
             if abreast and not going:
-                going = [n for n in refused if asked.record and is_commit(entries[n].header)]
+                going = [n for n in signed if asked.record and is_commit(entries[n].header)]
                 found |= {n: error for n, error in refused.items() if n not in going}
                 refused = {}
             found |= {n: advice for n, advice in advised.items() if isinstance(advice, Result | ApiError)}
@@ -139,11 +145,13 @@ class Submitting:
         except Malformed as error:
             return refusal(Outcome.ENTRY_MALFORMED, str(error))
         except Skipped as skipped:
-            return _Refused(refusal(skipped.outcome, skipped.detail))
+            return _Refused(refusal(skipped.outcome, skipped.detail), signed=False)
         if isinstance(judged, Known):
             known = self._replica.known(judged)
-            return self._charge(message) or (known if known.skipped is None else refusal(known.outcome))
-        return None if judged.outcome is Outcome.ACCEPTED else _Refused(refusal(judged.outcome, judged.detail))
+            return known if known.skipped is None else refusal(known.outcome)
+        if judged.outcome is Outcome.ACCEPTED:
+            return None
+        return _Refused(refusal(judged.outcome, judged.detail), signed=True)
 
     def _charge(self, message: ledger_pb2.Entry) -> ApiError | None:
         """To its author, whose signature is good; the refusal where the author has asked too much."""

@@ -47,10 +47,10 @@ class Liars:
         """They say that the rules refuse whatever comes."""
 
         def refuses(error: ApiError) -> Any:
-            async def submit(request: Any) -> Any:
+            async def submit(request: Any, pay: Any) -> Any:
                 raise error
 
-            async def many(request: Any, before: Any, refused: Callable[[ApiError], bytes]) -> Any:
+            async def many(request: Any, pay: Any, before: Any, refused: Callable[[ApiError], bytes]) -> Any:
                 answers = [ledger_pb2.Answer(refused=refused(error)) for _ in request.entries]
                 return ledger_pb2.SubmitManyReply(answers=answers)
 
@@ -61,14 +61,16 @@ class Liars:
             submit, many = refuses(refusal(outcome, final=True, index=1))
             proxy.node.submitting.submit, proxy.node.submitting.many = submit, many  # type: ignore[method-assign]
 
-    def _dropped_by(self, proxy: Proxy) -> Callable[[ledger_pb2.SubmitRequest], Any]:
-        async def submit(request: ledger_pb2.SubmitRequest) -> ledger_pb2.SubmitReply:
+    def _dropped_by(self, proxy: Proxy) -> Callable[[ledger_pb2.SubmitRequest, Any], Any]:
+        async def submit(request: ledger_pb2.SubmitRequest, pay: Any) -> ledger_pb2.SubmitReply:
             return self._lie(proxy, request.entry)
 
         return submit
 
     def _many_dropped_by(self, proxy: Proxy) -> Callable[..., Any]:
-        async def many(request: ledger_pb2.SubmitManyRequest, before: Any, refused: Any) -> ledger_pb2.SubmitManyReply:
+        async def many(
+            request: ledger_pb2.SubmitManyRequest, pay: Any, before: Any, refused: Any
+        ) -> ledger_pb2.SubmitManyReply:  # fmt: skip
             answers = [ledger_pb2.Answer(reply=self._lie(proxy, entry)) for entry in request.entries]
             return ledger_pb2.SubmitManyReply(answers=answers)
 
