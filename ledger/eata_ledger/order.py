@@ -14,6 +14,7 @@ from eata_ledger.record import HASH, U16, U32, U64, Record, f, nested, table
 
 CHECKPOINT_GROUPS = 64
 STALLED = MINUTE
+SKIPPED, SHARE = 1_000, 10  # entries that never were: so many, and one in so many of those that were
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ EMPTY_LANE = Lane(0, NO_HASH)
 
 @dataclass(frozen=True)
 class NodeState(Record):
-    """What the log tells of a node: `clock` its last reading that it did not doubt (ms UTC), `synced` what it has fsynced."""
+    """What the log tells of a node: `clock` its last reading that it did not doubt (ms UTC), `synced` what it has fsynced.
+
+    `entries` it has brought that got a leaf or had one, `skipped_entries` those that never were.
+    """
 
     incarnation: int = f(U64)
     clock: int = f(U64)
@@ -37,6 +41,7 @@ class NodeState(Record):
     rules: int = f(U32)
     lanes: dict[int, Lane] = f(table(U16, nested(Lane), 1024))
     void_groups: int = f(U64)
+    entries: int = f(U64)
     skipped_entries: int = f(U64)
 
 
@@ -69,7 +74,7 @@ def start_over(
 
 def recast(genesis: Genesis, charter: Charter, nodes: dict[bytes, NodeState], log_time: int) -> dict[bytes, NodeState]:
     """The nodes' states under a new node set: a new key starts afresh, one that is gone is forgotten."""
-    fresh = NodeState(0, log_time, 0, genesis.rules, {}, 0, 0)
+    fresh = NodeState(0, log_time, 0, genesis.rules, {}, 0, 0, 0)
     return {record.id: nodes.get(record.id, fresh) for record in charter.nodes}
 
 
@@ -88,6 +93,8 @@ def void_because(genesis: Genesis, state: LogState, node: NodeState | None, grou
         return f"of incarnation {header.incarnation}, {expected} is expected"
     if header.kind is GroupKind.OPEN and header.frames:
         return "an opening with entries"
+    if header.frames and node.skipped_entries > SKIPPED + node.entries // SHARE:
+        return "of a node that floods the log with entries that never were"
     return ""
 
 

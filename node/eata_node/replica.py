@@ -259,15 +259,18 @@ class Replica:
     def _entries(self, position: int, received: ReceivedGroup) -> list[tuple[bytes, Result | GroupVoid]]:
         stalled = order.stalled(self.state.log_time, received.group)
         results: list[tuple[bytes, Result | GroupVoid]] = []
+        skips = 0
         for message, frame in zip(received.entries, received.frames, strict=True):
             moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled, self._announced)
             try:
                 results.append((frame, self._entry(position, message, moment)))
             except Skipped as skipped:
-                node = self.nodes[received.group.header.node]
-                self.nodes[received.group.header.node] = replace(node, skipped_entries=node.skipped_entries + 1)
+                skips += 1
                 self.metrics.skipped_entries.inc()
                 results.append((frame, Result(0, skipped.outcome, b"", skipped)))
+        by, node = received.group.header.node, self.nodes[received.group.header.node]
+        were = node.entries + len(results) - skips
+        self.nodes[by] = replace(node, entries=were, skipped_entries=node.skipped_entries + skips)
         return results
 
     def _entry(self, position: int, message: ledger_pb2.Entry, moment: Moment) -> Result:

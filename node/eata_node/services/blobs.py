@@ -15,6 +15,7 @@ from eata_ledger.rules.keeping import SEALED_LARGEST
 from eata_ledger.state import Shredded
 from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, ledger_pb2, node_pb2, node_pb2_grpc
 
+from eata_node.blobs import OF_CARNET, OF_ISSUER
 from eata_node.blobs import Blobs as BlobFolder
 from eata_node.guarding import Context, Trouble, refusal, trouble
 from eata_node.limits import Limit
@@ -45,9 +46,12 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
         for key in granted.signers.verified:
             self._rights.limits.charge(Limit.BLOB_BYTES, key, len(query.content))
         self._require_kept(query.carnet_id)
-        if self._folder.full(len(query.content)):
+        owner, budget = f"carnet {query.carnet_id}", OF_CARNET
+        if granted.organisation is not None:
+            owner, budget = granted.organisation.code, OF_ISSUER
+        if self._folder.full(len(query.content), owner, budget):
             raise trouble(Trouble.RATE_LIMITED, "Too many documents wait to be attached here.")
-        digest, time = await asyncio.to_thread(self._folder.put, query.content), self._clock()
+        digest, time = await asyncio.to_thread(self._folder.put, query.content, owner), self._clock()
         signed = self._key.sign(to_sign(self._replica.genesis.ledger, digest, len(query.content), time))
         return blobs_pb2.BlobReceipt(kid=self._key.id[:8], signature=signed, time=time)
 
