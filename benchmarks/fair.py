@@ -12,7 +12,7 @@ from typing import Any
 
 from eata_clients.authoring.clearing import sign_in
 from eata_clients.receipts import Committed
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.sandbox import registrations
 from eata_clients.streaming import submit_many
 from eata_clients.transport import now

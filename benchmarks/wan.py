@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from eata_clients.receipts import receipt
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.transport import Transport
 from eata_ledger.proof.entry import Entry
 from eata_node.cluster import REGIONS

@@ -23,7 +23,7 @@ from eata_clients.customs import CustomsClient
 from eata_clients.devices import Devices
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network, Node
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.sandbox import registrations
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now

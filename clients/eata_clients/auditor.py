@@ -22,7 +22,7 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_
 
 from eata_clients.authoring.registering import Party
 from eata_clients.errors import EataError, from_rpc
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.transport import Transport
 
 

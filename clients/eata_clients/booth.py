@@ -22,7 +22,8 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.outbox import Outbox
-from eata_clients.registry import Registry, fetch, read_registry
+from eata_clients.registry import Registry
+from eata_clients.registry_pages import fetch, read_registry
 from eata_clients.transport import Transport
 from eata_clients.trusting import Age, Freshness, TrustKeeper
 from eata_clients.verdict import NEED_VALIDATION, Verdict, Word

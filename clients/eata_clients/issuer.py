@@ -29,8 +29,8 @@ from eata_clients.lists import follow
 from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import Excerpts, Openers, open_counterfoil, open_keys
 from eata_clients.receipts import Committed
-from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
+from eata_clients.registry_pages import Kept as KeptRegistry
 from eata_clients.streaming import submit_many
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now

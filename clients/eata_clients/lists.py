@@ -17,7 +17,7 @@ from eata_clients.authoring.content import Remarks
 from eata_clients.authors import Authors
 from eata_clients.errors import EataError, Untrusted, from_rpc
 from eata_clients.opening import Excerpts, Openers, open_remarks
-from eata_clients.registry import Kept as KeptRegistry
+from eata_clients.registry_pages import Kept as KeptRegistry
 from eata_clients.transport import Transport
 
 _LONGEST_PAUSE = 5.0

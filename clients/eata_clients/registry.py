@@ -1,7 +1,6 @@
 """The registry as a client knows it: every record checked up to the genesis, so no node can slip in a key."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -13,19 +12,17 @@ from eata_ledger.proof.chartering import CharterSignature, Decision, follow
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.keys import Algorithm, key_id, verify
+from eata_ledger.proof.registered import NONE, next_head
 from eata_ledger.rules.reference import sets_code
 from eata_ledger.seal.stanza import acceptable
-from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
-from google.protobuf.message import DecodeError
+from eata_proto.v1 import ledger_pb2
 
 from eata_clients.errors import Untrusted
-from eata_clients.transport import Transport
 
 P = TypeVar("P", bodies.RegisterOffice, bodies.RegisterRegion)
 V = TypeVar(
     "V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets, bodies.Provisional
 )
-_FRESH_SECONDS = 60
 _BY_ADMINISTRATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
     bodies.DescribeOffice, bodies.Provisional,
@@ -67,7 +64,60 @@ class Registry:
         self.charter = self.genesis.charter
         self.decisions: list[Decided] = []
         self._keys: dict[str, dict[bytes, bytes]] = {}
-        self.raw = b""
+        self._taken: list[ledger_pb2.RegistryEntry] = []
+        self._chained: list[ledger_pb2.RegistryEntry] = []
+        self._heads = [NONE]
+        self.attested = 0
+
+    # -- what was fetched: chained first, judged and kept once the chain is the one that others vouch for
+
+    @property
+    def count(self) -> int:
+        """How many registrations have been taken."""
+        return len(self._taken)
+
+    @property
+    def pending(self) -> int:
+        """With those that are chained only."""
+        return len(self._heads) - 1
+
+    @property
+    def raw(self) -> bytes:
+        """What a booth keeps, for `read_registry`."""
+        reply = ledger_pb2.RegistryReply(genesis=self.genesis.to_bytes(), log_time=self.log_time)
+        reply.entries.extend(self._taken)
+        return reply.SerializeToString()
+
+    def head_at(self, count: int) -> bytes:
+        """The chain's head over the first `count` registrations."""
+        return self._heads[count]
+
+    def chain(self, entries: Iterable[ledger_pb2.RegistryEntry]) -> None:
+        """Further registrations, in order: hashed, not judged. Raises `Untrusted`."""
+        for one in entries:
+            try:
+                entry_hash = sha256(Header.from_bytes(one.entry.header).signed)
+            except Malformed as error:
+                raise Untrusted(f"a registration is malformed: {error}") from None
+            self._heads.append(next_head(self._heads[-1], one.index, entry_hash))
+            self._chained.append(one)
+
+    def settle(self) -> None:
+        """Judges what was chained. Raises `Untrusted`."""
+        chained, self._chained = self._chained, []
+        for one in chained:
+            self.take(one.index, one.entry)
+            self._taken.append(one)
+
+    def forget_unsettled(self) -> None:
+        """What was chained is not what others vouch for."""
+        self._chained = []
+        del self._heads[self.count + 1 :]
+
+    def take_all(self, entries: Iterable[ledger_pb2.RegistryEntry]) -> None:
+        """Chains and judges at once. Raises `Untrusted`."""
+        self.chain(entries)
+        self.settle()
 
     @property
     def today(self) -> int:
@@ -254,51 +304,3 @@ def _follows(known: Mapping[str, Sequence[P]], code: str, body: P) -> bool:
     versions = known.get(code)
     same = not versions or (versions[0].administration, versions[0].territory) == (body.administration, body.territory)
     return same and _later(versions, body)
-
-
-class Kept:
-    """The registry as a long-lived client keeps it: fetched again after a minute, or when it may be stale."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport, self._registry, self._at = transport, None, 0.0
-
-    _registry: Registry | None
-
-    async def get(self) -> Registry:
-        if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
-            found = await fetch(self._transport)
-            if self._registry is not None and found.charter.serial < self._registry.charter.serial:
-                raise Untrusted("a node does not know the newest node set")
-            self._registry, self._at = found, time.monotonic()
-        return self._registry
-
-    def forget(self) -> None:
-        self._registry = None
-
-
-async def fetch(transport: Transport) -> Registry:
-    """The registry from any node, verified against the pinned ledger."""
-    reply = await transport.call(
-        lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry,
-        ledger_pb2.RegistryRequest(session=transport.session),
-    )
-    return _judged(reply, transport.network.ledger)
-
-
-def read_registry(data: bytes, ledger: bytes) -> Registry:
-    """A registry that was kept (`Registry.raw`), judged again. Raises `Untrusted`."""
-    try:
-        reply = ledger_pb2.RegistryReply.FromString(data)
-    except DecodeError:
-        raise Untrusted("the registry that was kept does not read") from None
-    return _judged(reply, ledger)
-
-
-def _judged(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
-    if sha256(reply.genesis) != ledger:
-        raise Untrusted("the genesis is not the pinned one")
-    registry = Registry(Genesis.from_bytes(reply.genesis), reply.log_time)
-    for logged in reply.entries:
-        registry.take(logged.index, logged.entry)
-    registry.raw = reply.SerializeToString()
-    return registry

@@ -29,7 +29,8 @@ from eata_clients.errors import EataError, Untrusted
 from eata_clients.lists import follow
 from eata_clients.opening import Excerpts, Openers, open_keys
 from eata_clients.receipts import Committed
-from eata_clients.registry import Kept, Registry
+from eata_clients.registry import Registry
+from eata_clients.registry_pages import Kept
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 
@@ -88,16 +89,20 @@ async def new_generation(
 
 async def fetch_seeds(transport: Transport, registry: Registry, party: Party) -> dict[tuple[str, int], bytes]:
     """The seeds that were wrapped to this administration, by territory and generation; checked against their keys."""
-    request = ledger_pb2.RegistryRequest(session=transport.session, stanzas_for=party.seal_id)
-    reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
     found: dict[tuple[str, int], bytes] = {}
-    for logged in reply.entries:
-        header = Header.from_bytes(logged.entry.header)
-        if isinstance(header.body, RegisterTerritoryKey):
-            seed = _unwrapped(header, logged.stanza, party, registry.genesis.ledger)
-            if seed is not None and header.body in registry.territory_keys:
-                found[header.body.territory, header.body.generation] = seed
-    return found
+    at = 0
+    while True:
+        request = ledger_pb2.RegistryRequest(session=transport.session, stanzas_for=party.seal_id, from_count=at)
+        reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
+        if not reply.entries:
+            return found
+        at += len(reply.entries)
+        for logged in reply.entries:
+            header = Header.from_bytes(logged.entry.header)
+            if isinstance(header.body, RegisterTerritoryKey):
+                seed = _unwrapped(header, logged.stanza, party, registry.genesis.ledger)
+                if seed is not None and header.body in registry.territory_keys:
+                    found[header.body.territory, header.body.generation] = seed
 
 
 def _unwrapped(header: Header, stanza: bytes, party: Party, ledger: bytes) -> bytes | None:

@@ -17,7 +17,8 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.files import write_secret
 from eata_clients.receipts import check_statement, receipt
-from eata_clients.registry import Registry, fetch
+from eata_clients.registry import Registry
+from eata_clients.registry_pages import fetch
 from eata_clients.transport import Transport
 
 OLD_DAYS, STALE_DAYS = 7, 30

@@ -34,8 +34,8 @@ from eata_clients.numbers import carnet_id_of
 from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
 from eata_clients.outbox import Outbox
 from eata_clients.receipts import Committed, check_statement, receipt
-from eata_clients.registry import Kept as KeptRegistry
 from eata_clients.registry import Registry
+from eata_clients.registry_pages import Kept as KeptRegistry
 from eata_clients.streaming import submit_many
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now

@@ -12,6 +12,7 @@ from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
 from eata_ledger.rules.act import Act, Moment
 from eata_ledger.rules.budgets import spend
+from eata_ledger.rules.registered import register
 from eata_ledger.state import Logged, RulesFact, rules_of
 
 Verify = Callable[[bytes, bytes, bytes], bool]
@@ -70,6 +71,7 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
             raise Refused(Outcome.KEY_REVOKED)
         public, outcome = rule_of(header.body)(act, header.body), Outcome.ACCEPTED
         spend(act)
+        register(act)
     except Refused as refusal:
         outcome, detail = refusal.outcome, refusal.detail
     except (Skipped, OSError):

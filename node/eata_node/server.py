@@ -115,7 +115,9 @@ class Proxy:
         door: Door = MembersDoor(self.node.limits) if members else PublicDoor(self.node.limits)
         interceptors = [*self.setup.interceptors, Guard(self.node.metrics, door)]
         server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
-        ledger_pb2_grpc.add_LedgerServicer_to_server(public.Ledger(self.node, self._cosign, door), server)
+        ledger_pb2_grpc.add_LedgerServicer_to_server(
+            public.Ledger(self.node, self._cosign, door, self._statement), server
+        )
         for add in adds:
             add(server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

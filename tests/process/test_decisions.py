@@ -14,7 +14,7 @@ from eata_clients.issuer import read_party
 from eata_clients.keystore import Keystore
 from eata_clients.notices import Notices
 from eata_clients.receipts import check_statement, receipt
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_clients.vault import read_key

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from eata_clients.errors import EataError
 from eata_clients.lists import Lists, openers
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_ledger.carnet.dates import DAY

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.transport import HEDGE_SECONDS
 from eata_node.cluster import Cluster
 from eata_node.store import Store

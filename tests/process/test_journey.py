@@ -12,7 +12,7 @@ from eata_clients.authors import Authors
 from eata_clients.errors import EataError
 from eata_clients.opening import Excerpts, open_counterfoil, open_keys
 from eata_clients.receipts import Committed, receipt
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
 from eata_ledger.carnet.items import Items

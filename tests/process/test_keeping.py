@@ -19,7 +19,7 @@ from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.issuer_care import IssuerCare
 from eata_clients.lists import openers
 from eata_clients.opening import Excerpts, open_keys
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_clients.vault import read_key

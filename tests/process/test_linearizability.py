@@ -14,7 +14,8 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.holding import Wish
 from eata_clients.errors import EataError
-from eata_clients.registry import Registry, fetch
+from eata_clients.registry import Registry
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.wallet import WalletClient

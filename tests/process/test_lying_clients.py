@@ -11,7 +11,7 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
 from eata_clients.receipts import check_statement, receipt
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_clients.trusting import fetch_trust

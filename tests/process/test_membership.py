@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eata_clients.network import Network
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.transport import Transport
 from eata_node.cluster import Cluster, proxy_status
 from eata_node.config import ClusterFile

@@ -13,7 +13,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
 from eata_clients.lists import openers
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.territory_keys import Opened
 from eata_clients.transport import now

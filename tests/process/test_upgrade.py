@@ -13,7 +13,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key

@@ -188,10 +188,10 @@ class Town:
         door, key, lying = PublicDoor(node.limits), self._seeds(name).statement, name in self.promises.liars
         host: Any = Host(process, Guard(node.metrics, door))
         peers, attesting = (node, Presentations({}, self.now), key), Attesting(self.genesis.ledger, key)
-        ledger: public.Ledger = public.Ledger(node, lambda _: "", door)
+        ledger: public.Ledger = public.Ledger(node, lambda _: "", door, key)
         peer: public.Peer = public.Peer(*peers)
         if lying:
-            ledger, peer = LyingLedger(self.band, node, lambda _: "", door), LyingPeer(self.band, *peers)
+            ledger, peer = LyingLedger(self.band, node, lambda _: "", door, key), LyingPeer(self.band, *peers)
             attesting = LyingAttesting(self.band, name, self.genesis.ledger, key)
         rights = Rights(node.replica, node.readers, node.limits)
         wallet = reading.Wallet(rights, Carnets(node.replica), attesting)

@@ -42,7 +42,7 @@ def audit(
     from eata_clients import auditor
     from eata_clients.commands.session import run
     from eata_clients.issuer import read_party
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     party = read_party(home / "party.cbor")
 
@@ -81,7 +81,7 @@ def fetch_receipt(
 
     from eata_clients.commands.session import run
     from eata_clients.receipts import Committed, receipt
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     try:
         entry_hash = bytes.fromhex(entry)
@@ -114,7 +114,7 @@ def export(
     from eata_ledger.proof.trust import Trust
 
     from eata_clients.commands.session import run
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.trusting import fetch_trust
 
     async def work(transport: "Transport") -> Trust:

@@ -61,7 +61,7 @@ def _check_office(network: Path, office: str, authority: bytes) -> None:
     """The office is open and its administration's desk authority certifies; unchecked while no node answers."""
     from eata_clients.commands.session import run
     from eata_clients.errors import EataError
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     try:
         registry = run(network, None, fetch)

@@ -122,7 +122,7 @@ async def _drill(home: Path) -> dict[str, Any]:
 
 
 async def _statement_kid(stage: "Stage") -> bytes:
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     charter = (await fetch(await stage.transport(_TERRITORY))).charter
     return next(node.kid for node in charter.nodes if node.name == _NODE)
@@ -133,7 +133,7 @@ async def _signers(stage: "Stage", played: "Played", wanted: int) -> frozenset[b
     from eata_ledger.proof.statement import Statement
 
     from eata_clients.receipts import receipt
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     transport = await stage.transport(_TERRITORY)
     shown, charter = await played.show(), (await fetch(transport)).charter

@@ -43,7 +43,7 @@ def new_key(
     from eata_clients import territory_keys
     from eata_clients.commands.session import run
     from eata_clients.issuer import read_party
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.vault import write_locked
 
     least, _, count = split.partition("-of-")
@@ -87,7 +87,7 @@ def recover(home: _Home, network: Network, as_json: Annotated[bool, JSON] = Fals
     """Get a lost territory key back from its shares: one a line on standard input, then an empty line."""
     from eata_clients import territory_keys
     from eata_clients.commands.session import run
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.vault import write_locked
 
     lines = [line.strip() for line in iter(sys.stdin.readline, "") if line.strip()]
@@ -106,7 +106,7 @@ def fetch_keys(home: _Home, network: Network, as_json: Annotated[bool, JSON] = F
     from eata_clients import territory_keys
     from eata_clients.commands.session import run
     from eata_clients.issuer import read_party
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.vault import write_locked
 
     party = read_party(home / "party.cbor")

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def _fetch(network: Path) -> Any:
     from eata_clients.commands.session import run
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
 
     return run(network, None, fetch)
 
@@ -168,7 +168,7 @@ def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any,
     from eata_clients.authoring.content import Stamp
     from eata_clients.authoring.entries import make
     from eata_clients.commands.session import run
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.submitting import submit
     from eata_clients.transport import now
 

@@ -55,7 +55,7 @@ def _propose(network: Path, key: Path, make: "Callable[[int], Body]", out: Path)
 
     from eata_clients.authoring.rooting import propose
     from eata_clients.commands.session import run
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.transport import now
     from eata_clients.vault import read_key
 
@@ -207,7 +207,7 @@ def submit_decision(file: _File, network: Network, as_json: Annotated[bool, JSON
     """Order a decision that enough keepers have signed."""
     from eata_clients.commands.session import run
     from eata_clients.receipts import Committed
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.submitting import submit
     from eata_clients.transport import Transport
 

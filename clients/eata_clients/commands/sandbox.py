@@ -36,7 +36,7 @@ def seed(
 
     from eata_clients.commands.session import run
     from eata_clients.errors import EataError
-    from eata_clients.registry import fetch
+    from eata_clients.registry_pages import fetch
     from eata_clients.sandbox import registrations
     from eata_clients.submitting import submit
 

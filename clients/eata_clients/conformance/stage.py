@@ -30,7 +30,7 @@ from eata_clients.errors import EataError
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network
 from eata_clients.receipts import Committed
-from eata_clients.registry import fetch
+from eata_clients.registry_pages import fetch
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key

@@ -52,6 +52,8 @@ class Family(IntEnum):
     NUMBER_PREFIX = 40
     STAY = 41
     SPENT = 42
+    REGISTRY = 43
+    REGISTERED = 44
 
 
 @dataclass(frozen=True)

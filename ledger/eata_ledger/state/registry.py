@@ -9,10 +9,12 @@ from eata_ledger.record import (
     BOOL,
     CODE,
     DAY,
+    HASH,
     KEY,
     KEY_ID,
     OFFSET,
     U16,
+    U32,
     U64,
     Record,
     array,
@@ -204,3 +206,21 @@ class SetsOfType(Fact):
 
     FAMILY = Family.VOUCHER_SETS
     body: bodies.VoucherSets = f(nested(bodies.VoucherSets))
+
+
+@dataclass(frozen=True)
+class RegistryHead(Fact):
+    """How many entries the registry has, and the chain of their hashes (`rules/registered.py`)."""
+
+    FAMILY = Family.REGISTRY
+    count: int = f(U64)
+    head: bytes = f(HASH)
+
+
+@dataclass(frozen=True)
+class RegisteredBy(Fact):
+    """What an administration has registered in a year (of 365 days, from 1970), by (year, its code)."""
+
+    FAMILY = Family.REGISTERED
+    entries: int = f(U32)
+    size: int = f(U64)

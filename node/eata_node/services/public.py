@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -11,7 +10,6 @@ from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
 from eata_ledger.proof.checkpoint import Checkpoint, signature_lines
-from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Statement
@@ -38,6 +36,7 @@ from eata_node.node import Node
 from eata_node.services.pipeline import Earlier, in_order
 from eata_node.services.presentations import Presentations
 from eata_node.services.reader import require_serving
+from eata_node.services.registered import Registered
 from eata_node.services.submitting import Before
 
 _AHEAD = 64  # messages of one stream that a node works on at once
@@ -58,12 +57,12 @@ def _fetching(node: Node) -> str:
 class Ledger(ledger_pb2_grpc.LedgerServicer):
     """Open to all; a request's own signatures authorise it."""
 
-    def __init__(self, node: Node, cosign: Callable[[Checkpoint], str], door: Door) -> None:
+    def __init__(self, node: Node, cosign: Callable[[Checkpoint], str], door: Door, key: SigningKey) -> None:
         self._node, self._cosign, self._door = node, cosign, door
         self._replica, self._receipts, self._readers, self._limits = (
             node.replica, node.receipts, node.readers, node.limits,
         )  # fmt: skip
-        self._known: list[ledger_pb2.RegistryEntry] = []
+        self._registered = Registered(node.replica.genesis.ledger, node.replica.store, key)
 
     def _serving(self) -> None:
         require_serving(self._replica)
@@ -185,33 +184,29 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
 
     async def Registry(self, request: ledger_pb2.RegistryRequest, context: Context) -> ledger_pb2.RegistryReply:  # noqa: N802
         self._serving()
-
         await self._readers.session(request.session)
-        state = self._replica.state
-        entries = self._registered(request.stanzas_for)
+        genesis = b"" if request.from_count else self._replica.genesis.to_bytes()
         return ledger_pb2.RegistryReply(
-            genesis=self._replica.genesis.to_bytes(), entries=entries, log_time=state.log_time,
-            session=ledger_pb2.Session(era=state.era, position=max(self._replica.position, 0)),
+            genesis=genesis, entries=self._registered.page(request.from_count, request.stanzas_for),
+            log_time=self._replica.state.log_time, session=self._session(),
         )  # fmt: skip
+
+    async def RegistryHead(  # noqa: N802
+        self, request: ledger_pb2.RegistryHeadRequest, context: Context
+    ) -> ledger_pb2.RegistryHeadReply:
+        self._serving()
+        await self._readers.session(request.session)
+        reply = self._registered.head(request.count)
+        reply.session.CopyFrom(self._session())
+        reply.log_time = self._replica.state.log_time
+        return reply
+
+    def _session(self) -> ledger_pb2.Session:
+        return ledger_pb2.Session(era=self._replica.state.era, position=max(self._replica.position, 0))
 
     async def Eras(self, request: ledger_pb2.ErasRequest, context: Context) -> ledger_pb2.ErasReply:  # noqa: N802
         self._serving()
         return ledger_pb2.ErasReply(openings=self._replica.store.openings())
-
-    def _registered(self, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
-        """Every registration as it was signed; read from disk once, then only what is new."""
-        store, known = self._replica.store, self._known
-        for index in store.registrations(known[-1].index + 1 if known else 0):
-            _, entry = store.whole_entry(index)
-            known.append(ledger_pb2.RegistryEntry(index=index, entry=entry_to_proto(replace(entry, parts=()))))
-        if not stanzas_for:
-            return known
-        return [
-            ledger_pb2.RegistryEntry(
-                index=one.index, entry=one.entry, stanza=_stanza(store.whole_entry(one.index)[1], stanzas_for)
-            )
-            for one in known
-        ]
 
 
 def _state(node: Node) -> str:
@@ -221,12 +216,6 @@ def _state(node: Node) -> str:
         return "BOOTSTRAPPING"
     behind = node.replica.building or node.replica.position < node.head
     return "CATCHING_UP" if behind else "FOLLOWING"
-
-
-def _stanza(entry: Entry, recipient: bytes) -> bytes:
-    """The part of a registration that is sealed for `recipient`, empty where there is none."""
-    found = (part for info, part in zip(entry.header.parts, entry.parts, strict=True) if info.recipient == recipient)
-    return next(found, b"") if recipient else b""
 
 
 class Peer(node_pb2_grpc.PeerServicer):

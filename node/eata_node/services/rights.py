@@ -82,6 +82,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "/eata.v1.Ledger/Consistency": _ANYONE,
     "/eata.v1.Ledger/Number": _ANYONE,
     "/eata.v1.Ledger/Registry": _ANYONE,
+    "/eata.v1.Ledger/RegistryHead": _ANYONE,
     "/eata.v1.Ledger/Eras": _ANYONE,
     "/eata.v1.Wallet/Carnet": (Right(Who.DEVICE, If.OF_CARNET), Right(Who.PIN, If.OF_CARNET)),
     "/eata.v1.Customs/Voucher": (Right(Who.OFFICER, If.SHOWN_VOUCHER),),
