@@ -25,13 +25,15 @@ class Kept:
 
     def __init__(self, transport: Transport) -> None:
         self._transport, self._registry, self._at = transport, None, 0.0
+        self._fetching = asyncio.Lock()
 
     _registry: Registry | None
 
     async def get(self) -> Registry:
-        if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
-            self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
-        return self._registry
+        async with self._fetching:
+            if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
+                self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
+            return self._registry
 
     def forget(self) -> None:
         """The next look asks the nodes again."""
@@ -114,8 +116,10 @@ async def _up_to(transport: Transport, known: Registry | None, count: int, agree
     """From the nearest node whose pages lead to the head that most give. Raises `Untrusted`."""
     told = [head.head for head in agreed.values()]
     most = max(set(told), key=told.count, default=b"")
-    if known is not None and known.count == count:
-        return known
+    if known is not None:
+        known.forget_unsettled()
+        if known.count == count:
+            return known
     avoid: dict[str, str] = {}
     for _ in range(min(_TRIES, len(transport.network.nodes))):
         registry, node = await _pages(transport, known, count, avoid)
