@@ -22,7 +22,7 @@ from tests.process.scene import ALL, Scene, scene
 from tests.process.test_lying_clients import commit_entry
 
 __all__ = ["scene"]
-pytestmark = pytest.mark.rule("P1")
+pytestmark = pytest.mark.rule("CORE-08")
 TWO = ("frankfurt", "tokyo")
 
 
