@@ -230,7 +230,7 @@ class World:
         context = Context(self.ledger, issued.carnet_id, Label.PIN_STANZA, 1)
         opened = Keys.from_bytes(unseal(pin.wrap, context, issued.entry.parts[2]))
         assert opened.content is not None
-        number = len(held.roots) + 1 if isinstance(held := self.fact(Holder, issued.carnet_id), Holder) else 1
+        number = held.next_root if isinstance(held := self.fact(Holder, issued.carnet_id), Holder) else 1
         root = RootKey(number, self.state(issued.carnet_id).next_slot, os.urandom(32))
         made = Holding(self.ledger, issued.carnet_id, 1, device.sign, opened.content, (root,))
         self.holders[issued.carnet_id] = holder

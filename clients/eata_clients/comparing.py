@@ -182,8 +182,8 @@ class Comparing:
         return _Word(record.name, attestation.digest, reply.attestation.SerializeToString(), at)
 
 
-def _head(reply: reading_pb2.CarnetReply) -> tuple[bytes, bytes, list[bytes]]:
-    return reply.record, reply.state, list(reply.stays)
+def _head(reply: reading_pb2.CarnetReply) -> tuple[bytes, bytes, bytes, list[bytes]]:
+    return reply.record, reply.state, reply.holder, list(reply.stays)
 
 
 def _joined(found: Agreed, page: Agreed) -> Agreed:

@@ -1,17 +1,17 @@
 """A holder's devices: joining by an enrolled one or by the holder code, and taking one back (APP-06, APP-13, APP-24)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import VoucherState
-from eata_ledger.proof.keys import key_id
+from eata_ledger.proof.keys import SigningKey, key_id
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import Code, CodeKind, code_keys
 from eata_ledger.state import Device, Holder, Voucher
 
 from eata_clients.authoring import devices, holding
 from eata_clients.authoring.content import Stamp
-from eata_clients.authoring.devices import Request
+from eata_clients.authoring.devices import DeviceKeys, Request
 from eata_clients.authoring.holding import Wish
 from eata_clients.errors import EataError
 from eata_clients.learning import under_code, with_root
@@ -25,10 +25,12 @@ _TRIES, _AT_ONCE = 3, 32  # vouchers renewed in one entry
 
 @dataclass(frozen=True)
 class Revoked:
-    """What taking devices back has changed; `renewed`: old slot → new slot."""
+    """What taking devices back has changed: who stays (key ids); old slot → new slot; a code where vouchers are still void."""
 
     done: Committed
+    staying: tuple[bytes, ...]
     renewed: dict[int, int]
+    failed: str
 
 
 class Devices:
@@ -42,10 +44,10 @@ class Devices:
     async def request(self, carnet: str) -> Request:
         """What this device shows to one that holds the carnet; the carnet by its ID or number."""
         carnet_id = await carnet_id_of(self._wallet.transport, carnet)
-        if self._wallet.holds(carnet_id):
+        if self._wallet.holds(carnet_id) and await self._wallet.still_holds(carnet_id):
             raise EataError("ALREADY_REGISTERED", "This device holds the carnet.", "See `eata wallet show`.")
-        own = self._wallet.joining(self._wallet.transport.network.ledger, carnet_id).keys
-        return Request(carnet_id, own.sign.public, own.seal.public)
+        ledger = self._wallet.transport.network.ledger
+        return Request.of(ledger, carnet_id, self._wallet.joining(ledger, carnet_id).keys)
 
     async def admit(self, request: Request) -> Committed:
         """On a device that holds the carnet: hands it to the one whose QR was read."""
@@ -57,21 +59,36 @@ class Devices:
         wallet = self._wallet
         carnet_id = await carnet_id_of(wallet.transport, qr.carnet)
         ledger = wallet.transport.network.ledger
-        own, code = wallet.joining(ledger, carnet_id).keys, code_keys(qr.code, ledger, carnet_id)
+        code = code_keys(qr.code, ledger, carnet_id)
         try:
-            await wallet.submit(devices.enrol(ledger, carnet_id, own, code.sign, Stamp(now())))
+            own = await self._enrolled(carnet_id, code.sign)
         except EataError as error:
-            if error.code == "SIGNATURE_INVALID":
-                raise EataError(
-                    "HOLDER_CODE_WRONG", "This is not the carnet's holder code.",
-                    "Type the newest one: taking a device back makes another.",
-                ) from None  # fmt: skip
-            if error.code != "ALREADY_REGISTERED":
+            if error.code not in ("SIGNATURE_INVALID", "CODE_VOIDED"):
                 raise
+            raise EataError(
+                "HOLDER_CODE_WRONG", "This is not the carnet's holder code.",
+                "Type the newest one: taking a device back makes another.",
+            ) from None  # fmt: skip
         carnet, reply, excerpts = await wallet.looked_up(carnet_id, own.sign)
         holder = Holder.from_bytes(reply.holder)
         wallet.keep(with_root(own, carnet, holder, under_code(code.wrap, carnet, holder, excerpts), excerpts))
         return await wallet.show(carnet_id)
+
+    async def _enrolled(self, carnet_id: int, holder: SigningKey) -> DeviceKeys:
+        """This device's keys, once the ledger has them; others where the first were taken back before they were used."""
+        wallet, ledger = self._wallet, self._wallet.transport.network.ledger
+        for _ in range(2):
+            own = wallet.joining(ledger, carnet_id).keys
+            try:
+                await wallet.submit(devices.enrol(ledger, carnet_id, own, holder, Stamp(now())))
+            except EataError as error:
+                if error.code == "KEY_REVOKED":
+                    wallet.stop_joining(carnet_id)
+                    continue
+                if error.code != "ALREADY_REGISTERED":
+                    raise
+            return own
+        raise EataError("KEY_REVOKED", "This device was taken back.", "Ask the holder.")
 
     # -- taking back
 
@@ -87,34 +104,52 @@ class Devices:
         A new root and a new holder code; open vouchers get new codes, committed ones new cancellation codes. With no device
         the holder code alone is made anew. `told` gets the code before anything is sent. Raises `EataError`.
         """
-        gone, code = set(lost), Code.random(CodeKind.HOLDER)
-        told(code)
+        gone, code, shown_to = set(lost), Code.random(CodeKind.HOLDER), False
         for _ in range(_TRIES):
             shown = await self._wallet.show(carnet_id)
             if not shown.agreed.sure:
                 raise EataError(
                     "TOO_FEW_NODES", "Too few nodes tell which devices there are.", "Try again.", retryable=True
                 )  # the new keys are sealed to what is told: one node may lie
+            if not shown_to:
+                told(code)
+                shown_to = True
             known = {key_id(one.key): one for one in map(Device.from_bytes, shown.reply.devices)}
-            falling = admitted_by(known, gone) if with_admitted else gone
+            own = self._wallet.kept(carnet_id).keys.sign.id
+            falling = admitted_by(known, gone, own) if with_admitted else gone
             staying = {kid: one.seal_key for kid, one in known.items() if one.revoked is None and kid not in falling}
             try:
-                return await self._revoked(shown, sorted(falling), staying, code)
+                done = await self._take_back(shown, sorted(falling), staying, code)
             except EataError as error:
-                if error.code != "SLOT_TAKEN":  # another device has prepared a travel meanwhile
+                if error.code not in (
+                    "SLOT_TAKEN",
+                    "STANZAS_WRONG",
+                ):  # a travel was prepared meanwhile, a device admitted
                     raise
-        raise EataError("SLOT_TAKEN", "Other devices keep preparing travels.", "Wait a moment and try again.")
+                continue
+            return Revoked(done, tuple(sorted(staying)), *await self._renewed(carnet_id))
+        raise EataError("SLOT_TAKEN", "Other devices keep changing the carnet.", "Wait a moment and try again.")
 
-    async def _revoked(
+    async def _take_back(
         self, shown: Downloaded, lost: list[bytes], staying: dict[bytes, bytes], code: Code
-    ) -> Revoked:  # fmt: skip
+    ) -> Committed:  # fmt: skip
+        """The new root comes back to this device with its own stanza, once the ledger has it."""
         wallet, carnet_id = self._wallet, shown.carnet.carnet_id
         kept = wallet.kept(carnet_id)
         anew = devices.rooted_anew(kept.holding, shown.state.next_slot)
         keys = code_keys(code, kept.ledger, carnet_id)
-        done = await wallet.submit(devices.revoke(anew, lost, staying, kept.pin_wrap, keys, Stamp(now())))
-        wallet.keep(replace(kept, roots=anew.roots))
-        return Revoked(done, await self.renew_voided(carnet_id))
+        return await wallet.submit(devices.revoke(anew, lost, staying, kept.pin_wrap, keys, Stamp(now())))
+
+    async def _renewed(self, carnet_id: int) -> tuple[dict[int, int], str]:
+        """What was renewed, and why the rest was not."""
+        for _ in range(_TRIES):
+            try:
+                return await self.renew_voided(carnet_id), ""
+            except EataError as error:
+                why = error.code
+                if why != "SLOT_TAKEN":
+                    break
+        return {}, why
 
     async def renew_voided(self, carnet_id: int) -> dict[int, int]:
         """New codes for what an earlier root has made: old slot → new slot. May be asked again after a failure."""
@@ -137,11 +172,11 @@ class Devices:
         return renewed
 
 
-def admitted_by(known: dict[bytes, Device], gone: set[bytes]) -> set[bytes]:
-    """Devices and all that they have admitted, and those have, and so on."""
+def admitted_by(known: dict[bytes, Device], gone: set[bytes], own: bytes) -> set[bytes]:
+    """Devices and all that they have admitted, and those have, and so on; never the own one, nor what that has admitted."""
     found, more = set(gone), True
     while more:
-        also = {kid for kid, one in known.items() if one.admitted_by in found and one.revoked is None} - found
+        also = {kid for kid, one in known.items() if one.admitted_by in found and one.revoked is None} - found - {own}
         found, more = found | also, bool(also)
     return found
 

@@ -107,6 +107,14 @@ class Keystore:
         """A carnet that this device does not hold after all."""
         self._path(carnet_id).unlink(missing_ok=True)
 
+    def set_aside(self, carnet_id: int) -> None:
+        """Keys of a carnet that this device holds no more: kept, for what they once opened, under another name."""
+        path = self._path(carnet_id)
+        path.replace(path.with_suffix(f".held-{int(path.stat().st_mtime)}"))
+
+    def stop_joining(self, carnet_id: int) -> None:
+        self._joining_path(carnet_id).unlink(missing_ok=True)
+
     def _joining_path(self, carnet_id: int) -> Path:
         return self._folder / f"{carnet_id}.joining"
 

@@ -22,6 +22,8 @@ def learned(
 ) -> Kept:
     """What a device keeps now; `kept` is what it had, None on its first look. Raises `Untrusted`."""
     holder = Holder.from_bytes(reply.holder)
+    if kept is not None and holder.root < kept.roots[-1].number:
+        raise Untrusted("a holder root was taken back")
     if kept is None or kept.roots[-1].number != holder.root:
         kept = with_root(own, carnet, holder, _root(own, carnet, holder, excerpts), excerpts)
     if kept.content_version != carnet.content:

@@ -88,6 +88,10 @@ class Registry:
         reply.entries.extend(self._taken)
         return reply.SerializeToString()
 
+    def told_time(self, log_time: int) -> None:
+        """Log time as the nodes tell it, ms UTC; never back."""
+        self.log_time = max(self.log_time, log_time)
+
     def head_at(self, count: int) -> bytes:
         """The chain's head over the first `count` registrations."""
         return self._heads[count]
@@ -106,7 +110,11 @@ class Registry:
         """Judges what was chained. Raises `Untrusted`."""
         chained, self._chained = self._chained, []
         for one in chained:
-            self.take(one.index, one.entry)
+            try:
+                self.take(one.index, one.entry)
+            except Untrusted:
+                del self._heads[self.count + 1 :]
+                raise
             self._taken.append(one)
 
     def forget_unsettled(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.genesis import Charter, Genesis
@@ -15,8 +15,8 @@ from eata_clients.errors import EataError, Unreachable, Untrusted
 from eata_clients.registry import Registry
 from eata_clients.transport import Transport
 
-_FRESH_SECONDS, _HEAD_SECONDS = 60, 2.0
-_TRIES = 3
+_FRESH_SECONDS, _HEAD_SECONDS, _PAGES_SECONDS = 60, 2.0, 30.0
+_ROUNDS = 3
 Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
 
 
@@ -43,22 +43,32 @@ class Kept:
 async def fetch(transport: Transport, known: Registry | None = None) -> Registry:
     """The registry, verified against the pinned ledger; `known` is what the client has, and is brought up to date.
 
-    With fewer nodes there than it takes to have an honest one among them, it is as complete as those say (`attested`).
-    Raises `Untrusted`, `EataError`.
+    The longest one whose pages verify and that so many nodes vouch for that one is honest. Where fewer nodes are there, the
+    longest that none of them contradicts: `Registry.attested` says how many vouch for it. Raises `EataError`.
     """
     await transport.near()
     liars = (len(transport.network.nodes) - 1) // 2
-    heads = await _heads(transport, 2 * liars + 1)
+    heads, there = await _heads(transport, 2 * liars + 1)
     if not heads:
-        raise Unreachable("")
-    counts = sorted((head.count for head in heads.values()), reverse=True)
-    count = max(counts[min(liars, len(counts) - 1)], 0 if known is None else known.count)
-    agreed = await _at(transport, heads, count)
-    registry = await _up_to(transport, known, count, agreed)
-    registry.attested = _attested(transport, registry, agreed)
+        raise Unreachable(" (no node tells of the registry)")
     times = sorted((head.log_time for head in heads.values()), reverse=True)
-    registry.log_time = max(registry.log_time, times[min(liars, len(times) - 1)])
-    return registry
+    for count in sorted({head.count for head in heads.values()}, reverse=True):
+        agreed = await _at(transport, heads, count)
+        registry = await _up_to(transport, known, count, heads, agreed)
+        if registry is None and known is not None:  # what this client has may be what only liars said
+            registry = await _up_to(transport, None, count, heads, agreed)
+        if registry is None:
+            continue
+        registry.attested, against = _attested(transport, registry, agreed)
+        sure = registry.attested > liars
+        if sure or (there <= 2 * liars and registry.attested and not against):
+            registry.told_time(times[min(liars, len(times) - 1)])
+            return registry
+        known = None if known is registry else known
+    raise EataError(
+        "REGISTRY_UNSURE", "The nodes tell of different registries.", "Try again in a moment; tell the operators.",
+        retryable=True,
+    )  # fmt: skip
 
 
 def read_registry(data: bytes, ledger: bytes) -> Registry:
@@ -69,100 +79,124 @@ def read_registry(data: bytes, ledger: bytes) -> Registry:
         raise Untrusted("the registry that was kept does not read") from None
     registry = _begun(reply, ledger)
     registry.take_all(reply.entries)
+    registry.told_time(reply.log_time)
     return registry
 
 
 def _begun(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
     if sha256(reply.genesis) != ledger:
         raise Untrusted("the genesis is not the pinned one")
-    return Registry(Genesis.from_bytes(reply.genesis), reply.log_time)
+    return Registry(Genesis.from_bytes(reply.genesis), 0)
 
 
-async def _heads(transport: Transport, enough: int, count: int = 0, names: Sequence[str] | None = None) -> Heads:
-    """What the nodes say of the registry, until `enough` have answered; of so many entries, or of all."""
+async def _heads(
+    transport: Transport, enough: int, count: int = 0, names: Sequence[str] | None = None
+) -> tuple[Heads, int]:
+    """What the nodes say of the registry, of so many entries or of all, until `enough` have; how many are there at all."""
+    found: Heads = {}
+    there: set[str] = set()
+    for _ in range(_ROUNDS):
+        ahead = False
+        async for name, told in _told(transport, count, names):
+            if isinstance(told, EataError):
+                ahead |= told.code == "SESSION_AHEAD"
+                there |= set() if told.code in ("UNREACHABLE", "UNAVAILABLE") else {name}
+                continue
+            found[name] = told
+            there.add(name)
+            if len(found) >= enough:
+                return found, len(there)
+        if not ahead:  # somebody had told this client of more than there is: forgotten by now, asked again
+            break
+    return found, len(there)
 
-    async def ask(name: str) -> tuple[str, ledger_pb2.RegistryHeadReply | None]:
+
+async def _told(
+    transport: Transport, count: int, names: Sequence[str] | None
+) -> AsyncIterator[tuple[str, ledger_pb2.RegistryHeadReply | EataError]]:
+    """All at once, as they answer."""
+
+    async def ask(name: str) -> tuple[str, ledger_pb2.RegistryHeadReply | EataError]:
         request = ledger_pb2.RegistryHeadRequest(count=count)
         try:
             return name, await transport.at(
                 name, lambda channel: ledger_pb2_grpc.LedgerStub(channel).RegistryHead, request, _HEAD_SECONDS
             )
-        except EataError:
-            return name, None
+        except EataError as error:
+            return name, error
 
     asked = [asyncio.ensure_future(ask(name)) for name in (transport.nearest if names is None else names)]
-    found: Heads = {}
     try:
         for answered in asyncio.as_completed(asked):
-            name, head = await answered
-            if head is not None:
-                found[name] = head
-            if len(found) >= enough:
-                break
+            yield await answered
     finally:
         for task in asked:
             task.cancel()
-    return found
 
 
 async def _at(transport: Transport, heads: Heads, count: int) -> Heads:
     """The heads of just so many entries, of those who have as many."""
     further = [name for name, head in heads.items() if head.count > count]
     there = {name: head for name, head in heads.items() if head.count == count}
-    return there | (await _heads(transport, len(further), count, further) if further and count else {})
+    if not further or not count:
+        return there
+    return there | (await _heads(transport, len(further), count, further))[0]
 
 
-async def _up_to(transport: Transport, known: Registry | None, count: int, agreed: Heads) -> Registry:
-    """From the nearest node whose pages lead to the head that most give. Raises `Untrusted`."""
+async def _up_to(
+    transport: Transport, known: Registry | None, count: int, heads: Heads, agreed: Heads
+) -> Registry | None:  # fmt: skip
+    """From the nearest of those who have as many, if its pages lead to the head that most give and verify."""
     told = [head.head for head in agreed.values()]
-    most = max(set(told), key=told.count, default=b"")
+    most = max(sorted(set(told)), key=told.count, default=b"")
+    if known is not None and known.count >= count:
+        return known if known.count == count and known.head_at(count) == most else None
+    for node in [name for name in transport.nearest if name in heads and heads[name].count >= count]:
+        if known is not None:
+            known.forget_unsettled()
+        try:
+            async with asyncio.timeout(_PAGES_SECONDS):
+                registry = await _pages(transport, known, count, node)
+            if registry.head_at(count) == most:
+                registry.settle()
+                return registry
+        except Untrusted as error:
+            transport.suspicions.keep(node, f"handed out a registry that does not verify ({error.message})")
+            if known is not None and known.pending != known.count:
+                known = None  # what was judged of it stands; the rest is fetched from the beginning
+        except (EataError, TimeoutError):
+            pass
+        transport.demote(node)
     if known is not None:
         known.forget_unsettled()
-        if known.count == count:
-            return known
-    avoid: dict[str, str] = {}
-    for _ in range(min(_TRIES, len(transport.network.nodes))):
-        registry, node = await _pages(transport, known, count, avoid)
-        if registry is not None and (not most or registry.head_at(count) == most):
-            registry.settle()
-            return registry
-        if registry is not None:
-            registry.forget_unsettled()
-        avoid[node] = "told of a registry that leaves something out"
-        transport.suspicions.keep(node, avoid[node])
-    raise Untrusted("no node's registry is the one that the others vouch for")
+    return None
 
 
-async def _pages(
-    transport: Transport, known: Registry | None, count: int, avoid: dict[str, str]
-) -> tuple[Registry | None, str]:  # fmt: skip
-    """What one node hands out, chained and not judged yet; None where it does not reach so far."""
-    registry, node = known, ""
+async def _pages(transport: Transport, known: Registry | None, count: int, node: str) -> Registry:
+    """What one node hands out, chained and not judged yet. Raises `EataError`, `Untrusted`."""
+    registry = known
     while registry is None or registry.pending < count:
         at = 0 if registry is None else registry.pending
-        request = ledger_pb2.RegistryRequest(session=transport.session, from_count=at)
-        if node:
-            reply = await transport.at(node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
-        else:
-            reply, node = await transport.ask(
-                lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, avoid
-            )
+        request = ledger_pb2.RegistryRequest(from_count=at)
+        reply = await transport.at(node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
         registry = _begun(reply, transport.network.ledger) if registry is None else registry
-        if not reply.entries:
-            return (registry if registry.pending >= count else None), node
+        if not reply.entries and registry.pending < count:
+            raise Untrusted("it ends before its head")
         registry.chain(reply.entries[: count - at])
-    return registry, node
+    return registry
 
 
-def _attested(transport: Transport, registry: Registry, agreed: Heads) -> int:
-    """How many nodes vouch for this head with their signatures; who signed another one is kept as evidence."""
-    good, head = 0, registry.head_at(registry.count)
-    for name, told in agreed.items():
-        signed = _signed(registry.charter, told)
-        good += signed and told.head == head
-        if signed and told.head != head:
-            transport.suspicions.keep(name, "told of a registry that others contradict", said=told.SerializeToString())
-    return good
+def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[int, int]:
+    """How many nodes vouch for this head with their signatures, and how many for another: those are kept as evidence."""
+    head = registry.head_at(registry.count)
+    signed = {name: told for name, told in agreed.items() if _signed(registry.charter, told)}
+    against = {name: told for name, told in signed.items() if told.head != head}
+    good = len(signed) - len(against)
+    if good > len(against):
+        for name, told in against.items():
+            said = told.SerializeToString()
+            transport.suspicions.keep(name, "told of a registry that others contradict", said=said)
+    return good, len(against)
 
 
 def _signed(charter: Charter, told: ledger_pb2.RegistryHeadReply) -> bool:

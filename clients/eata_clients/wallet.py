@@ -136,8 +136,10 @@ class WalletClient(Keystore):
         ).agreed()  # fmt: skip
 
     async def looked_up(self, carnet_id: int, key: SigningKey) -> tuple[Carnet, reading_pb2.CarnetReply, Excerpts]:
-        """What the nodes tell whoever has this key."""
-        reply = (await self._read(carnet_id, key)).reply
+        """What the nodes tell whoever has this key, an honest one among them."""
+        agreed = await self._read(carnet_id, key)
+        _require_sure(agreed)
+        reply = agreed.reply
         return Carnet.from_bytes(reply.record), reply, await self._excerpts(reply)
 
     async def show(self, carnet_id: int, as_of: str = "") -> Downloaded:
@@ -155,10 +157,12 @@ class WalletClient(Keystore):
             ) from None  # fmt: skip
         reply = agreed.reply
         carnet, excerpts = Carnet.from_bytes(reply.record), await self._excerpts(reply)
-        kept = learned(None if waits else self.kept(carnet_id), own, carnet, reply, excerpts)
-        if waits or kept != self.kept(carnet_id):
-            self.keep(kept)
+        known = None if waits else self.kept(carnet_id)
+        kept = learned(known, own, carnet, reply, excerpts)
         content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, kept.content_key))
+        if kept != known:
+            _require_sure(agreed)  # a root or a content key is learned from no node alone
+            self.keep(kept)
         rows = [(row, self._counterfoil(kept, row, excerpts)) for row in map(Transaction.from_bytes, reply.rows)]
         vouchers = [Voucher.from_bytes(voucher) for voucher in reply.vouchers]
         self.remember(carnet_id, vouchers)
@@ -215,12 +219,11 @@ class WalletClient(Keystore):
         before. Raises `ALREADY_HELD`, `ALREADY_SIGNED` where another has: join it.
         """
         carnet_id, pin = await self.pin_keys(qr)
-        if self.holds(carnet_id):
-            await self.resend()
+        if self.holds(carnet_id) and await self.still_holds(carnet_id):
             return await self.sign_again(carnet_id)
         shown = await self._by_pin(await self._read(carnet_id, pin.sign), pin)
         ledger, own, code = self.transport.network.ledger, DeviceKeys.new(), Code.random(CodeKind.HOLDER)
-        number = len(Holder.from_bytes(shown.reply.holder).roots) + 1
+        number = Holder.from_bytes(shown.reply.holder).next_root
         root = RootKey(number, max(shown.state.next_slot, 1), os.urandom(32))
         content_key = _pin_stanza(shown.excerpts, pin.wrap, carnet_id)
         kept = Kept(
@@ -235,6 +238,18 @@ class WalletClient(Keystore):
             if error.settled:
                 self.drop(carnet_id)
             raise
+
+    async def still_holds(self, carnet_id: int) -> bool:
+        """False where this device was taken back, or never came to hold it: its keys are set aside, it may sign or join anew."""
+        await self.resend()
+        try:
+            agreed = await self._read(carnet_id, self.kept(carnet_id).keys.sign)
+        except EataError as error:
+            if error.code != "NOT_VISIBLE":
+                raise
+            self.set_aside(carnet_id)
+            return False
+        return agreed.by > 0
 
     async def sign_again(self, carnet_id: int) -> Committed | None:
         """The holder's signature of an amended carnet, by any of its devices; None where one has signed before."""
@@ -340,6 +355,11 @@ class WalletClient(Keystore):
             if isinstance(answer, EataError) and not answer.settled:
                 raise answer
         return sum(isinstance(answer, EataError) or answer.final for answer in answers)
+
+
+def _require_sure(agreed: Agreed) -> None:
+    if not agreed.sure:
+        raise EataError("TOO_FEW_NODES", "Too few nodes tell this alike.", "Try again in a moment.", retryable=True)
 
 
 def _pin_stanza(excerpts: Excerpts, wrap: bytes, carnet_id: int) -> bytes:

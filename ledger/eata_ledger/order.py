@@ -32,7 +32,7 @@ EMPTY_LANE = Lane(0, NO_HASH)
 class NodeState(Record):
     """What the log tells of a node: `clock` its last reading that it did not doubt (ms UTC), `synced` what it has fsynced.
 
-    `entries` it has brought that got a leaf or had one, `skipped_entries` those that never were.
+    `entries` it has brought today that were accepted, `skipped_entries` those that never were; a day is one of log time.
     """
 
     incarnation: int = f(U64)
@@ -117,6 +117,11 @@ def after_group(node: NodeState, group: Group, void: bool) -> NodeState:
     return replace(
         node, lanes=lanes, incarnation=header.incarnation, clock=clock, synced=header.synced, rules=header.rules
     )
+
+
+def new_day(nodes: dict[bytes, NodeState]) -> dict[bytes, NodeState]:
+    """A day of log time has begun: what was skipped before is forgiven, no verdict is for ever."""
+    return {node: replace(known, entries=0, skipped_entries=0) for node, known in nodes.items()}
 
 
 def log_time(state: LogState, nodes: dict[bytes, NodeState]) -> int:

@@ -34,15 +34,17 @@ class Blobs:
         own = sum(size for name, size in self._unattached.items() if self._owners.get(name) == owner)
         return own + more > budget or sum(self._unattached.values()) + more > MOST_UNATTACHED
 
-    def put(self, content: bytes, owner: str = "") -> bytes:
-        """Its SHA-256, once it is on disk; one that was there is young again. Blocks for an fsync: call it in a thread."""
-        digest = sha256(content)
+    def reserve(self, digest: bytes, size: int, owner: str) -> None:
+        """Counts what is about to be kept and is not attached yet, once."""
+        if not self._path(digest).exists():
+            self._unattached[digest.hex()] = size
+            self._owners.setdefault(digest.hex(), owner)
+
+    def keep(self, digest: bytes, content: bytes) -> None:
+        """Once it is on disk; one that was there is young again. Blocks for an fsync: call it in a thread."""
         if self.get(digest) is None:
             write_secret(self._path(digest), content)
         os.utime(self._path(digest))
-        self._unattached[digest.hex()] = len(content)
-        self._owners.setdefault(digest.hex(), owner)
-        return digest
 
     def get(self, digest: bytes) -> bytes | None:
         path = self._path(digest)

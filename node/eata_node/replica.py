@@ -225,6 +225,9 @@ class Replica:
         if why:
             return self._void(received, why)
         self.state = replace(self.state, log_time=order.log_time(self.state, self.nodes))
+        if self.state.log_time // DAY > before.log_time // DAY:
+            self.nodes = order.new_day(self.nodes)
+            self._changed |= set(self.nodes)
         results = self._entries(placed.position, received)
         if received.group.header.node != self.own:  # another node's skip says nothing of our own copy
             results = [(f, r) for f, r in results if isinstance(r, Result) and r.skipped is None]
@@ -259,7 +262,7 @@ class Replica:
     def _entries(self, position: int, received: ReceivedGroup) -> list[tuple[bytes, Result | GroupVoid]]:
         stalled = order.stalled(self.state.log_time, received.group)
         results: list[tuple[bytes, Result | GroupVoid]] = []
-        skips = 0
+        skips, first = 0, self.state.size
         for message, frame in zip(received.entries, received.frames, strict=True):
             moment = Moment(self.genesis, self.state.size, self.state.log_time, stalled, self._announced)
             try:
@@ -269,8 +272,9 @@ class Replica:
                 self.metrics.skipped_entries.inc()
                 results.append((frame, Result(0, skipped.outcome, b"", skipped)))
         by, node = received.group.header.node, self.nodes[received.group.header.node]
-        were = node.entries + len(results) - skips
-        self.nodes[by] = replace(node, entries=were, skipped_entries=node.skipped_entries + skips)
+        new = (one for _, one in results if isinstance(one, Result) and one.skipped is None and one.index >= first)
+        taken = sum(one.outcome is Outcome.ACCEPTED for one in new)
+        self.nodes[by] = replace(node, entries=node.entries + taken, skipped_entries=node.skipped_entries + skips)
         return results
 
     def _entry(self, position: int, message: ledger_pb2.Entry, moment: Moment) -> Result:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof import bodies
+from eata_ledger.proof.bodies.devices import asks
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.proof.qr import base45, from_base45
@@ -47,6 +48,13 @@ class Request(Record):
     carnet_id: int = f(U64)
     device_key: bytes = f(KEY)
     seal_key: bytes = f(blob(PUBLIC_SIZE))
+    proof: bytes = f(blob(64))
+
+    @classmethod
+    def of(cls, ledger: bytes, carnet_id: int, keys: DeviceKeys) -> "Request":
+        """Signed by the device that asks."""
+        bare = cls(carnet_id, keys.sign.public, keys.seal.public, bytes(64))
+        return replace(bare, proof=keys.sign.sign(asks(ledger, bare)))
 
     @property
     def text(self) -> str:
@@ -98,7 +106,7 @@ def enrol(ledger: bytes, carnet_id: int, device: DeviceKeys, holder: SigningKey,
 
 def admit(holding: Holding, request: Request, stamp: Stamp) -> Entry:
     """Another device, as its QR names it."""
-    body = bodies.AdmitDevice(holding.carnet_id, request.device_key, request.seal_key)
+    body = bodies.AdmitDevice(holding.carnet_id, request.device_key, request.seal_key, request.proof)
     return make(holding.ledger, body, stamp, (holding.device,), (_stanza(holding, request.seal_key),))
 
 

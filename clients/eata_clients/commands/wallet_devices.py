@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from eata_ledger.seal.codes import Code
 
 _GIVES = "Whoever has this holds the whole carnet as you do: prepares travels, shows codes, takes devices back. You stay liable."
+_NEW_PIN = (
+    "A thief who knows the PIN can still look at the carnet: ask your issuer for another (`eata issuer rotate-pin`)."
+)
 _WRITE_DOWN = "Write it down and keep it apart from your phone: no device keeps it, and it is shown once."
 
 
@@ -29,8 +32,8 @@ class _Shown:
 
     def __call__(self, code: "Code") -> None:
         self.code = code.shown
-        if not self._as_json:
-            say(None, False, f"Holder code: {code.shown}", _WRITE_DOWN)
+        for text in (f"Holder code: {code.shown}", _WRITE_DOWN):
+            typer.echo(text, err=self._as_json)
 
 
 @wallet_app.command()
@@ -45,16 +48,18 @@ def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotate
     from eata_clients.wallet import WalletClient
 
     shown = _Shown(as_json)
-    pin = "" if Keystore(home).holds(carnet) else secret("PIN")
 
-    async def work(transport: Any) -> Any:
+    async def held(transport: Any) -> bool:
         client = WalletClient(home, transport)
-        if not pin:
-            return await client.sign_again(carnet)
-        given = read_code(pin if ":" in pin or " " in pin else f"{carnet} {pin}", CodeKind.PIN)
-        return await client.sign(CodeQr(str(carnet), given.code), shown)
+        return client.holds(carnet) and await client.still_holds(carnet)
 
-    done = run(network, None, work)
+    if Keystore(home).holds(carnet) and run(network, None, held):
+        done = run(network, None, lambda transport: WalletClient(home, transport).sign_again(carnet))
+    else:
+        pin = secret("PIN")
+        given = read_code(pin if ":" in pin or " " in pin else f"{carnet} {pin}", CodeKind.PIN)
+        qr = CodeQr(str(carnet), given.code)
+        done = run(network, None, lambda transport: WalletClient(home, transport).sign(qr, shown))
     data = {"carnet_id": carnet, "terms": TERMS, **({"index": None} if done is None else standing(done))}
     if shown.code:
         data["holder_code"] = shown.code
@@ -158,9 +163,30 @@ def revoke(
 
     found = run(network, None, work)
     renewed = [{"old": old, "new": new} for old, new in sorted(found.renewed.items())]
-    data = {"carnet_id": carnet, "holder_code": shown.code, "renewed": renewed, **standing(found.done)}
+    staying = [kid.hex() for kid in found.staying]
+    data = {"carnet_id": carnet, "holder_code": shown.code, "staying": staying, "renewed": renewed,
+            "still_void": found.failed, **standing(found.done)}  # fmt: skip
+    said = [f"stays: {kid}" for kid in staying]
+    said += [f"slot {one['old']} is slot {one['new']} now: show its new code" for one in renewed]
+    said += (
+        [f"Open vouchers are void still ({found.failed}): run `eata wallet renew-voided {carnet}`."]
+        if found.failed
+        else []
+    )
+    say(data, as_json, line(found.done, "Taken back."), *said, _NEW_PIN)
+
+
+@wallet_app.command("renew-voided")
+def renew_voided(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+    """New codes for the vouchers that taking a device back has made void, where that did not end."""
+    from eata_clients.commands.session import run
+    from eata_clients.devices import Devices
+    from eata_clients.wallet import WalletClient
+
+    found = run(network, None, lambda transport: Devices(WalletClient(home, transport)).renew_voided(carnet))
+    renewed = [{"old": old, "new": new} for old, new in sorted(found.items())]
     said = (f"slot {one['old']} is slot {one['new']} now: show its new code" for one in renewed)
-    say(data, as_json, line(found.done, "Taken back."), *said)
+    say({"carnet_id": carnet, "renewed": renewed}, as_json, *said, f"{len(renewed)} renewed.")
 
 
 @wallet_app.command("share-carnet")

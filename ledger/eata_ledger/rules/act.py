@@ -17,7 +17,7 @@ from eata_ledger.state import Carnet, CarnetState, Chain, CharterFact, Incident,
 KIB = 1_024
 # No writer makes another's reading too much: the longest part of each kind, in bytes as sealed (docs/budgets.md).
 LONGEST = {
-    Label.CARNET: 384 * KIB, Label.DECLARED: 4 * KIB, Label.DECLARATION: 16 * KIB, Label.PACKET: KIB,
+    Label.CARNET: 480 * KIB, Label.DECLARED: 4 * KIB, Label.DECLARATION: 16 * KIB, Label.PACKET: KIB,
     Label.COUNTERFOIL: 16 * KIB, Label.FINAL: 16 * KIB, Label.REMARKS: 64 * KIB, Label.STANZA: STANZA_OVERHEAD + MAX_STANZA,
     Label.PIN_STANZA: KIB, Label.NOTICE: 8 * KIB, Label.ANSWER: 4 * KIB, Label.NOTE: 4 * KIB, Label.ATTACHMENT: 4 * KIB,
     Label.GRANT: 4 * KIB, Label.HOLDER_STANZA: KIB, Label.KEPT: 8 * KIB, Label.LINK: KIB,

@@ -1,6 +1,6 @@
 """What a carnet may cost everybody: so many entries and bytes, each out of its own author's budget (docs/budgets.md).
 
-Travels, renewals and commits are bounded by the carnet's 1,024 slots and are not counted here.
+What the carnet's slots, roots and devices bound, or what is done once, is not counted here.
 """
 
 from typing import NamedTuple
@@ -24,15 +24,20 @@ MIB = 2**20
 EDITS, HOLDER = "edits", "holder"
 BUDGETS = {EDITS: Budget(200, 64 * MIB), HOLDER: Budget(1_000, 64 * MIB), "issuer": Budget(1_000, 64 * MIB)}
 TERRITORY = Budget(4_096, 64 * MIB)
-_EDITS = (bodies.EditTravel, bodies.Delegate, bodies.Recode)
-_BY_SLOT = (bodies.Travel, bodies.Renew, bodies.DeleteTravel, bodies.Commit)
+_EDITS = (bodies.EditTravel, bodies.Delegate)
+# Bounded by the carnet's slots, roots and devices, or done once: what mends a carnet is never refused for what a thief has spent.
+_BOUNDED = (
+    bodies.Issue, bodies.Travel, bodies.Renew, bodies.DeleteTravel, bodies.Commit, bodies.Sign, bodies.EnrolDevice,
+    bodies.AdmitDevice, bodies.RevokeDevice, bodies.Recode, bodies.ResetHolder, bodies.CancelCarnet, bodies.Discharge,
+    bodies.Shred,
+)  # fmt: skip
 
 
 def spend(act: Act) -> None:
     """Raises `Refused` where the author's budget on this carnet does not hold another entry like this."""
     body = act.entry.header.body
     carnet_id: int | None = getattr(body, "carnet_id", None)
-    if carnet_id is None or isinstance(body, (*_BY_SLOT, bodies.Issue)):
+    if carnet_id is None or isinstance(body, _BOUNDED):
         return
     who = spender(act, carnet_id)
     budget, earlier = BUDGETS.get(who, TERRITORY), act.facts.get(Spent, carnet_id, who) or Spent(0, 0)

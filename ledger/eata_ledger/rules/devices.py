@@ -4,15 +4,16 @@ from dataclasses import replace
 
 from eata_ledger.carnet.vocabulary import Label, VoucherState
 from eata_ledger.encoding import Value
-from eata_ledger.outcomes import Outcome, Refused
+from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies.devices import MOST_DEVICES
+from eata_ledger.proof.bodies.devices import MOST_DEVICES, asks
 from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.rules.act import Act
+from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.rules.issuer import own_carnet
 from eata_ledger.seal import stanza
-from eata_ledger.state import Carnet, CarnetState, Device, PinWrapped, Voucher
-from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, NOBODY, Holder, Root
+from eata_ledger.state import Carnet, CarnetState, Device, PinWrapped, Spent, Voucher
+from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, MOST_UNASKED, NOBODY, Holder, Root
 
 
 def holder_of(act: Act, carnet_id: int) -> Holder:
@@ -38,7 +39,7 @@ def sign(act: Act, body: bodies.Sign) -> Value:
 
 def _first(act: Act, carnet: Carnet, state: CarnetState, holder: Holder, first: bodies.First) -> None:
     """The PIN key vouches for the first device, once: from then on devices and the holder code do."""
-    act.require_signature(carnet.pin_key)
+    _require_vouched(act, carnet.pin_key)
     if holder.root:
         raise Refused(Outcome.ALREADY_HELD)
     number = _next_root(holder)
@@ -56,9 +57,16 @@ def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
     holder = holder_of(act, body.carnet_id)
     if holder.code_key is None:
         raise Refused(Outcome.NOT_SIGNED)
-    act.require_signature(holder.code_key)
+    _require_vouched(act, holder.code_key)
     _add(act, body.carnet_id, holder, (body.device_key, body.seal_key), None)
     return [int(body.TYPE), body.carnet_id, key_id(body.device_key)]
+
+
+def _require_vouched(act: Act, public: bytes) -> None:
+    """By the PIN or the holder code in force. One that was in force a moment ago is refused: the entry did no wrong."""
+    if act.entry.signature_of(key_id(public)) is None:
+        raise Refused(Outcome.CODE_VOIDED, "it is signed under another PIN or holder code")
+    act.require_signature(public)
 
 
 def admit_device(act: Act, body: bodies.AdmitDevice) -> Value:
@@ -66,6 +74,8 @@ def admit_device(act: Act, body: bodies.AdmitDevice) -> Value:
     act.carnet(body.carnet_id)
     holder = holder_of(act, body.carnet_id)
     act.require_parts((Label.STANZA, holder.root, key_id(body.seal_key, Algorithm.XWING)))
+    if not act.verify(body.device_key, body.proof, asks(act.entry.header.ledger, body)):
+        raise Skipped(Outcome.SIGNATURE_INVALID, "the device did not ask for this")
     _add(act, body.carnet_id, holder, (body.device_key, body.seal_key), act.entry.header.author)
     return [int(body.TYPE), body.carnet_id, key_id(body.device_key)]
 
@@ -96,6 +106,8 @@ def revoke_device(act: Act, body: bodies.RevokeDevice) -> Value:
     if act.entry.header.author in gone:
         raise Refused(Outcome.ROLE_FORBIDDEN, "a device is taken back by another")
     _require_code(holder, body.code_key)
+    if not gone and len(holder.roots) >= MOST_UNASKED:
+        raise Refused(Outcome.BUDGET_SPENT, f"{MOST_UNASKED} holder roots, but for devices that are taken back")
     number, left = _next_root(holder), tuple(kid for kid in holder.devices if kid not in gone)
     _require_new_root(act, body.carnet_id, number, left)
     _take_back(act, body.carnet_id, body.devices)
@@ -118,7 +130,7 @@ def _require_new_root(act: Act, carnet_id: int, number: int, devices: tuple[byte
 def _next_root(holder: Holder) -> int:
     if len(holder.roots) >= MOST_ROOTS:
         raise Refused(Outcome.BUDGET_SPENT, f"a carnet has {MOST_ROOTS} holder roots in its life")
-    return len(holder.roots) + 1
+    return holder.next_root
 
 
 def _require_code(holder: Holder, code_key: bytes) -> None:
@@ -146,6 +158,8 @@ def recode(act: Act, body: bodies.Recode) -> Value:
         voucher = act.facts.get(Voucher, body.carnet_id, new.slot)
         if voucher is None or voucher.state is not VoucherState.COMMITTED:
             raise Refused(Outcome.TRAVEL_UNKNOWN, "the voucher is not committed")
+        if voucher.cancel_root == root:
+            raise Refused(Outcome.SLOT_TAKEN, "its cancellation code is good")
         if not acceptable(new.cancel_key) or new.cancel_key == voucher.voucher_key:
             raise Refused(Outcome.KEY_WEAK)
         act.facts.put(replace(voucher, cancel_key=new.cancel_key, cancel_root=root), body.carnet_id, new.slot)
@@ -164,7 +178,9 @@ def reset_holder(act: Act, body: bodies.ResetHolder) -> Value:
         raise Refused(Outcome.ALREADY_REGISTERED, "a new PIN has a new key")
     act.require_parts((Label.PIN_STANZA, carnet.content, None))
     _take_back(act, body.carnet_id, holder.devices)
-    act.facts.put(replace(holder, code_key=None, devices=()), body.carnet_id)
+    for whose in (EDITS, HOLDER):
+        act.facts.put(Spent(0, 0), body.carnet_id, whose)
+    act.facts.put(Holder(None, holder.root, (), 0, (), 0), body.carnet_id)
     act.facts.put(replace(state, signed=None), body.carnet_id)
     act.facts.put(replace(carnet, pin_key=body.pin_key), body.carnet_id)
     act.facts.put(PinWrapped(act.moment.index), body.carnet_id)

@@ -2,7 +2,7 @@
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof.bodies import REGISTRY
+from eata_ledger.proof.bodies import REGISTRY, RevokeKey
 from eata_ledger.proof.registered import NONE, next_head
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Family, KeyFact, RegisteredBy, RegistryHead
@@ -15,7 +15,8 @@ def register(act: Act) -> None:
     """Counts an accepted registration, and charges its administration."""
     if not isinstance(act.entry.header.body, REGISTRY):
         return
-    _charge(act)
+    if not isinstance(act.entry.header.body, RevokeKey):  # once a key, and never in vain
+        _charge(act)
     known = act.facts.get(RegistryHead, b"") or RegistryHead(0, NONE)
     head = next_head(known.head, act.moment.index, act.entry.hash)
     act.facts.put(RegistryHead(known.count + 1, head), b"")

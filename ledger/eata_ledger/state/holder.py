@@ -8,7 +8,7 @@ from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.record import KEY, KEY_ID, U16, U64, Record, array, f, nested, optional
 from eata_ledger.state.base import Fact, Family
 
-MOST_ROOTS, MOST_EVER = 64, 256
+MOST_ROOTS, MOST_EVER, MOST_UNASKED = 64, 256, 16
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class Root(Record):
 
 @dataclass(frozen=True)
 class Holder(Fact):
-    """Who holds a carnet now. `roots` from the first signature on; `kept`: the entry with the newest kept keys.
+    """Who holds a carnet now. `roots` since the holder was last reset, `before` how many came before; `kept`: the entry with
+    the newest kept keys.
 
     Without a holder code nobody holds it: not signed yet, or reset by its issuer.
     """
 
     FAMILY = Family.HOLDER
     code_key: bytes | None = f(optional(KEY))
+    before: int = f(U16)
     roots: tuple[Root, ...] = f(array(nested(Root), MOST_ROOTS))
     kept: int = f(U64)
     devices: tuple[bytes, ...] = f(array(KEY_ID, MOST_DEVICES))
@@ -53,7 +55,11 @@ class Holder(Fact):
     @property
     def root(self) -> int:
         """The number of the root in force, counted from 1; 0 where nobody holds the carnet."""
-        return 0 if self.code_key is None else len(self.roots)
+        return 0 if self.code_key is None else self.before + len(self.roots)
+
+    @property
+    def next_root(self) -> int:
+        return self.before + len(self.roots) + 1
 
 
-NOBODY = Holder(None, (), 0, (), 0)
+NOBODY = Holder(None, 0, (), 0, (), 0)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import grpc.aio
 from eata_ledger.carnet.vocabulary import Label
+from eata_ledger.encoding import sha256
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Attach
@@ -51,7 +52,9 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
             owner, budget = granted.organisation.code, OF_ISSUER
         if self._folder.full(len(query.content), owner, budget):
             raise trouble(Trouble.RATE_LIMITED, "Too many documents wait to be attached here.")
-        digest, time = await asyncio.to_thread(self._folder.put, query.content, owner), self._clock()
+        digest, time = sha256(query.content), self._clock()
+        self._folder.reserve(digest, len(query.content), owner)
+        await asyncio.to_thread(self._folder.keep, digest, query.content)
         signed = self._key.sign(to_sign(self._replica.genesis.ledger, digest, len(query.content), time))
         return blobs_pb2.BlobReceipt(kid=self._key.id[:8], signature=signed, time=time)
 
@@ -96,6 +99,7 @@ class Blobs(blobs_pb2_grpc.BlobsServicer):
                 reply = await peer.Blob(node_pb2.BlobRequest(digest=digest), timeout=_PEER_SECONDS)
             except grpc.aio.AioRpcError:
                 continue
-            if await asyncio.to_thread(self._folder.put, reply.content) == digest:
+            if sha256(reply.content) == digest:
+                await asyncio.to_thread(self._folder.keep, digest, reply.content)
                 return bytes(reply.content)
         raise trouble(Trouble.NOT_READY, "No node that answers has this document.")

@@ -16,6 +16,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head
 from eata_node.config import NodeKeys
 from eata_node.services.registered import Registered
+from eata_proto.v1 import ledger_pb2
 
 from tests.process.scene import Scene, scene
 
@@ -34,17 +35,16 @@ async def revoked(scene: Scene) -> bytes:
     return authority.id
 
 
-def hide(scene: Scene, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """They hand out every registration but that one, under heads of their own that they sign."""
+def hide(scene: Scene, names: tuple[str, ...], replaced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hand out every registration but that one, or another in its place, under heads of their own that they sign."""
     keys = {NodeKeys.read(scene.mesh.home / "nodes" / name).statement.id for name in names}
     honest = Registered._read
 
     def read(self: Registered) -> None:
         honest(self)
         if self._key.id in keys:
-            self._known = [
-                one for one in self._known if not isinstance(Header.from_bytes(one.entry.header).body, RevokeKey)
-            ]
+            others = [one for one in self._known if not isinstance(Header.from_bytes(one.entry.header).body, RevokeKey)]
+            self._known = others + others[-1:] * (len(self._known) - len(others)) if replaced else others
             self._heads = [NONE]
             for one in self._known:
                 entry_hash = sha256(Header.from_bytes(one.entry.header).signed)
@@ -54,17 +54,19 @@ def hide(scene: Scene, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("names", [TWO[:1], TWO])
+@pytest.mark.parametrize("replaced", [False, True])
 async def test_a_revocation_left_out_is_found_out(
-    scene: Scene, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, names: tuple[str, ...], replaced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A shorter registry is one that may be behind: it is passed over. One of the same length is a lie, with a signature."""
     authority = await revoked(scene)
-    hide(scene, names, monkeypatch)
+    hide(scene, names, replaced, monkeypatch)
     async with scene.people.transport("CH", list(names)) as transport:
         registry = await fetch(transport)
         assert authority in registry.revoked
         assert registry.attested >= scene.mesh.genesis.charter.one_honest
         assert {found.node for found in transport.suspicions.found} <= set(names)
-        assert transport.suspicions.found
+        assert bool(transport.suspicions.found) is replaced
 
 
 async def test_a_returning_client_takes_what_is_new_and_nothing_else(scene: Scene) -> None:
@@ -88,3 +90,32 @@ async def test_with_one_node_left_the_registry_is_what_that_one_says(scene: Scen
     registry = await fetch(scene.public)
     assert registry.attested == 1
     assert "CH-ZRH" in registry.offices
+
+
+async def test_a_session_of_the_future_silences_nobody(scene: Scene) -> None:
+    """A liar tells of a position that the log has not reached: the honest are asked again without it."""
+    async with scene.people.transport() as transport:
+        transport.carry(ledger_pb2.Session(era=1, position=10**9), "frankfurt")
+        registry = await fetch(transport)
+        assert registry.attested >= scene.mesh.genesis.charter.one_honest
+
+
+async def test_headers_without_their_signatures_are_passed_over(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain does not cover signatures: the nearest node hands out true headers that nobody signed."""
+    keys, honest = NodeKeys.read(scene.mesh.home / "nodes" / "frankfurt").statement.id, Registered.page
+
+    def page(self: Registered, start: int, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
+        found = []
+        for one in honest(self, start, stanzas_for):
+            copy = ledger_pb2.RegistryEntry()
+            copy.CopyFrom(one)
+            if self._key.id == keys:
+                copy.entry.ClearField("signatures")
+            found.append(copy)
+        return found
+
+    monkeypatch.setattr(Registered, "page", page)
+    async with scene.people.transport("CH", ["frankfurt"]) as transport:
+        registry = await fetch(transport)
+        assert "CH-ZRH" in registry.offices
+        assert {found.node for found in transport.suspicions.found} <= {"frankfurt"}

@@ -4,22 +4,24 @@ import os
 from dataclasses import dataclass, replace
 
 import pytest
-from eata_clients.authoring import devices
+from eata_clients.authoring import devices, keeping
 from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
-from eata_clients.authoring.holding import Holding
+from eata_clients.authoring.holding import Holding, RootKey
 from eata_clients.devices import admitted_by
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.facts import key_of
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof import bodies
+from eata_ledger.proof.bodies.devices import asks
 from eata_ledger.proof.entry import Part
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import kept_key
-from eata_ledger.state import Device, Voucher
-from eata_ledger.state.holder import MOST_EVER, Holder
+from eata_ledger.state import Device, Spent, Voucher
+from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, Holder
 
 from tests import acts
 from tests.world import Ticket, World
@@ -46,7 +48,7 @@ def code() -> CodeKeys:
 
 
 def admitted(world: World, by: Holding, keys: DeviceKeys) -> Holding:
-    asked = devices.Request(by.carnet_id, keys.sign.public, keys.seal.public)
+    asked = devices.Request.of(world.ledger, by.carnet_id, keys)
     world.must(devices.admit(by, asked, world.stamp))
     return replace(by, device=keys.sign)
 
@@ -76,12 +78,11 @@ def theft(world: World, pin_keys: CodeKeys) -> Theft:
 def test_it_signs_reads_and_enrols_nothing_more(theft: Theft, pin_keys: CodeKeys) -> None:
     world, thief, mine = theft.world, theft.thief, DeviceKeys.new()
     assert world.outcome(world.prepare(thief, OUT[1])[0]) is Outcome.KEY_REVOKED
-    asked = devices.Request(thief.carnet_id, mine.sign.public, mine.seal.public)
+    asked = devices.Request.of(world.ledger, thief.carnet_id, mine)
     assert world.outcome(devices.admit(thief, asked, world.stamp)) is Outcome.KEY_REVOKED
     for by in (pin_keys.sign, theft.old_code.sign):  # also with the PIN and the holder code of before
-        with pytest.raises(Skipped) as caught:
-            world.submit(devices.enrol(world.ledger, thief.carnet_id, mine, by, world.stamp))
-        assert caught.value.outcome is Outcome.SIGNATURE_INVALID
+        enrolled = devices.enrol(world.ledger, thief.carnet_id, mine, by, world.stamp)
+        assert world.outcome(enrolled) is Outcome.CODE_VOIDED
     again = devices.sign(replace(thief, device=mine.sign), pin_keys, mine.seal.public, code(), world.stamp)
     assert world.outcome(again) is Outcome.ALREADY_SIGNED
     staying = seal_keys(world, thief.carnet_id, theft.tablet.sign.id)
@@ -159,7 +160,8 @@ def test_what_it_admitted_falls_with_it(theft: Theft) -> None:
         b"thief's": device(b"phone"),
         b"its": device(b"thief's"),
     }
-    assert admitted_by(known, {b"thief's"}) == {b"thief's", b"its"}
+    assert admitted_by(known, {b"thief's"}, b"phone") == {b"thief's", b"its"}
+    assert admitted_by(known, {b"phone"}, b"tablet") == {b"phone", b"thief's", b"its"}
 
 
 def test_devices_without_end_are_refused(world: World, pin_keys: CodeKeys) -> None:
@@ -168,7 +170,7 @@ def test_devices_without_end_are_refused(world: World, pin_keys: CodeKeys) -> No
     more = [DeviceKeys.new() for _ in range(64)]
     for keys in more[:63]:
         admitted(world, first, keys)
-    asked = devices.Request(first.carnet_id, more[63].sign.public, more[63].seal.public)
+    asked = devices.Request.of(world.ledger, first.carnet_id, more[63])
     assert world.outcome(devices.admit(first, asked, world.stamp)) is Outcome.BUDGET_SPENT
     holder = world.fact(Holder, first.carnet_id)
     assert isinstance(holder, Holder)
@@ -182,9 +184,44 @@ def test_a_key_is_nobody_elses(world: World, pin_keys: CodeKeys) -> None:
     first = world.hold(world.issue(), pin_keys)
     keys = DeviceKeys.new()
     second = admitted(world, first, keys)
-    asked = devices.Request(first.carnet_id, keys.sign.public, keys.seal.public)
+    asked = devices.Request.of(world.ledger, first.carnet_id, keys)
     assert world.outcome(devices.admit(first, asked, world.stamp)) is Outcome.ALREADY_REGISTERED
     for wrong in (bytes(1216), b"\xff" * 1216):
-        body = bodies.AdmitDevice(first.carnet_id, SigningKey(os.urandom(32)).public, wrong)
+        mine = SigningKey(os.urandom(32))
+        bare = devices.Request(first.carnet_id, mine.public, wrong, bytes(64))
+        body = bodies.AdmitDevice(first.carnet_id, mine.public, wrong, mine.sign(asks(world.ledger, bare)))
         part = Part(Label.STANZA, 1, bytes(1200), key_id(wrong, Algorithm.XWING))
         assert world.outcome(make(world.ledger, body, world.stamp, (second.device,), (part,))) is Outcome.KEY_WEAK
+
+
+def test_a_thief_who_has_spent_everything_does_not_stand_in_the_way(theft: Theft, pin_keys: CodeKeys) -> None:
+    """All roots, devices, edits and entries are used up: the issuer's reset is taken, and the carnet is signed anew."""
+    world, carnet_id = theft.world, theft.owner.carnet_id
+    holder = world.fact(Holder, carnet_id)
+    assert isinstance(holder, Holder)
+    spent = replace(holder, roots=holder.roots[:1] * MOST_ROOTS, ever=MOST_EVER)
+    world.facts[int(Holder.FAMILY), key_of(carnet_id)] = spent.to_bytes()
+    for who in (EDITS, HOLDER, "issuer"):
+        world.facts[int(Spent.FAMILY), key_of(carnet_id, who)] = Spent(10**6, 2**40).to_bytes()
+    pin, mine = code(), DeviceKeys.new()
+    reset = keeping.reset_holder(world.ledger, world.issuer, carnet_id, 1, theft.owner.content_key, pin, world.stamp)
+    assert world.outcome(reset) is Outcome.ACCEPTED
+    after = world.fact(Holder, carnet_id)
+    assert isinstance(after, Holder)
+    assert (after.before, after.root) == (MOST_ROOTS, 0)
+    root = RootKey(after.next_root, 4, os.urandom(32))
+    anew = Holding(world.ledger, carnet_id, 1, mine.sign, theft.owner.content_key, (root,))
+    assert world.outcome(devices.sign(anew, pin, mine.seal.public, code(), world.stamp)) is Outcome.ACCEPTED
+    entry, ticket = acts.renew(world, replace(theft.tickets[1], holding=anew))
+    assert world.outcome(entry) is Outcome.ACCEPTED
+    assert world.commit(ticket) is Outcome.ACCEPTED
+
+
+def test_nobody_is_admitted_who_did_not_ask(theft: Theft) -> None:
+    """Not the issuer's public key, so that its acts were a holder's; not the tablet's under another sealing key."""
+    world, owner, thief = theft.world, theft.owner, DeviceKeys.new()
+    for victim in (world.issuer.sign.public, SigningKey(os.urandom(32)).public):
+        forged = replace(devices.Request.of(world.ledger, owner.carnet_id, thief), device_key=victim)
+        with pytest.raises(Skipped) as caught:
+            world.submit(devices.admit(owner, forged, world.stamp))
+        assert caught.value.outcome is Outcome.SIGNATURE_INVALID

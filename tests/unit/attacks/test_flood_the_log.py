@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from eata_ledger import order
+from eata_ledger.encoding import sha256
 from eata_ledger.proof.group import GroupKind
 from eata_node.blobs import OF_CARNET, OF_ISSUER, Blobs
 
@@ -26,6 +27,14 @@ def test_a_node_over_its_share_of_rubbish_is_heard_no_more(world: World) -> None
         why = order.void_because(world.genesis, state, node, flood)
         assert why == ("of a node that floods the log with entries that never were" if void else "")
         assert order.void_because(world.genesis, state, node, group(world, seeds, node)) == ""
+
+
+def test_no_verdict_is_for_ever(world: World) -> None:
+    """Whoever was made to order what was void by the time it came is heard again the next day."""
+    _, nodes = order.start(world.genesis, 1)
+    kid = world.seeds[0].record.id
+    nodes[kid] = replace(nodes[kid], entries=5, skipped_entries=10**6)
+    assert order.new_day(nodes)[kid].skipped_entries == 0
 
 
 def test_the_others_are_not_meant(world: World) -> None:
@@ -52,7 +61,9 @@ def test_documents_that_nobody_attaches_fill_their_owners_room_only(tmp_path: Pa
     folder = Blobs(tmp_path / "blobs")
     stored = 0
     while not folder.full(16 * MIB, owner, budget):
-        folder.put(stored.to_bytes(8, "big") + bytes(16 * MIB - 8), owner)
+        content = stored.to_bytes(8, "big") + bytes(16 * MIB - 8)
+        folder.reserve(sha256(content), len(content), owner)
+        folder.keep(sha256(content), content)
         stored += 16 * MIB
     assert stored == budget
     assert not folder.full(5 * MIB, "carnet 884", OF_CARNET)

@@ -5,11 +5,15 @@ under the holder code, and to nothing that the issuer knows. Whoever is taken ba
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from eata_ledger.encoding import encode
 from eata_ledger.proof.bodies.base import SEALING_KEY, Body, EntryType
 from eata_ledger.proof.declared import SLOT
-from eata_ledger.record import HASH, KEY, KEY_ID, U16, U64, Record, array, f, nested, optional
+from eata_ledger.proof.keys import pae
+from eata_ledger.record import HASH, KEY, KEY_ID, U16, U64, Record, array, blob, f, nested, optional
 
+PAYLOAD_TYPE = "application/vnd.eata.device.v1+cbor"
 MOST_DEVICES = 64
 
 
@@ -45,12 +49,29 @@ class EnrolDevice(Body):
 
 @dataclass(frozen=True)
 class AdmitDevice(Body):
-    """A further device, by one that is enrolled, which seals it the root."""
+    """A further device, by one that is enrolled, which seals it the root; `proof` is the further one's own signature."""
 
     TYPE = EntryType.ADMIT_DEVICE
     carnet_id: int = f(U64)
     device_key: bytes = f(KEY)
     seal_key: bytes = f(SEALING_KEY)
+    proof: bytes = f(blob(64))
+
+
+class Asking(Protocol):
+    """Who asks to be admitted."""
+
+    @property
+    def carnet_id(self) -> int: ...
+    @property
+    def device_key(self) -> bytes: ...
+    @property
+    def seal_key(self) -> bytes: ...
+
+
+def asks(ledger: bytes, device: Asking) -> bytes:
+    """What a device signs that asks to be admitted: nobody else enrols its key, or another sealing key in its name."""
+    return pae(PAYLOAD_TYPE, encode([ledger, device.carnet_id, device.device_key, device.seal_key]))
 
 
 @dataclass(frozen=True)
