@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from eata_clients.errors import EataError, Unreachable, Untrusted
 from eata_clients.registry import Registry
-from eata_clients.transport import Transport
+from eata_clients.transport import Transport, newest
 
 _FRESH_SECONDS, _HEAD_SECONDS, _PAGES_SECONDS = 60, 2.0, 30.0
 _ROUNDS = 3
@@ -52,6 +52,8 @@ async def fetch(transport: Transport, known: Registry | None = None) -> Registry
     if not heads:
         raise Unreachable(" (no node tells of the registry)")
     times = sorted((head.log_time for head in heads.values()), reverse=True)
+    shown = sorted((head.session for head in heads.values()), key=newest, reverse=True)
+    transport.carry(shown[min(liars, len(shown) - 1)])  # an honest node has been as far
     for count in sorted({head.count for head in heads.values()}, reverse=True):
         agreed = await _at(transport, heads, count)
         registry = await _up_to(transport, known, count, heads, agreed)
