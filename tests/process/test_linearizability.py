@@ -122,7 +122,7 @@ async def _answered(transport: Transport, registry: Registry, entry: Entry) -> b
             await transport.measure()
 
 
-@pytest.fixture(params=["embedded", "etcd"])
+@pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.slow), "etcd"])
 def ordered(request: pytest.FixtureRequest, home: Path, registered: Path) -> Iterator[Cluster]:
     """Six proxies on either engine, the sandbox registered."""
     if request.param == "etcd":
