@@ -154,7 +154,7 @@ async def test_streams_tell_each_reader_what_its_lists_would(scene: Scene) -> No
     await scene.commit(3, "DE-BER")
     party = read_party(scene.people.home / "offices" / "CH-ALLIANCE" / "party.cbor")
     issuer = await scene.stack.enter_async_context(scene.people.transport("CH-ALLIANCE"))
-    told = [e.type async for e in _first(follow(issuer, "Issued", party.sign, 0), 5)]
+    told = [e.type async for e in _first(follow(issuer, "Issued", party.sign, 0), 4)]
     assert told == ["ISSUE", "SIGN", "COMMIT", "COMMIT"]
     for role, office, wanted in (
         (Role.OFFICER, "FR-LYS", ["HOLD", "RELEASE"]),
