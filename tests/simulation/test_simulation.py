@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.planted import PLANTED, Planted
 from tests.simulation.run import simulate
 
-SEEDS, LOOKED_AT = 24, 20
+SEEDS, LOOKED_AT = 12, 20
 
 
 def test_every_promise_holds_at_every_step() -> None:
