@@ -113,7 +113,7 @@ class Registry:
             try:
                 self.take(one.index, one.entry)
             except Untrusted:
-                del self._heads[self.count + 1 :]
+                self.forget_unsettled()
                 raise
             self._taken.append(one)
 

@@ -141,15 +141,17 @@ def _place(holding: Holding, label: Label) -> Context:
     return holding.place(label, holding.newest.number)
 
 
+def _sealed(holding: Holding, label: Label, key: bytes, content: Record) -> Part:
+    return Part(label, holding.newest.number, seal(key, _place(holding, label), content.to_bytes()))
+
+
 def _under_code(holding: Holding, key: bytes) -> Part:
-    sealed = seal(key, _place(holding, Label.HOLDER_STANZA), keys(holder_root=holding.newest.root).to_bytes())
-    return Part(Label.HOLDER_STANZA, holding.newest.number, sealed)
+    return _sealed(holding, Label.HOLDER_STANZA, key, keys(holder_root=holding.newest.root))
 
 
 def _kept(holding: Holding, pin_wrap: bytes | None) -> Part:
     shared = Shared(holding.content_version, holding.content_key, pin_wrap, holding.roots[:-1])
-    key = kept_key(holding.newest.root, holding.ledger, holding.carnet_id)
-    return Part(Label.KEPT, holding.newest.number, seal(key, _place(holding, Label.KEPT), shared.to_bytes()))
+    return _sealed(holding, Label.KEPT, kept_key(holding.newest.root, holding.ledger, holding.carnet_id), shared)
 
 
 def _stanza(holding: Holding, public: bytes) -> Part:
@@ -165,9 +167,7 @@ def _link(holding: Holding) -> Part:
     first = min(new.first, SLOTS)
     last = journal_key(old.root, ledger, carnet_id, first)
     key = link_key(journal_key(new.root, ledger, carnet_id, first))
-    return Part(
-        Label.LINK, holding.newest.number, seal(key, _place(holding, Label.LINK), keys(journal=last).to_bytes())
-    )
+    return _sealed(holding, Label.LINK, key, keys(journal=last))
 
 
 def opened_shared(root: bytes, context: Context, sealed: bytes) -> Shared:

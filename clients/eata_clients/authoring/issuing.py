@@ -12,6 +12,7 @@ from eata_ledger.seal.stanza import keys, wrap
 
 from eata_clients.authoring.content import CarnetContent, Stamp, sealable
 from eata_clients.authoring.entries import make
+from eata_clients.authoring.keeping import pin_stanza
 from eata_clients.authoring.registering import Party
 
 CONTENT_VERSION = 1
@@ -74,7 +75,7 @@ def _sealed(
     return (
         Part(Label.CARNET, version, seal(content_key, place(Label.CARNET), pack(sealable(content)))),
         Part(Label.STANZA, version, stanza, issuer.seal_id),
-        Part(Label.PIN_STANZA, version, seal(pin_wrap, place(Label.PIN_STANZA), secret.to_bytes())),
+        pin_stanza(ledger, carnet_id, version, content_key, pin_wrap),
     )
 
 
