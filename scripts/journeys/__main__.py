@@ -19,7 +19,7 @@ from rich.console import Console
 from scripts import debian
 from scripts.journeys import report
 from scripts.journeys.actors import Stage, StepFailed, eata
-from scripts.journeys.plot import GUIDE, MEMBERS, SEED
+from scripts.journeys.plot import GUIDE, MEMBERS, SEED, Play
 from scripts.journeys.story import Story, Tell
 
 _MARKER = "made-by-demo"
@@ -29,6 +29,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Leave $EATA_HOME as it is at the end.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
     engine: Annotated[str, typer.Option(help="What orders the log: embedded, or etcd with three voters.")] = "embedded",
+    short: Annotated[bool, typer.Option(help="Three of the carnets, with every fault.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for report.html, receipts and QR pictures.")] = Path("demo-report"),
 ) -> None:
     """Play five carnets on six replicas: issue, travel, commit, kill, flip a bit, reconcile, verify offline."""
@@ -46,8 +47,8 @@ def demo(
         console.print(f"[green]✓[/green] [dim]{time.monotonic() - started:5.1f} s[/dim]  {text}", highlight=False)
 
     try:
-        with console.status("playing; this takes about a minute"):
-            data = _play(home, out, tell, voters=3 if engine == "etcd" else 0)
+        with console.status("playing; this takes two or three minutes"):
+            data = _play(home, out, tell, 3 if engine == "etcd" else 0, SEED[::3] if short else SEED)
     except StepFailed as error:
         console.print(f"[red]✗ {error}[/red]")
         raise typer.Exit(1) from None
@@ -79,7 +80,7 @@ def _ours(folder: Path, what: str) -> Path:
     return folder
 
 
-def _play(home: Path, out: Path, tell: Tell, voters: int) -> dict[str, Any]:
+def _play(home: Path, out: Path, tell: Tell, voters: int, seed: tuple[Play, ...]) -> dict[str, Any]:
     create(home, "demo", first_id=883, voters=voters)
     authority = Authority(home / "tls")
     for member in MEMBERS:
@@ -91,7 +92,7 @@ def _play(home: Path, out: Path, tell: Tell, voters: int) -> dict[str, Any]:
         tell(f"{core} and six proxies up: pids {', '.join(str(p.pid) for p in cluster.processes.values())}")
         seeded = eata("sandbox", "seed", "--offices", str(home / "offices"), "--network", network)
         tell(f"{seeded['registered']} registry records signed and ordered")
-        story = Story(stage, cluster, out, tell)
+        story = Story(stage, cluster, out, tell, seed)
         try:
             return _acts(story, out)
         finally:
@@ -101,13 +102,15 @@ def _play(home: Path, out: Path, tell: Tell, voters: int) -> dict[str, Any]:
 def _acts(story: Story, out: Path) -> dict[str, Any]:
     story.open()
     story.phones()
-    story.play(SEED[0])
-    story.play(SEED[1])
+    half = len(story.seed) // 2
+    for play in story.seed[:half]:
+        story.play(play)
     killed = story.kill_the_one_in_use()
-    story.play(SEED[2])
+    story.play(story.seed[half])
     story.bring_back(killed)
     lost = story.kill_the_leader()
-    story.play(SEED[3])
+    for play in story.seed[half + 1 :]:
+        story.play(play)
     story.bring_back_a_member(lost)
     story.play(GUIDE, 0, 1)
     story.flip_a_bit(story.cluster.names[-1])

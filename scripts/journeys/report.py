@@ -35,10 +35,10 @@ def write(path: Path, story: Story, data: dict[str, Any], audit: str) -> None:
     )
     events = "".join(f"<li>{html.escape(event)}</li>" for event in story.events)
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>eATA demo</title><style>{_STYLE}</style>
-<h1>Five carnets, six replicas</h1>
+<h1>{len(data["carnets"]) + 1} carnets, six replicas</h1>
 <p>{data["commits"]} commits, {data["lost"]} lost, p50 {data["p50_ms"]} ms, p99 {data["p99_ms"]} ms. Audit: {html.escape(audit)}.</p>
 <h2>What happened</h2><ol>{events}</ol>
-<h2>The four carnets of the seed</h2>{carnets}
+<h2>The carnets of the seed</h2>{carnets}
 <h2>The guide's carnet, {GUIDE.number}</h2>{guide}
 <h2>Six roots</h2><table><tr><th>replica</th><th>size</th><th>Merkle root</th></tr>{roots}</table>
 <h2>Commit latency</h2>{_histogram([told.ms for told in story.told])}

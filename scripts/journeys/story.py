@@ -17,7 +17,7 @@ from typing import Any
 from eata_node.cluster import Cluster
 
 from scripts.journeys.actors import Gateway, Stage, StepFailed, eata
-from scripts.journeys.plot import ADMINISTRATION, GUIDE, SEED, Play, Scene
+from scripts.journeys.plot import ADMINISTRATION, GUIDE, Play, Scene
 
 Tell = Callable[[str], None]
 _EATA = Path(sys.executable).with_name("eata")
@@ -50,6 +50,7 @@ class Story:
     cluster: Cluster
     out: Path
     tell: Tell
+    seed: tuple[Play, ...]
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
     ids: dict[str, int] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Story:
             self.gateways[member] = self.stage.gateway(member)
         for office, member in ADMINISTRATION.items():
             self.stage.sign_in(member, office)
-        for play in (*SEED, GUIDE):
+        for play in (*self.seed, GUIDE):
             self._issue(play)
         self.say(f"issued and signed: {', '.join(f'{n} (ID {i})' for n, i in self.ids.items())}")
 
@@ -198,7 +199,7 @@ class Story:
 
     def reconcile(self) -> list[dict[str, Any]]:
         carnets = []
-        for play in SEED:
+        for play in self.seed:
             last = self.today + timedelta(days=play.days)
             gateway = self.gateways[play.issuer].address
             on_last = self.stage.issued(gateway, play.issuer, play.number, last.isoformat())
@@ -217,7 +218,7 @@ class Story:
     def lost(self) -> int:
         """Acknowledged commits that the holder's own wallet no longer finds."""
         found: set[int] = set()
-        for play in (*SEED, GUIDE):
+        for play in (*self.seed, GUIDE):
             shown = self.stage.show(play.issuer, self.ids[play.number])
             found |= {row["index"] for row in shown["transactions"]}
         return sum(told.index not in found for told in self.told)

@@ -10,9 +10,9 @@ from eata_node.cluster import Cluster
 
 from tests.mesh import Mesh, People, seeded_processes
 from tests.office import Office
-from tests.process.scene import scene
+from tests.process.scene import scene, travelled
 
-__all__ = ["mesh", "scene"]
+__all__ = ["mesh", "scene", "travelled"]
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """One carnet with three vouchers on six proxies, and desks wherever a test asks."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,17 +64,41 @@ class Scene:
         return Lists(transport, desk, openers(*seeds))
 
 
+@dataclass(frozen=True)
+class Travelled:
+    """A stopped cluster with the carnet and its vouchers, for many to begin as."""
+
+    home: Path
+    carnet_id: int
+    pin: CodeKeys
+
+
+@pytest.fixture(scope="session")
+def travelled(tmp_path_factory: pytest.TempPathFactory, registered: Path) -> Travelled:
+    home = tmp_path_factory.mktemp("travelled") / "home"
+
+    async def made() -> Travelled:
+        mesh = Mesh(home, like=registered)
+        people = await mesh.start()
+        async with people.transport() as public:
+            wallet = people.wallet(public)
+            carnet_id = await people.download(wallet, issued := await people.issue(people.order()))
+            await wallet.travel(carnet_id, OUT)
+        await mesh.settled()
+        await mesh.stop()
+        return Travelled(home, carnet_id, code_keys(issued.pin, people.network.ledger, carnet_id))
+
+    return asyncio.run(made())
+
+
 @pytest_asyncio.fixture
-async def scene(tmp_path: Path, registered: Path):  # type: ignore[no-untyped-def]
-    mesh = Mesh(tmp_path / "home", like=registered)
+async def scene(tmp_path: Path, travelled: Travelled) -> AsyncIterator[Scene]:
+    mesh = Mesh(tmp_path / "home", like=travelled.home)
     people = await mesh.start()
+    people.order()  # its number is the carnet's that is there already
     async with AsyncExitStack() as stack:
         public = await stack.enter_async_context(people.transport())
-        wallet = people.wallet(public)
-        carnet_id = await people.download(wallet, issued := await people.issue(people.order()))
-        await wallet.travel(carnet_id, OUT)
-        pin = code_keys(issued.pin, people.network.ledger, carnet_id)
-        yield Scene(mesh, people, stack, wallet, carnet_id, public, pin)
+        yield Scene(mesh, people, stack, people.wallet(public), travelled.carnet_id, public, travelled.pin)
     await mesh.stop()
 
 

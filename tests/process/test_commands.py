@@ -159,27 +159,34 @@ def test_every_command_explains_itself() -> None:
 @pytest.mark.rule("OBJ-06")
 @pytest.mark.rule("APP-10")
 @pytest.mark.rule("APP-15")
-def test_the_demo_tells_its_story(tmp_path: Path) -> None:
-    """The whole demo: exact JSON shape, no loss, six equal roots, every receipt good."""
+@pytest.mark.parametrize(
+    ("how", "statuses", "commits"),
+    [
+        (["--short"], ["To check", "Terminated"], 13),
+        pytest.param([], ["To check", "To check", "Terminated", "Terminated"], 25, marks=pytest.mark.slow),
+    ],
+)
+def test_the_demo_tells_its_story(how: list[str], statuses: list[str], commits: int, tmp_path: Path) -> None:
+    """The demo: exact JSON shape, no loss, six equal roots, every receipt good."""
     out = tmp_path / "result.json"
     environment = {**os.environ, "EATA_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.journeys", "--json", str(out), "--out", str(tmp_path / "report")],
+        [sys.executable, "-m", "scripts.journeys", "--json", str(out), "--out", str(tmp_path / "report"), *how],
         capture_output=True, text=True, timeout=580, env=environment, cwd=Path(__file__).parents[2], check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     assert set(found) == {"carnets", "replicas", "commits", "lost", "p50_ms", "p99_ms", "receipts"}
-    assert [c["status"] for c in found["carnets"]] == ["To check", "To check", "Terminated", "Terminated"]
+    assert [c["status"] for c in found["carnets"]] == statuses
     assert {c["status_on_last_day"] for c in found["carnets"]} == {"N/A"}
     assert (len({r["root"] for r in found["replicas"]}), len(found["replicas"]), found["lost"]) == (1, 6, 0)
     assert out.read_text().count('"root"') == 6
-    assert found["commits"] == len(found["receipts"]) == 25
+    assert found["commits"] == len(found["receipts"]) == commits
     assert all(receipt["good"] for receipt in found["receipts"])
     page = (tmp_path / "report" / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
-    assert page.count("data:image/png;base64,") == 25
+    assert page.count("data:image/png;base64,") == commits
 
 
 def test_a_nodes_leaked_keys_are_replaced_by_three_of_five_and_nothing_is_lost() -> None:
