@@ -47,24 +47,30 @@ def committed(statement: bytes, charter: Charter, entry_hash: bytes, verificatio
     claim, signers = check_statement(statement, charter)
     if claim.entry_hash != entry_hash:
         raise Untrusted("the statement is of another entry")
+    return _accepted(claim, statement, charter, signers, verification)
+
+
+def _accepted(claim: Claim, statement: bytes, charter: Charter, signers: int, verification: str) -> Committed:
+    """Raises `EataError` where the log refused the entry."""
     if claim.outcome != Outcome.ACCEPTED:
         outcome = Outcome(claim.outcome)
         raise EataError(outcome.name, sentence(outcome), advice(outcome), final=True)
     return Committed(
-        claim.index, claim.facts, statement, entry_hash, signers, len(charter.nodes), charter.enough, verification
+        claim.index, claim.facts, statement, claim.entry_hash, signers, len(charter.nodes), charter.enough, verification
     )
 
 
 def check_statement(data: bytes, charter: Charter) -> tuple[Claim, int]:
     """The claim and how many known nodes signed it; at least one must. Raises `Untrusted`."""
-    statement = _read(data)
+    statement = read_statement(data)
     signers = len(statement.signers(charter.statement_keys))
     if not signers or statement.claim.ledger_prefix != charter.ledger[:8]:
         raise Untrusted("no known node signed the statement")
     return statement.claim, signers
 
 
-def _read(data: bytes) -> Statement:
+def read_statement(data: bytes) -> Statement:
+    """Raises `Untrusted` for what is none; no signature is checked."""
     try:
         return Statement.from_bytes(data)
     except Malformed as error:
@@ -85,7 +91,7 @@ class Gathered:
     def take(self, data: bytes, verification: str = "") -> None:
         """One node's statement; what does not verify is left out."""
         try:
-            statement = _read(data)
+            statement = read_statement(data)
         except Untrusted:
             return
         claim = statement.claim
@@ -113,7 +119,8 @@ class Gathered:
         if not self.said:
             raise self.refusal or Untrusted("no known node signed a statement of this entry")
         best = max(self.said.values(), key=lambda statement: len(statement.signatures))
-        found = committed(best.to_bytes(), self.charter, self.entry_hash, self.codes[best.payload])
+        code, signers = self.codes[best.payload], len(best.signatures)
+        found = _accepted(best.claim, best.to_bytes(), self.charter, signers, code)
         return found if found.final else replace(found, verification="")
 
 

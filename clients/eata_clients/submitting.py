@@ -15,7 +15,7 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.errors import EataError, Untrusted
 from eata_clients.outbox import Outbox
-from eata_clients.receipts import Committed, Gathered, check_statement, committed, gather, report
+from eata_clients.receipts import Committed, Gathered, committed, gather, read_statement, report
 from eata_clients.transport import Transport
 
 Told = Callable[[Committed], None]
@@ -141,7 +141,7 @@ class Sending:
 
     async def compare(self, said: bytes, node: str, done: Committed) -> None:
         """A node whose word is not what more than half have signed is accused with its own signature."""
-        first, final = (check_statement(one, self._charter)[0] for one in (said, done.statement))
+        first, final = (read_statement(one).claim for one in (said, done.statement))
         if first.era == final.era and first.leaf != final.leaf:
             await self._accuse(said, node, "signed what more than half of the nodes contradict", done.statement)
 

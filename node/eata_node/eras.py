@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.chartering import Reign, declares, follow, in_force
+from eata_ledger.proof.chartering import Reign, follow, in_force
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.opening import Opening
@@ -15,9 +15,9 @@ from eata_node.store import Store
 def reigns(store: Store, genesis: Genesis) -> list[Reign]:
     """Node set and root as genesis and each decision of the root left them."""
     found = [Reign(-1, genesis.charter)]
-    for index in store.registrations():
+    for index in store.decisions():
         stored = store.entry(index)
-        if stored is not None and declares(stored.header):
+        if stored is not None:
             signatures = {signed.key_id: signed.value for signed in stored.signatures}
             found.append(Reign(index, follow(found[-1].charter, Header.from_bytes(stored.header), signatures)))
     return found
@@ -26,9 +26,9 @@ def reigns(store: Store, genesis: Genesis) -> list[Reign]:
 def decisions(store: Store) -> list[ledger_pb2.Entry]:
     """Every decision of the root that this replica has applied, for those that have not."""
     found = []
-    for index in store.registrations():
+    for index in store.decisions():
         stored = store.entry(index)
-        if stored is not None and declares(stored.header):
+        if stored is not None:
             signatures = [ledger_pb2.Signature(key_id=s.key_id, value=s.value) for s in stored.signatures]
             found.append(ledger_pb2.Entry(header=stored.header, signatures=signatures))
     return found

@@ -44,6 +44,17 @@ class Receipt:
         return "" if len(kids) < charter.enough else verification_code(self.shares[kid] for kid in kids).text
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What the replica holds of an entry, as far as a statement says it."""
+
+    index: int
+    leaf: Leaf
+    facts: bytes
+    commit: Commit | None
+    voucher: Voucher | None
+
+
 class Receipts:
     """Receipts by ledger index; what was merged is kept for the newest 4,096."""
 
@@ -52,57 +63,60 @@ class Receipts:
         self._key, self._kid, self._exchange = keys.statement, keys.statement.id[:8], keys.exchange
         self._merged: OrderedDict[int, Receipt] = OrderedDict()
 
-    def payload(self, index: int) -> bytes:
-        """The statement payload every node signs for this index. Raises `KeyError`."""
+    def given(self, index: int) -> Given:
+        """This node's own signature, and its share of a commit's verification code. Raises `KeyError`."""
+        read = self._read(index)
+        return self._given(read, self._payload(read))
+
+    def own(self, index: int) -> Receipt:
+        """As far as it is signed now, at least by this node. Raises `KeyError`."""
+        read, found = self._read(index), self._merged.get(index)
+        payload = self._payload(read)
+        if found is None or found.statement.payload != payload:  # a cancellation changes what nodes say
+            found = Receipt(Statement(payload, ()), {}).merged(self._given(read, payload))
+            self._keep(index, found)
+        return found
+
+    def _read(self, index: int) -> "_Read":
         stored = self._replica.store.entry(index)
         if stored is None:
             raise KeyError(index)
-        leaf = Leaf.from_bytes(stored.leaf)
+        leaf, body = Leaf.from_bytes(stored.leaf), Header.from_bytes(stored.header).body
+        commit = body if isinstance(body, Commit) else None
+        voucher = None if commit is None else Facts(self._replica.store).get(Voucher, commit.carnet_id, commit.slot)
+        return _Read(index, leaf, stored.facts, commit, voucher)
+
+    def _payload(self, read: "_Read") -> bytes:
+        """What every node signs for this index."""
+        leaf = read.leaf
         return Claim(
-            self._genesis.ledger[:8], self._replica.state.era, index, leaf.log_time, leaf.entry_hash, leaf.rules,
-            leaf.outcome, decode(stored.facts), leaf.effects_hash, *self._standing(index, stored.header),
+            self._genesis.ledger[:8], self._replica.state.era, read.index, leaf.log_time, leaf.entry_hash, leaf.rules,
+            leaf.outcome, decode(read.facts), leaf.effects_hash, *self._standing(read),
         ).to_bytes()  # fmt: skip
 
-    def _standing(self, index: int, header: bytes) -> tuple[int, Standing]:
+    def _standing(self, read: "_Read") -> tuple[int, Standing]:
         """Where its standing was decided: at itself, or at the entry that cancelled it."""
-        body = Header.from_bytes(header).body
-        voucher = (
-            Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot) if isinstance(body, Commit) else None
-        )
-        if isinstance(body, Commit) and voucher is not None and voucher.state is VoucherState.CANCELLED:
-            for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(body.carnet_id)):
+        if read.commit and read.voucher and read.voucher.state is VoucherState.CANCELLED:
+            for _, value in self._replica.store.facts(int(Family.TRANSACTION), key_of(read.commit.carnet_id)):
                 row = Transaction.from_own(value)
-                if row.index == index and row.cancelled is not None:
+                if row.index == read.index and row.cancelled is not None:
                     return row.cancelled, Standing.CANCELLED
-        return index, Standing.LIVE
+        return read.index, Standing.LIVE
 
-    def given(self, index: int) -> Given:
-        """This node's own signature, and its share of a commit's verification code."""
-        return Given(self._kid, self._signature(self.payload(index)), self._share(index))
+    def _given(self, read: "_Read", payload: bytes) -> Given:
+        return Given(self._kid, self._signature(payload), self._share(read))
 
     def _signature(self, payload: bytes) -> bytes:
         return self._key.sign(to_sign(payload, self._kid))
 
-    def _share(self, index: int) -> bytes:
+    def _share(self, read: "_Read") -> bytes:
         """Empty for what has no verification code: only accepted commits do."""
-        stored = self._replica.store.entry(index)
-        if stored is None or self._exchange is None or Leaf.from_bytes(stored.leaf).outcome != Outcome.ACCEPTED:
+        commit = read.commit
+        if commit is None or self._exchange is None or read.leaf.outcome != Outcome.ACCEPTED:
             return b""
-        body = Header.from_bytes(stored.header).body
-        if not isinstance(body, Commit):
-            return b""
-        voucher = Facts(self._replica.store).get(Voucher, body.carnet_id, body.slot)
-        assert voucher is not None, "a commit has its voucher"
-        of = Occurrence(self._genesis.ledger, body.carnet_id, body.slot, body.declaration, int(Outcome.ACCEPTED))
-        return share(self._exchange, voucher.verify_key, of) or b""
-
-    def own(self, index: int) -> Receipt:
-        """As far as it is signed now, at least by this node."""
-        found, payload = self._merged.get(index), self.payload(index)
-        if found is None or found.statement.payload != payload:  # a cancellation changes what nodes say
-            found = Receipt(Statement(payload, ()).merged(self._kid, self._signature(payload)), {})
-            self._keep(index, found)
-        return found
+        assert read.voucher is not None, "a commit has its voucher"
+        of = Occurrence(self._genesis.ledger, commit.carnet_id, commit.slot, commit.declaration, int(Outcome.ACCEPTED))
+        return share(self._exchange, read.voucher.verify_key, of) or b""
 
     def _keep(self, index: int, receipt: Receipt) -> None:
         self._merged[index] = receipt
@@ -115,7 +129,6 @@ class Receipts:
         receipt = self.own(index)
         if len(receipt.statement.signatures) >= wanted:
             return receipt
-        receipt = receipt.merged(self.given(index))
         excluded, frame = self._replica.cosigning.excluded, self._frame(index)
         asked = [
             asyncio.ensure_future(self._verified(name, frame, index, receipt.statement.payload))

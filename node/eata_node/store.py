@@ -17,6 +17,7 @@ from eata_ledger.order import LogState, NodeState
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
 from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Commit
+from eata_ledger.proof.chartering import Decision
 from eata_ledger.proof.entry import Entry, Header, Signed
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.leaf import Leaf
@@ -34,6 +35,7 @@ _STATE = b"state"
 _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
+_DECISION = b"decision/"
 _VIEWS_KEPT = b"views"
 _LANDMARK = b"landmark/"
 _VOUCHED = b"vouched"
@@ -204,6 +206,8 @@ class Store:
     def _put_views(self, index: int, body: Body, facts: bytes) -> None:
         if isinstance(body, REGISTRY):
             self.put(META, _REGISTRATION + u64(index), b"")
+        if isinstance(body, Decision):
+            self.put(META, _DECISION + u64(index), b"")
         for view, value in views.places(self, body, facts):
             self.put(VIEWS, view + u64(index), value)
 
@@ -231,8 +235,15 @@ class Store:
 
     def registrations(self, low: int = 0) -> Iterator[int]:
         """Indexes of accepted registry entries from `low` on, ascending."""
-        for key, _ in self._rocks.scan(META, _REGISTRATION + u64(low), _REGISTRATION[:-1] + b"0"):
-            yield int.from_bytes(key[len(_REGISTRATION) :], "big")
+        return self._indexes(_REGISTRATION, low)
+
+    def decisions(self) -> Iterator[int]:
+        """Indexes of the root's decisions on who the nodes are, ascending."""
+        return self._indexes(_DECISION)
+
+    def _indexes(self, kind: bytes, low: int = 0) -> Iterator[int]:
+        for key, _ in self._rocks.scan(META, kind + u64(low), kind[:-1] + b"0"):
+            yield int.from_bytes(key[len(kind) :], "big")
 
     def entry(self, index: int) -> StoredEntry | None:
         data = self._get(ENTRIES, u64(index))
