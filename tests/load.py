@@ -75,17 +75,20 @@ class Load:
                     raise
                 await transport.measure()
 
-    async def run(self, people: People, concurrency: int, streams: bool = False, pause: float = 0.0) -> None:
+    async def run(
+        self, people: People, concurrency: int, streams: bool = False, pause: float = 0.0,
+        until: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
         """All of it, through as many clients as asked, each preferring another node; with `streams`, every other on one.
 
-        A client rests for `pause` seconds an entry.
+        A client rests for `pause` seconds an entry. With `until`, no more are sent once it is set.
         """
         queue = list(reversed(self.entries))
         names = [node.name for node in people.network.nodes]
 
         async def client(number: int) -> None:
             async with people.transport(prefer=[names[number % len(names)]]) as transport:
-                while queue:
+                while queue and not (until and until.is_set()):
                     sent = [queue.pop() for _ in range(min(_A_STREAM if streams and number % 2 else 1, len(queue)))]
                     self.waiting += 1
                     if len(sent) == 1:

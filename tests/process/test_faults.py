@@ -19,8 +19,8 @@ from eata_node.store import Store
 from tests.load import Load, build
 from tests.mesh import People
 
-COMMITS = 800
-CLIENTS = 24
+COMMITS = 300
+CLIENTS = 12
 
 
 def settle(cluster: Cluster) -> int:
@@ -68,7 +68,7 @@ def check(cluster: Cluster, load: Load, least: int = COMMITS) -> None:
 
 
 def test_no_commit_is_lost_or_doubled_by_kill_9(cluster: Cluster, seeded: random.Random) -> None:
-    """Proxies, one after another, and the core twice, while eight hundred commits pass."""
+    """Proxies, one after another, and the core twice, while three hundred commits pass."""
 
     async def story() -> Load:
         people = People(cluster.home)

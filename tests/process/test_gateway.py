@@ -165,7 +165,7 @@ def _until(office: Office, index: int) -> list[gateway_pb2.GatewayEvent]:
 @pytest.mark.rule("NICS-10")
 @pytest.mark.rule("U10")
 @pytest.mark.rule("OBJ-04")
-@pytest.mark.parametrize(("only", "least"), [("visibility", 5), pytest.param("", 50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("only", "least"), [("sets", 5), pytest.param("", 50, marks=pytest.mark.slow)])
 def test_the_public_vectors_are_played_on_the_live_cluster(office: Office, only: str, least: int) -> None:
     """Journeys, visibility, sets, transits: issued, crossed, cancelled and listed for real."""
     home = office.cluster.home
