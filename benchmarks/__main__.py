@@ -18,6 +18,7 @@ from benchmarks import desk as desk_
 from benchmarks import fair as fair_
 from benchmarks import growth as growth_
 from benchmarks import rebuild as rebuild_
+from benchmarks import registry as registry_
 from benchmarks import wan as wan_
 from benchmarks.measuring import Figure
 from benchmarks.plots import draw
@@ -138,6 +139,24 @@ def rebuild(
     typer.echo(", ".join(f"{name} {data[name]:,}" for name in _REBUILT))
     _told(data, json_file, None)
     _kept(data)
+
+
+@app.command()
+def registry(
+    administrations: Annotated[int, typer.Option(min=1)] = registry_.ADMINISTRATIONS,
+    offices: Annotated[int, typer.Option(min=1)] = registry_.OFFICES,
+    years: Annotated[int, typer.Option(min=1, help="Of keys.")] = registry_.YEARS,
+    rounds: Annotated[int, typer.Option(min=1, help="How many clients begin and return.")] = 3,
+    json_file: _JSON = None,
+) -> None:
+    """The registry at full size: a client that begins, and one that returns."""
+    size = (administrations, offices, years)
+    data = _measured(lambda folder, console: registry_.run(folder, size, rounds, console))
+    typer.echo(f"{data['registrations']:,} registrations; verifying as many signatures takes {data['floor_seconds']} s")
+    for name in ("fresh", "returning"):
+        for one in data[name]:
+            typer.echo(f"{name:<10} {one['seconds']:7.3f} s, {one['memory_mb']:5.1f} MB")
+    _told(data, json_file, None)
 
 
 def _measured(scenario: Scenario) -> dict[str, Any]:

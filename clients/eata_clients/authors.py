@@ -51,7 +51,7 @@ class Authors:
         except Malformed:
             raise Untrusted("a desk's certificate does not read") from None
         certificate = presented.certificate
-        administration, authority = self.registry.desk_authorities.get(certificate.authority, ("", b""))
+        administration, authority = self.registry.desk_authority(certificate.authority)
         known = self.registry.offices.get(certificate.office)
         if not authority or known is None:
             self.stale = True

@@ -16,6 +16,7 @@ from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import code_keys
 from eata_ledger.seal.stanza import Keys
 
+from eata_clients import registry_pages
 from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision, Desk, Presented
 from eata_clients.authoring.content import Stamp
@@ -23,7 +24,6 @@ from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.outbox import Outbox
 from eata_clients.registry import Registry
-from eata_clients.registry_pages import fetch, read_registry
 from eata_clients.transport import Transport
 from eata_clients.trusting import Age, Freshness, TrustKeeper
 from eata_clients.verdict import NEED_VALIDATION, Verdict, Word
@@ -52,19 +52,17 @@ class Booth:
 
     async def prepare(self, transport: Transport) -> Age:
         """While on line: the newest trust file and registry. Their age is counted from here."""
-        registry = await fetch(transport)
+        registry = await registry_pages.fetch(transport, registry_pages.read(self._folder, self._ledger))
         trust = await self.trust.refresh(transport, registry)
-        write_secret(self._folder / "registry.bin", registry.raw)
+        registry_pages.keep(self._folder, registry)
         return self.trust.age(trust.vouched_at)
 
     def registry(self) -> Registry:
-        """As last fetched, judged again. Raises `EataError`."""
-        path = self._folder / "registry.bin"
-        if not path.exists():
-            raise EataError(
-                "TRUST_MISSING", "This desk has never been prepared.", "Run `eata customs prepare` on line."
-            )
-        return read_registry(path.read_bytes(), self._ledger)
+        """As last fetched. Raises `EataError`."""
+        found = registry_pages.read(self._folder, self._ledger)
+        if found is None:
+            raise EataError("TRUST_MISSING", "This desk is not prepared.", "Run `eata customs prepare` on line.")
+        return found
 
     def look(self, text: str, now: int) -> Sight:
         """Opens a declaration card; 60 to 200 ms for its code. Raises `Malformed`, `EataError`."""

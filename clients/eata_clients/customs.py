@@ -51,7 +51,7 @@ class CustomsClient:
         self._transport, self._desk = transport, desk
         transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
-        self._registry = KeptRegistry(transport)
+        self._registry = KeptRegistry(transport, folder)
 
     async def registry(self) -> Registry:
         return await self._registry.get()
@@ -62,6 +62,9 @@ class CustomsClient:
         voucher_keys = code_keys(qr.code, self._transport.network.ledger, carnet_id)
         agreed = await self._told(carnet_id, voucher_keys)
         carnet, registry = Carnet.from_bytes(agreed.reply.record), await self.registry()
+        if registry.attested < agreed.by:  # fewer vouch for the keys that all this is signed with
+            agreed = replace(agreed, by=registry.attested)
+            self._registry.forget()
         home, authors = registry.territories.get(carnet.home), Authors(registry, carnet.issuer)
         two_step = home is not None and home.two_step_export
         scanned = self._opened(agreed, authors, voucher_keys, two_step)

@@ -66,7 +66,7 @@ class IssuerClient:
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:
         self._folder, self.transport, self.party = folder, transport, party
         transport.suspicions.folder = folder / "evidence"
-        self._registry = KeptRegistry(transport)
+        self._registry = KeptRegistry(transport, folder)
         self.files = IssuedFiles(folder)
         self._deriving = asyncio.Semaphore(2)
 

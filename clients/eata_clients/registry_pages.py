@@ -3,37 +3,48 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
-from eata_ledger.encoding import sha256
+from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.proof.keys import verify
 from eata_ledger.proof.registered import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
-from google.protobuf.message import DecodeError
 
 from eata_clients.errors import EataError, Unreachable, Untrusted
+from eata_clients.files import write_secret
 from eata_clients.registry import Registry
 from eata_clients.transport import Transport, newest
 
 _FRESH_SECONDS, _HEAD_SECONDS, _PAGES_SECONDS = 60, 2.0, 30.0
 _ROUNDS = 3
+FILE = "registry.cbor"  # in a client's folder
 Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
 
 
 class Kept:
-    """The registry as a long-lived client keeps it: what is new is fetched after a minute, or when it may be stale."""
+    """The registry as a client keeps it, in its folder too: what is new is fetched after a minute, or when it may be stale."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport, self._registry, self._at = transport, None, 0.0
+    def __init__(self, transport: Transport, folder: Path | None = None) -> None:
+        self._transport, self._folder, self._at = transport, folder, float("-inf")
+        self._registry: Registry | None = None
         self._fetching = asyncio.Lock()
 
-    _registry: Registry | None
-
     async def get(self) -> Registry:
+        """As of a minute ago at most. Raises `EataError`."""
         async with self._fetching:
-            if self._registry is None or time.monotonic() - self._at > _FRESH_SECONDS:
-                self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
+            if time.monotonic() - self._at > _FRESH_SECONDS or self._registry is None:
+                await self._renew()
+            assert self._registry is not None, "fetched"
             return self._registry
+
+    async def _renew(self) -> None:
+        if self._registry is None and self._folder is not None:
+            self._registry = read(self._folder, self._transport.network.ledger)
+        before = 0 if self._registry is None else self._registry.count
+        self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
+        if self._folder is not None and self._registry.count != before:
+            keep(self._folder, self._registry)
 
     def forget(self) -> None:
         """The next look asks the nodes again."""
@@ -73,22 +84,29 @@ async def fetch(transport: Transport, known: Registry | None = None) -> Registry
     )  # fmt: skip
 
 
-def read_registry(data: bytes, ledger: bytes) -> Registry:
-    """A registry that was kept (`Registry.raw`), judged again. Raises `Untrusted`."""
+def keep(folder: Path, registry: Registry) -> None:
+    """In a folder of the client's own, as trusted as the keys in it; with a checksum, since disks forget."""
+    data = registry.to_bytes()
+    write_secret(folder / FILE, data + sha256(data))
+
+
+def read(folder: Path, ledger: bytes) -> Registry | None:
+    """What `keep` wrote; None where there is none of this ledger, or it does not read any more."""
+    path = folder / FILE
+    data = path.read_bytes() if path.exists() else b""
+    if sha256(data[:-32]) != data[-32:]:
+        return None
     try:
-        reply = ledger_pb2.RegistryReply.FromString(data)
-    except DecodeError:
-        raise Untrusted("the registry that was kept does not read") from None
-    registry = _begun(reply, ledger)
-    registry.take_all(reply.entries)
-    registry.told_time(reply.log_time)
-    return registry
+        found = Registry.from_bytes(data[:-32])
+    except (Malformed, Untrusted):
+        return None
+    return found if found.genesis.ledger == ledger else None
 
 
 def _begun(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
     if sha256(reply.genesis) != ledger:
         raise Untrusted("the genesis is not the pinned one")
-    return Registry(Genesis.from_bytes(reply.genesis), 0)
+    return Registry(Genesis.from_bytes(reply.genesis))
 
 
 async def _heads(
@@ -152,20 +170,18 @@ async def _up_to(
     told = [head.head for head in agreed.values()]
     most = max(sorted(set(told)), key=told.count, default=b"")
     if known is not None and known.count >= count:
-        return known if known.count == count and known.head_at(count) == most else None
+        return known if known.count == count and known.head == most else None
     for node in [name for name in transport.nearest if name in heads and heads[name].count >= count]:
         if known is not None:
             known.forget_unsettled()
         try:
             async with asyncio.timeout(_PAGES_SECONDS):
                 registry = await _pages(transport, known, count, node)
-            if registry.head_at(count) == most:
-                registry.settle()
+            if registry.pending_head == most:
+                registry.settle()  # where it breaks off, what was judged before stands
                 return registry
         except Untrusted as error:
             transport.suspicions.keep(node, f"handed out a registry that does not verify ({error.message})")
-            if known is not None and known.pending != known.count:
-                known = None  # what was judged of it stands; the rest is fetched from the beginning
         except (EataError, TimeoutError):
             pass
         transport.demote(node)
@@ -190,7 +206,7 @@ async def _pages(transport: Transport, known: Registry | None, count: int, node:
 
 def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[int, int]:
     """How many nodes vouch for this head with their signatures, and how many for another: those are kept as evidence."""
-    head = registry.head_at(registry.count)
+    head = registry.head
     signed = {name: told for name, told in agreed.items() if _signed(registry.charter, told)}
     against = {name: told for name, told in signed.items() if told.head != head}
     good = len(signed) - len(against)

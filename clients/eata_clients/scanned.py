@@ -23,7 +23,8 @@ class Scanned:
     """A voucher as opened at the desk: what Customs may see at this moment, and no more.
 
     `stay` and `hold` are of this territory. `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
-    was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike.
+    was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike, the registry
+    that it is judged by among it.
     """
 
     presented: Presented

@@ -74,7 +74,7 @@ async def new_generation(
     found = registry.territories.get(territory)
     if found is None or party.code not in found.administrations:
         raise EataError("ROLE_FORBIDDEN", f"{party.code} has no part of {territory}.", "Name your own territory.")
-    known = [k.generation for k in registry.territory_keys if k.territory == territory]
+    known = [key.generation for key in registry.generations(territory)]
     members = [registry.administrations[code] for code in found.administrations]
     recipients = [(key_id(member.seal_key, Algorithm.XWING), member.seal_key) for member in members]
     time = now()
@@ -101,7 +101,7 @@ async def fetch_seeds(transport: Transport, registry: Registry, party: Party) ->
             header = Header.from_bytes(logged.entry.header)
             if isinstance(header.body, RegisterTerritoryKey):
                 seed = _unwrapped(header, logged.stanza, party, registry.genesis.ledger)
-                if seed is not None and header.body in registry.territory_keys:
+                if seed is not None and header.body in registry.generations(header.body.territory):
                     found[header.body.territory, header.body.generation] = seed
 
 

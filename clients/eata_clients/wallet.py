@@ -89,7 +89,7 @@ class WalletClient(Keystore):
         self.transport = transport
         transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
-        self._registry = KeptRegistry(transport)
+        self._registry = KeptRegistry(transport, folder)
 
     async def registry(self) -> Registry:
         return await self._registry.get()

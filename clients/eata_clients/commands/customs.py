@@ -72,7 +72,7 @@ def _check_office(network: Path, office: str, authority: bytes) -> None:
     found = registry.offices.get(office)
     if found is None or not found.active:
         raise Fault("OFFICE_INACTIVE", f"Office {office} is unknown or closed.", "See `eata registry offices`.")
-    administration, _ = registry.desk_authorities.get(authority, ("", b""))
+    administration, _ = registry.desk_authority(authority)
     if administration != found.administration:
         raise Fault(
             "ROLE_FORBIDDEN", f"This is not a desk authority of {found.administration}.", "Use that office's own."

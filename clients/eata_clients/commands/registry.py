@@ -134,8 +134,8 @@ def _published(topic: Topic, network: Path, as_json: bool) -> None:
     registry = _fetch(network)
     rows = [
         {"key": key, "title": p.title, "text": p.text, "effective": iso(p.effective)}
-        for (kind, key), p in registry.published.items()
-        if kind is topic and p.text is not None and p.effective <= registry.today
+        for key, p in registry.published(topic).items()
+        if p.text is not None and p.effective <= registry.today
     ]
     rows.sort(key=lambda row: (row["effective"], row["key"]), reverse=True)
     lines = [line for r in rows for line in (f"{r['effective']} {r['title']}", *_indented(r["text"] or ""))]
@@ -192,7 +192,7 @@ def publish(
 
     if topic.upper() not in Topic.__members__:
         raise Malformed("topics are news and directory")
-    if not text and (Topic[topic.upper()], code) not in _fetch(network).published:
+    if not text and code not in _fetch(network).published(Topic[topic.upper()]):
         raise Malformed(f"there is no {topic.lower()} entry “{code[:30]}” to withdraw; give --text to publish one")
     today = day_of(datetime.now(UTC).date().isoformat())
     done = _operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))

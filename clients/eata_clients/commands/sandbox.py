@@ -56,7 +56,7 @@ def seed(
         new = 0
         for entry in entries:
             body = entry.header.body
-            published = isinstance(body, Publish) and (body.topic, body.key) in registry.published
+            published = isinstance(body, Publish) and body.key in registry.published(body.topic)
             if published or (isinstance(body, DescribeOffice) and body.office in registry.described):
                 continue
             try:

@@ -113,7 +113,12 @@ class Header:
     @cached_property
     def signed(self) -> bytes:
         """The bytes that every signature is over, and whose hash is the entry's."""
-        return pae(PAYLOAD_TYPE, self.encoded)
+        return signed_bytes(self.encoded)
+
+
+def signed_bytes(header: bytes) -> bytes:
+    """`Header.signed` of an encoded header that nobody has looked at yet."""
+    return pae(PAYLOAD_TYPE, header)
 
 
 @dataclass(frozen=True)

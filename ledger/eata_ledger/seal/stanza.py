@@ -90,13 +90,16 @@ class SealingKey:
             raise CannotOpen("this stanza was not made for this key and place") from None
 
 
+_Q = 3329  # of ML-KEM
+
+
 @lru_cache(maxsize=4_096)
 def acceptable(public: bytes) -> bool:
     """False for a public key that no honest seed gives: ML-KEM coefficients ≥ q, a small-order X25519 half."""
     if len(public) != PUBLIC_SIZE:
         return False
-    packed = int.from_bytes(public[:1152], "little")
-    if any((packed >> (12 * n)) & 0xFFF >= 3329 for n in range(768)):
+    triples = zip(public[0:1152:3], public[1:1152:3], public[2:1152:3], strict=True)  # two coefficients of 12 bits each
+    if not all(a | (b & 15) << 8 < _Q and b >> 4 | c << 4 < _Q for a, b, c in triples):
         return False
     try:
         nacl.bindings.crypto_scalarmult(bytes([1]) * 32, public[1184:])

@@ -1,11 +1,13 @@
 """H3. The attacker runs up to two of six proxies, nearest to a desk, and leaves one revocation out of the registry: a key that was
 stolen would be good for that desk as long as it asks them."""
 
+from pathlib import Path
+
 import pytest
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.issuer import read_party
-from eata_clients.registry_pages import fetch
+from eata_clients.registry_pages import FILE, Kept, fetch, read
 from eata_clients.submitting import submit
 from eata_clients.transport import now
 from eata_clients.vault import read_key
@@ -79,7 +81,7 @@ async def test_a_returning_client_takes_what_is_new_and_nothing_else(scene: Scen
     assert again is known
     assert (again.count, authority in again.revoked) == (before + 1, True)
     fresh = await fetch(scene.public)
-    assert fresh.head_at(fresh.count) == again.head_at(again.count)
+    assert fresh.head == again.head
     assert fresh.charter == again.charter
 
 
@@ -119,3 +121,39 @@ async def test_headers_without_their_signatures_are_passed_over(scene: Scene, mo
         registry = await fetch(transport)
         assert "CH-ZRH" in registry.offices
         assert {found.node for found in transport.suspicions.found} <= {"frankfurt"}
+
+
+async def test_a_client_that_returns_reads_its_own_file(scene: Scene, tmp_path: Path) -> None:
+    """Another process of the same client fetches what is new; a file that is damaged, or another ledger's, is none."""
+    first = await Kept(scene.public, tmp_path).get()
+    authority = await revoked(scene)
+    asked = Registered.page
+    starts: list[int] = []
+
+    def page(self: Registered, start: int, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
+        starts.append(start)
+        return asked(self, start, stanzas_for)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Registered, "page", page)
+        again = await Kept(scene.public, tmp_path).get()
+        assert (starts, again.count, authority in again.revoked) == ([first.count], first.count + 1, True)
+        fresh = await fetch(scene.public)
+    assert sorted(again.offices) == sorted(fresh.offices)
+    assert again.live(now()) == fresh.live(now())
+    path = tmp_path / FILE
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert read(tmp_path, scene.mesh.genesis.ledger) is None
+    assert (await Kept(scene.public, tmp_path).get()).head == fresh.head
+    assert read(tmp_path, bytes(32)) is None
+
+
+async def test_a_desk_is_told_who_vouches_for_the_keys(scene: Scene) -> None:
+    """Fetched while one node alone was there: what is judged by it is UNCONFIRMED, until the registry has been asked for again."""
+    customs, _, _ = await scene.customs("CH-ZRH")
+    (await customs.registry()).attested = 1
+    scanned = await customs.scan(scene.qr(1))
+    assert (scanned.agreed.by, scanned.agreed.sure) == (1, False)
+    assert (await customs.scan(scene.qr(1))).agreed.sure
