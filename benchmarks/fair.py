@@ -51,7 +51,7 @@ async def _clerks(seed: int, people: People) -> Iterator[Clerk]:
             for code in codes
         ],
         "offices": [
-            {"code": f"{code}-1", "administration": code, "territory": code, "name": f"Office of {code}", "offsets": [60]}
+            {"code": f"{code}-1", "administration": code, "territory": code, "name": f"Office of {code}", "zone": "Europe/Zurich"}
             for code in codes
         ],
     }  # fmt: skip

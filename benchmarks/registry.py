@@ -57,7 +57,7 @@ def _source(administrations: int, offices: int) -> dict[str, Any]:
             for code in codes
         ],
         "offices": [
-            {"code": office, "administration": code, "territory": code, "name": f"Office {office}", "offsets": [60, 120]}
+            {"code": office, "administration": code, "territory": code, "name": f"Office {office}", "zone": "Europe/Zurich"}
             for office, code in where
         ],
         "regions": [

@@ -16,7 +16,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import keys
-from eata_ledger.state import HoldFact, Incident, Notice, NoticeOfVoucher, Transaction, of_territory
+from eata_ledger.state import HoldFact, Incident, Notice, NoticeOfVoucher, Office, Transaction, of_territory
 
 from tests.world import OFFICES, Ticket, World
 
@@ -24,7 +24,9 @@ DETAILS = NoticeDetails(0, True, "AWB 1", "road", "VD 1", "Agent AG", "CHE-1", "
 
 
 def stamp(world: World, office: str) -> Stamp:
-    return Stamp(world.now, OFFICES[office][3])
+    found = world.fact(Office, office)
+    assert isinstance(found, Office), "registered"
+    return Stamp(world.now, found.offsets[0])
 
 
 def own(world: World, office: str) -> tuple[bytes, bytes]:

@@ -40,8 +40,8 @@ from eata_ledger.state import Carnet, CarnetState, Fact, Goods, Holder, Office, 
 
 START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
 TODAY = day_of("2026-06-02")
-OFFICES = {"CHZRH": ("CH", "CH", "Zürich Flughafen", 120), "DEBER": ("DE", "EU", "Berlin Brandenburg", 120),
-           "FRLYS": ("FR", "EU", "Lyon", 120), "USJFK": ("US", "US", "JFK", -240)}  # fmt: skip
+OFFICES = {"CHZRH": ("CH", "CH", "Zürich Flughafen", "Etc/GMT-2"), "DEBER": ("DE", "EU", "Berlin Brandenburg", "Etc/GMT-2"),
+           "FRLYS": ("FR", "EU", "Lyon", "Etc/GMT-2"), "USJFK": ("US", "US", "JFK", "Etc/GMT+4")}  # fmt: skip
 NODES = ("frankfurt", "virginia", "sao-paulo", "johannesburg", "mumbai", "tokyo")
 
 KEYS_LIVE = (START - 86_400_000, START + 119 * 86_400_000)  # ms UTC
@@ -126,10 +126,8 @@ class World:
             )
         field = Field(("CH", "EU", "US", "XP"), ("CH", "US"))
         entries.append(registering.organisation(ledger, ops, self.issuer, OrganisationKind.ISSUER, field, TODAY, stamp))
-        for office, (admin, territory, name, offset) in OFFICES.items():
-            entries.append(
-                registering.office(ledger, self.parties[admin], office, territory, name, (offset,), TODAY, stamp)
-            )
+        for office, (admin, territory, name, zone) in OFFICES.items():
+            entries.append(registering.office(ledger, self.parties[admin], office, territory, name, zone, TODAY, stamp))
         for code, party in self.parties.items():
             entries.append(registering.desk_authority(ledger, party, self.authorities[code], TODAY, stamp))
         return entries

@@ -27,6 +27,7 @@ from eata_clients.registry import Registry
 from eata_clients.transport import Transport
 from eata_clients.trusting import Age, Freshness, TrustKeeper
 from eata_clients.verdict import NEED_VALIDATION, Verdict, Word
+from eata_clients.zones import offset_at
 
 LIFE = 7 * DAY  # how long a queued commit may wait (trust §2)
 
@@ -117,7 +118,7 @@ class Booth:
         facts, shown, registry = sight.card.facts, sight.presented, self.registry()
         listed = sight.card.prepared(self._ledger).listed
         office, certificate = registry.offices.get(self._desk.office), Certified.from_bytes(self._desk.certificate)
-        day = local_day(now, 0 if office is None else office.offsets[0])
+        day = local_day(now, 0 if office is None else offset_at(office, now))
         blocks = (
             (office is None or not office.active, Outcome.OFFICE_INACTIVE),
             (not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to, Outcome.CERT_EXPIRED),
@@ -150,7 +151,7 @@ class Booth:
             raise EataError("CODE_CONSUMED", sentence(Outcome.CODE_CONSUMED), advice(Outcome.CODE_CONSUMED))
         entry = clearing.commit(
             self._ledger, self._desk, sight.presented, decision, registry.live(now),
-            registry.issuer(sight.card.facts.issuer), Stamp(now, office.offsets[0], LIFE),
+            registry.issuer(sight.card.facts.issuer), Stamp(now, offset_at(office, now), LIFE),
         )  # fmt: skip
         taken = sight.presented.voucher.sign.public.hex()
         before = self._used.read_text() if self._used.exists() else ""

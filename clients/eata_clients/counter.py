@@ -32,6 +32,7 @@ from eata_clients.scanned import Scanned
 from eata_clients.transport import Transport, now
 from eata_clients.verdict import Verdict, Word, verdict
 from eata_clients.words import shown
+from eata_clients.zones import clock_differs
 
 _STYLE = {Word.GO: "bold white on green", Word.LOOK: "bold black on yellow", Word.STOP: "bold white on red"}
 _SHAPE = {Word.GO: "● ", Word.LOOK: "▲ ", Word.STOP: "■ "}
@@ -68,6 +69,8 @@ class Counter:
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._settle())]
         office = await self.client.office()
         self._say(f"{office.name} ({self.desk.office}, {office.territory}). ? for help.", "bold")
+        if differs := clock_differs(office, now()):
+            self._say(differs, "yellow")
         try:
             while True:
                 line = (await self._line("scan ▸ ")).strip()
@@ -115,7 +118,7 @@ class Counter:
 
     async def _process(self, line: str) -> None:
         scanned = await self.client.scan(read_code(line, CodeKind.TRANSACTION))
-        day = local_day(now(), self.client.offset(await self.client.office()))
+        day = local_day(*await self.client.clock())
         decision = Decision(scanned.presented.items, scanned.presented.not_returned)
         found = await self._verdict(scanned, decision, day)
         self.console.print(_check(scanned, found, day))

@@ -1,7 +1,6 @@
 """The officer's client: scan, see, decide, commit; and what a territory's opener can read afterwards."""
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from eata_ledger.carnet.items import Items
@@ -40,6 +39,7 @@ from eata_clients.scanned import Scanned, declared
 from eata_clients.streaming import submit_many
 from eata_clients.submitting import Told, submit
 from eata_clients.transport import Transport, now
+from eata_clients.zones import offset_at
 
 LIFE = 600_000
 
@@ -130,12 +130,6 @@ class CustomsClient:
             lent(excerpts, voucher.slot, presented.leaf, carnet_id), agreed,
         )  # fmt: skip
 
-    def offset(self, office: bodies.RegisterOffice) -> int:
-        """This desk's clock offset in minutes, if the office has it; else the office's first."""
-        here = datetime.now().astimezone().utcoffset()
-        minutes = 0 if here is None else int(here.total_seconds() // 60)
-        return minutes if minutes in office.offsets else office.offsets[0]
-
     async def office(self) -> bodies.RegisterOffice:
         """The desk's own office, from the registry."""
         found = (await self.registry()).offices.get(self._desk.office)
@@ -143,16 +137,24 @@ class CustomsClient:
             raise EataError("OFFICE_INACTIVE", f"Office {self._desk.office} is not registered.", "Choose another.")
         return found
 
+    async def clock(self) -> tuple[int, int]:
+        """Now, ms UTC, and the offset in minutes that the office's clocks show."""
+        time = now()
+        return time, offset_at(await self.office(), time)
+
     async def commit(
-        self, scanned: Scanned, decision: Decision, event_time: int | None = None, controller: Desk | None = None,
+        self, scanned: Scanned, decision: Decision, at: tuple[int, int] | None = None, controller: Desk | None = None,
         told: Told | None = None,
     ) -> Committed:  # fmt: skip
-        """Seals, signs with desk and voucher key (and a controller's), orders; `told` hears of it before it is final."""
-        registry, office = await self.registry(), await self.office()
-        time = now() if event_time is None else event_time
+        """Seals, signs with desk and voucher key (and a controller's), orders; `told` hears of it before it is final.
+
+        `at`: when it happened, if not now: ms UTC, and the offset in minutes that the office's clocks showed.
+        """
+        registry = await self.registry()
+        time, offset = at or await self.clock()
         entry = clearing.commit(
             registry.genesis.ledger, self._desk, scanned.presented, decision, registry.live(time),
-            registry.issuer(scanned.carnet.issuer), Stamp(time, self.offset(office), life=max(now() - time, 0) + LIFE),
+            registry.issuer(scanned.carnet.issuer), Stamp(time, offset, life=max(now() - time, 0) + LIFE),
             controller,
         )  # fmt: skip
         return await self._submit(entry, told)
@@ -192,8 +194,8 @@ class CustomsClient:
 
     async def _place(self) -> tuple[bytes, Recipient | None, Stamp]:
         """Ledger, the own territory's live key, and the desk's stamp."""
-        registry, office, time = await self.registry(), await self.office(), now()
-        return registry.genesis.ledger, registry.live(time).get(office.territory), Stamp(time, self.offset(office))
+        registry, office, (time, offset) = await self.registry(), await self.office(), await self.clock()
+        return registry.genesis.ledger, registry.live(time).get(office.territory), Stamp(time, offset)
 
     async def reject(self, scanned: Scanned, reason: str) -> Committed:
         """Turns the voucher down; its code stays good (N-04)."""

@@ -13,6 +13,7 @@ from eata_clients.errors import EataError, Untrusted
 from eata_clients.receipts import Committed
 from eata_clients.transport import now
 from eata_clients.wallet import Downloaded, WalletClient
+from eata_clients.zones import offset_at
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Notices:
             details = replace(details, code=code.text)
         entry = telling.notify(
             self._wallet.holding(carnet_id), slot, office, kind, details, registry.live(time).get(place.territory),
-            Stamp(time, place.offsets[0]),
+            Stamp(time, offset_at(place, time)),
         )  # fmt: skip
         return await self._wallet.submit(entry)
 

@@ -72,7 +72,7 @@ def registrations(source: dict[str, Any], offices: Path, ledger: bytes) -> list[
         entries.append(
             registering.office(
                 ledger, parties[office["administration"]], office["code"], office["territory"], office["name"],
-                tuple(office["offsets"]), day, stamp,
+                office["zone"], day, stamp,
             )
         )  # fmt: skip
     return entries + _reference(source, parties, operations, ledger, day, stamp)

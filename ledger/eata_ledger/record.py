@@ -85,6 +85,7 @@ _UNSEEN = re.compile(
     + _NEVER
     + "]"
 )
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,23}")
 
 
@@ -108,6 +109,15 @@ def _code(value: Value) -> str:
 
 
 CODE = Codec(_same, _code)
+
+
+def _zone(value: Value) -> str:
+    if type(value) is not str or len(value) > 40 or not _ZONE.fullmatch(value):
+        raise Malformed("expected a time zone's name, such as Europe/Zurich")
+    return value
+
+
+ZONE = Codec(_same, _zone)
 
 
 def enum(kind: type[E]) -> Codec:

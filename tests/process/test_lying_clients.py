@@ -36,28 +36,26 @@ async def commit_entry(scene: Scene, customs: CustomsClient, desk: Desk, slot: i
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("hours", "code"), [(-13, "CERT_EXPIRED"), (13, "CERT_EXPIRED")])
+@pytest.mark.parametrize(("hours", "code"), [(-13, "CERT_EXPIRED"), (13, "EVENT_TIME_WRONG")])
 async def test_a_desk_that_lies_about_the_time_of_its_act_is_outside_its_certificate(
     scene: Scene, hours: int, code: str
 ) -> None:
     customs, desk, transport = await scene.customs("CH-ZRH")
-    stamp = Stamp(now() + hours * HOUR, customs.offset(await customs.office()), 72 * HOUR)
+    stamp = Stamp(now() + hours * HOUR, (await customs.clock())[1], 72 * HOUR)
     entry = await commit_entry(scene, customs, desk, 1, stamp)
     assert await refused(submit(transport, scene.mesh.genesis.charter, entry)) == code
 
 
-async def test_a_commit_dated_ahead_within_the_certificate_is_flagged_not_believed(scene: Scene) -> None:
+async def test_a_commit_dated_ahead_within_the_certificate_is_refused(scene: Scene) -> None:
     customs, desk, transport = await scene.customs("CH-ZRH")
-    ahead = Stamp(now() + HOUR, customs.offset(await customs.office()), 2 * HOUR)
-    done = await submit(transport, scene.mesh.genesis.charter, await commit_entry(scene, customs, desk, 1, ahead))
-    [row] = [row for row, _ in (await scene.wallet.show(scene.carnet_id)).rows]
-    assert row.index == done.index
-    assert "AHEAD" in (row.flags.name or "")
+    ahead = Stamp(now() + HOUR, (await customs.clock())[1], 2 * HOUR)
+    entry = await commit_entry(scene, customs, desk, 1, ahead)
+    assert await refused(submit(transport, scene.mesh.genesis.charter, entry)) == "EVENT_TIME_WRONG"
 
 
 async def test_a_replayed_entry_is_its_first_outcome_and_its_id_serves_nothing_else(scene: Scene) -> None:
     customs, desk, transport = await scene.customs("CH-ZRH")
-    charter, stamp = scene.mesh.genesis.charter, Stamp(now(), customs.offset(await customs.office()))
+    charter, stamp = scene.mesh.genesis.charter, Stamp(now(), (await customs.clock())[1])
     entry = await commit_entry(scene, customs, desk, 1, stamp)
     first = await submit(transport, charter, entry)
     for name in scene.mesh.proxies:
@@ -73,7 +71,7 @@ async def test_a_replayed_entry_is_its_first_outcome_and_its_id_serves_nothing_e
 async def test_a_desk_that_commits_what_was_declared_before_an_edit_is_stale(scene: Scene) -> None:
     """Reordering: the scan came before the holder's edit, the commit after."""
     customs, desk, transport = await scene.customs("CH-ZRH")
-    entry = await commit_entry(scene, customs, desk, 1, Stamp(now(), customs.offset(await customs.office())))
+    entry = await commit_entry(scene, customs, desk, 1, Stamp(now(), (await customs.clock())[1]))
     shown = await scene.wallet.show(scene.carnet_id)
     few = Items.parse("1-5")
     wishes = (Wish(Kind.VALIDATION, "CH", few), Wish(Kind.EXPORTATION, "CH", few), Wish(Kind.IMPORTATION, "EU", few))
@@ -84,7 +82,7 @@ async def test_a_desk_that_commits_what_was_declared_before_an_edit_is_stale(sce
 async def test_a_desk_that_leaves_a_stanza_out_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     customs, desk, transport = await scene.customs("CH-ZRH")
     monkeypatch.setattr(clearing, "_stanzas", lambda *_: [])
-    entry = await commit_entry(scene, customs, desk, 1, Stamp(now(), customs.offset(await customs.office())))
+    entry = await commit_entry(scene, customs, desk, 1, Stamp(now(), (await customs.clock())[1]))
     assert await refused(submit(transport, scene.mesh.genesis.charter, entry)) == "STANZAS_WRONG"
 
 
@@ -109,7 +107,7 @@ async def test_a_desk_that_changes_what_it_signed_with_is_nobody(scene: Scene) -
     """A certificate of one desk and the key of another; a voucher that was never shown."""
     customs, desk, transport = await scene.customs("CH-ZRH")
     other = scene.people.desk("CH-ZRH")
-    charter, stamp = scene.mesh.genesis.charter, Stamp(now(), customs.offset(await customs.office()))
+    charter, stamp = scene.mesh.genesis.charter, Stamp(now(), (await customs.clock())[1])
     mixed = replace(desk, key=other.key)
     assert await refused(submit(transport, charter, await commit_entry(scene, customs, mixed, 1, stamp))) in (
         "KEY_UNKNOWN", "SIGNATURE_INVALID",

@@ -306,10 +306,12 @@ def test_an_act_outside_its_certificate_is_refused(world: World, tickets: list[T
     assert world.outcome(world.commit_entry(tickets[0], desk=desk)) is Outcome.CERT_EXPIRED
 
 
-def test_a_commit_ahead_of_log_time_is_flagged(world: World, tickets: list[Ticket]) -> None:
-    stamp = Stamp(world.now + 6 * MINUTE, 120)
-    assert world.outcome(world.commit_entry(tickets[0], stamp=stamp)) is Outcome.ACCEPTED
-    assert row(world, tickets[0], 0).flags & Flag.AHEAD
+@pytest.mark.rule("C-23")
+def test_what_has_not_happened_yet_is_refused(world: World, tickets: list[Ticket]) -> None:
+    """By log time, with five minutes for a clock that is a little off."""
+    early, far = (Stamp(world.now + minutes * MINUTE, 120) for minutes in (5, 6))
+    assert world.outcome(world.commit_entry(tickets[0], stamp=far)) is Outcome.EVENT_TIME_WRONG
+    assert world.outcome(world.commit_entry(tickets[0], stamp=early)) is Outcome.ACCEPTED
 
 
 def test_the_offset_is_one_of_the_offices(world: World, tickets: list[Ticket]) -> None:

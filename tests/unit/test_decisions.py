@@ -93,7 +93,7 @@ def test_one_administration_two_territories_one_hold(world: World, pin_keys: Cod
     """France has offices in the EU and in Réunion: a hold in one does not block the other."""
     france = world.parties["FR"]
     world.must(registering.territory(world.ledger, world.operations, "RE", ("FR",), None, False, 0, world.stamp))
-    office = registering.office(world.ledger, france, "RERUN", "RE", "Le Port", (240,), 0, world.stamp)
+    office = registering.office(world.ledger, france, "RERUN", "RE", "Le Port", "Indian/Reunion", 0, world.stamp)
     world.must(office)
     held = world.hold(world.issue(box_p=("EU", "RE")), pin_keys)
     validation, lyon, port = world.travel(

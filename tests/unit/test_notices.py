@@ -118,7 +118,7 @@ def test_a_notice_of_another_carnet_is_unknown(world: World, arrival: Ticket, pi
 
 def test_an_office_that_closed_takes_no_notice(world: World, arrival: Ticket) -> None:
     """ACC-61: an office is closed by a later version of its record."""
-    closed = RegisterOffice("DEBER", "DE", "EU", "Berlin", (120,), False, TODAY + 1)
+    closed = RegisterOffice("DEBER", "DE", "EU", "Berlin", "Europe/Zurich", (120,), False, TODAY + 1)
     assert acts.by_party(world, "DE", closed) is Outcome.ACCEPTED
     assert world.outcome(acts.notify(world, arrival)) is Outcome.ACCEPTED  # still open today
     world.now += 24 * 3600 * 1000

@@ -68,7 +68,7 @@ def test_an_office_changes_on_its_effective_day_and_late_entries_use_the_day_of_
 ) -> None:
     held = world.hold(world.issue(), pin_keys)
     [validation] = world.travel(held, (Kind.VALIDATION, "CH", "1-20"))
-    closed = RegisterOffice("CHZRH", "CH", "CH", "Zürich Flughafen", (120,), False, TODAY + 1)
+    closed = RegisterOffice("CHZRH", "CH", "CH", "Zürich Flughafen", "Europe/Zurich", (120,), False, TODAY + 1)
     assert acts.by_party(world, "CH", closed) is Outcome.ACCEPTED
     yesterday = world.commit_entry(validation)
     world.now += DAY
@@ -88,7 +88,9 @@ def _desk_of_yesterday(world: World) -> Desk:
 
 def test_a_version_follows_the_last_and_keeps_its_place(world: World) -> None:
     def office(territory: str, day: int) -> Outcome:
-        return acts.by_party(world, "FR", RegisterOffice("FRLYS", "FR", territory, "Lyon", (60, 120), True, day))
+        return acts.by_party(
+            world, "FR", RegisterOffice("FRLYS", "FR", territory, "Lyon", "Europe/Zurich", (60, 120), True, day)
+        )
 
     assert office("EU", TODAY) is Outcome.VERSION_WRONG  # not after the first
     assert office("EU", TODAY + 3) is Outcome.ACCEPTED

@@ -12,6 +12,7 @@ from eata_ledger.seal.stanza import SealingKey, keys, wrap
 
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
+from eata_clients.zones import offsets_of
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ def territory(
 
 
 def office(
-    ledger: bytes, party: Party, code: str, territory: str, name: str, offsets: tuple[int, ...], day: int,
+    ledger: bytes, party: Party, code: str, territory: str, name: str, zone: str, day: int,
     stamp: Stamp, active: bool = True,
 ) -> Entry:  # fmt: skip
-    """A new office, or a later version of one: renamed, closed, opened again."""
-    body = bodies.RegisterOffice(code, party.code, territory, name, offsets, active, day)
+    """A new office, or a later version of one: renamed, closed, opened again. Raises `Malformed` for an unknown zone."""
+    body = bodies.RegisterOffice(code, party.code, territory, name, zone, offsets_of(zone, stamp.time), active, day)
     return make(ledger, body, stamp, (party.sign,))
 
 

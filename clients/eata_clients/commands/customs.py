@@ -20,6 +20,7 @@ from eata_clients.faults import Fault
 from eata_clients.vault import read_key
 
 if TYPE_CHECKING:
+    from eata_ledger.proof.bodies import RegisterOffice
     from eata_ledger.proof.entry import Entry
 
     from eata_clients.authoring.clearing import Decision
@@ -191,7 +192,6 @@ def commit(
     from eata_clients.booth import Booth
     from eata_clients.commands.session import run
     from eata_clients.customs import CustomsClient
-    from eata_clients.transport import now
 
     desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     lists = (items, not_returned, processed, final)
@@ -199,7 +199,7 @@ def commit(
         reference, remarks, reason, seals=seals, not_reexported=not_reexported, not_produced=not_produced,
         examined=examined,
     )  # fmt: skip
-    time_of_act, presented = event_time(at), Flag.PAPER_PRESENTED if paper else Flag.NONE
+    typed, presented = event_time(at), Flag.PAPER_PRESENTED if paper else Flag.NONE
     second = None if controller is None else signed_in(controller)
 
     started, ordered = time.perf_counter(), dict[str, Any]()
@@ -216,10 +216,11 @@ def commit(
         scanned = await client.scan(qr)
         if Booth(home, transport.network.ledger, desk).queued(scanned.presented.voucher.sign.public):
             raise Fault("QUEUED", "This desk has this voucher in its own queue.", "Run `eata customs resend`.")
-        day = local_day(time_of_act or now(), client.offset(await client.office()))
+        when = await client.clock() if typed is None else _of_office(typed, await client.office())
+        day = local_day(*when)
         decision = replace(_decide(scanned, lists, acknowledge or [], notes, day, pre_export), flags=presented)
         started = time.perf_counter()
-        done = await client.commit(scanned, decision, time_of_act, second, told)
+        done = await client.commit(scanned, decision, when, second, told)
         ms, until = (time.perf_counter() - started) * 1000, "" if done.final else await client.until_final()
         return scanned, done, ms, transport.last_node, until
 
@@ -273,17 +274,36 @@ def _what(entry: "Entry") -> dict[str, Any]:
     }
 
 
-def event_time(text: str) -> int | None:
+def _of_office(typed: tuple[int, int], office: "RegisterOffice") -> tuple[int, int]:
+    """A time as it was typed, if the office's clocks can have shown it. Raises `Fault`."""
+    if typed[1] not in office.offsets:
+        shown = " or ".join(f"{offset // 60:+03d}:{offset % 60:02d}" for offset in office.offsets)
+        raise Fault(
+            "OFFSET_WRONG",
+            f"The clocks of {office.code} show {shown}, never what was typed.",
+            "Type the office's own time.",
+        )
+    return typed
+
+
+def instant(text: str) -> int | None:
     """ms UTC of an ISO time with offset, None for empty text."""
+    found = event_time(text)
+    return None if found is None else found[0]
+
+
+def event_time(text: str) -> tuple[int, int] | None:
+    """ms UTC and offset in minutes of an ISO time with offset, None for empty text."""
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Malformed("the time is ISO with an offset, such as 2026-06-02T14:34+02:00") from None
-    if found.tzinfo is None:
+    offset = found.utcoffset()
+    if offset is None:
         raise Malformed("the time needs its offset, such as +02:00")
-    return int(found.timestamp() * 1000)
+    return int(found.timestamp() * 1000), round(offset.total_seconds() / 60)
 
 
 def _decide(

@@ -76,7 +76,7 @@ def offices(
         if territory in ("", office.territory):
             rows.append({
                 "code": code, "name": office.name, "administration": office.administration,
-                "territory": office.territory, "active": office.active, "region": about and about.region,
+                "territory": office.territory, "zone": office.zone, "active": office.active, "region": about and about.region,
                 "address": about and about.address, "contact": about and about.contact, "hours": about and about.hours,
                 "latitude": about and about.latitude and about.latitude / 1e6,
                 "longitude": about and about.longitude and about.longitude / 1e6,

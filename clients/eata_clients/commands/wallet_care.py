@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 
-from eata_clients.commands.customs import event_time, listed
+from eata_clients.commands.customs import instant, listed
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, answer, say
@@ -103,12 +103,12 @@ def lend(
     to, identification = answer("Who may present it"), answer("Their EORI or identity document")
     if not to:
         raise Fault("REASON_REQUIRED", "A voucher is lent to somebody.", "Give a name or company on standard input.")
-    end = event_time(until)
+    end = instant(until)
     if end is not None and end <= now():
         raise Fault("OPTION", "That time has passed.", "Lend it until some time to come.")
     if end is None:
         raise Fault("OPTION", "A voucher is lent until some time.", "Give --until 2026-06-30T18:00+02:00.")
-    window = (event_time(since) or now(), end)
+    window = (instant(since) or now(), end)
 
     async def work(transport: Any) -> "Committed":
         client = WalletClient(home, transport)

@@ -38,13 +38,13 @@ def notify(
 ) -> None:  # fmt: skip
     """Tell an office you are coming; everything but office and kind is sealed for its territory."""
     from eata_clients.authoring.content import NoticeDetails
-    from eata_clients.commands.customs import event_time
+    from eata_clients.commands.customs import instant
     from eata_clients.commands.session import run
     from eata_clients.notices import Notices
     from eata_clients.transport import now
     from eata_clients.wallet import WalletClient
 
-    when = event_time(eta)
+    when = instant(eta)
     if when is None or (ask_decision and no_details):
         raise Malformed("give --eta, and at most one of --ask-decision and --no-details")
     if when < now() - 3_600_000:

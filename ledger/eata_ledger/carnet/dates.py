@@ -7,7 +7,7 @@ from eata_ledger.encoding import Malformed
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-AHEAD = 5 * MINUTE  # an event time further ahead of log time is flagged or refused
+AHEAD = 5 * MINUTE  # an event time further ahead of log time is refused
 AHEAD_STALLED = 7 * DAY  # where a node says that log time stands still; one node alone may say so
 _EPOCH = date(1970, 1, 1)
 

@@ -165,12 +165,11 @@ class Flag(IntFlag):
 
     NONE = 0
     LATE = 1
-    AHEAD = 2
-    CLOCK_STALLED = 4
-    TEST = 8
-    AUTO_VALIDATION = 16
-    PRE_EXPORTATION_WRITTEN = 32
-    PAPER_PRESENTED = 64
+    CLOCK_STALLED = 2
+    TEST = 4
+    AUTO_VALIDATION = 8
+    PRE_EXPORTATION_WRITTEN = 16
+    PAPER_PRESENTED = 32
 
 
 class Label(IntEnum):

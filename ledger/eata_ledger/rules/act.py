@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from eata_ledger.carnet.dates import AHEAD, AHEAD_STALLED
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Refused, Skipped
@@ -67,6 +68,12 @@ class Act:
                 raise Refused(Outcome.PART_TOO_LARGE, f"at most {LONGEST[info.label]} bytes of {info.label.name}")
             if info.label is Label.STANZA and info.length <= STANZA_OVERHEAD:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
+
+    def require_not_ahead(self) -> None:
+        """What has happened has happened by log time, as far as that runs. Raises `Refused`."""
+        ahead = AHEAD_STALLED if self.moment.clock_stalled else AHEAD
+        if self.entry.header.event_time > self.moment.log_time + ahead:
+            raise Refused(Outcome.EVENT_TIME_WRONG)
 
     def record(
         self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.balances import NOTHING
-from eata_ledger.carnet.dates import AHEAD, AHEAD_STALLED, DAY, last_valid_day, local_day
+from eata_ledger.carnet.dates import DAY, last_valid_day, local_day
 from eata_ledger.carnet.sets import opening
 from eata_ledger.carnet.vocabulary import (
     CarnetType,
@@ -114,8 +114,8 @@ def require_sets(act: Act, kind: CarnetType, home: str, wanted: dict[SetKind, in
 
 def _issue_day(act: Act) -> int:
     """The issuer's local day, from a clock that agrees with log time, as far as that runs."""
-    header, now = act.entry.header, act.moment.log_time
-    ahead = AHEAD_STALLED if act.moment.clock_stalled else AHEAD
-    if header.event_time > now + ahead or header.event_time < now - DAY:
+    act.require_not_ahead()
+    header = act.entry.header
+    if header.event_time < act.moment.log_time - DAY:
         raise Refused(Outcome.EVENT_TIME_WRONG)
     return local_day(header.event_time, header.offset)

@@ -3,7 +3,7 @@
 Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
 """
 
-from eata_ledger.carnet.dates import AHEAD, MINUTE
+from eata_ledger.carnet.dates import MINUTE
 from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind, Label, OrderType, Status, Warning
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
@@ -214,8 +214,6 @@ def _flags(act: Act, scene: Scene, validated: Validated) -> Flag:
     flags = scene.body.flags
     if act.moment.log_time > act.entry.header.event_time + LATE:
         flags |= Flag.LATE
-    if act.entry.header.event_time > act.moment.log_time + AHEAD:
-        flags |= Flag.AHEAD
     if act.moment.clock_stalled:
         flags |= Flag.CLOCK_STALLED
     if scene.carnet.test or not _legal(act, scene):

@@ -68,7 +68,8 @@ def require_office(desk: Desk) -> None:
 
 
 def require_time(act: Act, desk: Desk, countersigned: bool = False) -> None:
-    """Event time lies inside the certificate; late acts need a controller (C-23)."""
+    """Event time lies inside the certificate and not ahead; late acts need a controller (C-23)."""
+    act.require_not_ahead()
     certificate, header, now = desk.certificate, act.entry.header, act.moment.log_time
     if not certificate.valid_from <= header.event_time <= certificate.valid_to:
         raise Refused(Outcome.CERT_EXPIRED)

@@ -103,7 +103,7 @@ async def test_what_a_booth_kept_is_not_lost_to_a_stream_of_lies(scene: Scene) -
 
 async def made_at(scene: Scene, prefer: str) -> Entry:
     customs, desk, _ = await scene.customs("CH-ZRH", prefer=prefer)
-    return await commit_entry(scene, customs, desk, 1, Stamp(now(), customs.offset(await customs.office())))
+    return await commit_entry(scene, customs, desk, 1, Stamp(now(), (await customs.clock())[1]))
 
 
 async def test_a_refusal_by_liars_does_not_stop_honest_goods(scene: Scene) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.rule("OBJ-03")
 
 
 def office(number: int) -> RegisterOffice:
-    return RegisterOffice(f"CH{number:05d}", "CH", "CH", "an office", (60, 120), True, TODAY)
+    return RegisterOffice(f"CH{number:05d}", "CH", "CH", "an office", "Europe/Zurich", (60, 120), True, TODAY)
 
 
 def spent(world: World, entries: int, size: int) -> None:
@@ -30,7 +30,7 @@ def test_registrations_end_for_the_year_and_for_that_administration(world: World
     assert acts.by_party(world, "CH", office(2)) is Outcome.BUDGET_SPENT
     spent(world, 0, SIZE_A_YEAR - 100)
     assert acts.by_party(world, "CH", office(2)) is Outcome.BUDGET_SPENT
-    german = RegisterOffice("DE00001", "DE", "EU", "an office", (60, 120), True, TODAY)
+    german = RegisterOffice("DE00001", "DE", "EU", "an office", "Europe/Zurich", (60, 120), True, TODAY)
     assert acts.by_party(world, "DE", german) is Outcome.ACCEPTED
     world.now += 366 * DAY
     assert acts.by_party(world, "CH", office(2)) is Outcome.ACCEPTED

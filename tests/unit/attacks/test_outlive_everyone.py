@@ -97,7 +97,7 @@ def test_an_administration_gets_another_key_and_keeps_its_offices(world: World) 
     old = world.parties["DE"]
     fresh = again(world, old)
     world.must(registering.administration(world.ledger, world.operations, fresh, TODAY, world.stamp))
-    new_office = ("DEHAM", "EU", "Hamburg", (60, 120), TODAY, world.stamp)
+    new_office = ("DEHAM", "EU", "Hamburg", "Europe/Berlin", TODAY, world.stamp)
     assert world.outcome(registering.office(world.ledger, old, *new_office)) is Outcome.ROLE_FORBIDDEN
     assert world.outcome(registering.office(world.ledger, fresh, *new_office)) is Outcome.ACCEPTED
     known = world.fact(Administration, "DE")

@@ -15,6 +15,7 @@ from eata_ledger.record import (
     OFFSET,
     U16,
     U64,
+    ZONE,
     Codec,
     array,
     enum,
@@ -74,13 +75,14 @@ class RegisterTerritory(Body):
 
 @dataclass(frozen=True)
 class RegisterOffice(Body):
-    """An office, by its administration: territory, public name, permitted clock offsets in minutes."""
+    """An office, by its administration: territory, public name, IANA zone, the offsets (minutes) that its clocks may show."""
 
     TYPE = EntryType.REGISTER_OFFICE
     code: str = f(CODE)
     administration: str = f(CODE)
     territory: str = f(CODE)
     name: str = f(text(120))
+    zone: str = f(ZONE)
     offsets: tuple[int, ...] = f(array(OFFSET, 8))
     active: bool = f(BOOL)
     effective: int = f(DAY)

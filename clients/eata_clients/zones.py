@@ -1,0 +1,57 @@
+"""An office's clock: its IANA zone tells the offset of any moment; what is signed is the offset (C-23).
+
+`apply` knows no zones, only the offsets that an office has been registered with.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from eata_ledger.encoding import Malformed
+from eata_ledger.proof.bodies import RegisterOffice
+
+_YEARS = 12  # that an office's offsets are looked up for
+
+
+def offsets_of(zone: str, at: int) -> tuple[int, ...]:
+    """Every offset (minutes) that the zone has from a year before `at` (ms UTC) on. Raises `Malformed` for an unknown zone."""
+    clock = _clock(zone)
+    return tuple(sorted({_minutes(clock, moment) for moment in _weeks(at)}))
+
+
+def offset_at(office: RegisterOffice, at: int) -> int:
+    """Minutes that the office's clocks are ahead of UTC at `at` (ms UTC).
+
+    Where the zone's rules have changed since the office was registered, the nearest offset that it is registered with.
+    """
+    minutes = _minutes(_clock(office.zone), datetime.fromtimestamp(at / 1000, UTC))
+    return min(office.offsets, key=lambda offset: abs(offset - minutes))
+
+
+def clock_differs(office: RegisterOffice, at: int) -> str:
+    """What to tell whoever sits before a computer with another clock than the office's; empty where they are the same."""
+    here, minutes = datetime.fromtimestamp(at / 1000, UTC).astimezone(), offset_at(office, at)
+    if here.utcoffset() == timedelta(minutes=minutes):
+        return ""
+    there = here.astimezone(_clock(office.zone))
+    return (
+        f"This computer's clock says {here:%H:%M}, the office's ({office.zone}) {there:%H:%M}: times are the office's."
+    )
+
+
+def _clock(zone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Malformed(f"“{zone[:40]}” is no time zone; they are named such as Europe/Zurich") from None
+
+
+def _weeks(at: int) -> Iterator[datetime]:
+    start = datetime.fromtimestamp(at / 1000, UTC) - timedelta(days=365)
+    return (start + timedelta(weeks=n) for n in range(_YEARS * 52))
+
+
+def _minutes(clock: ZoneInfo, moment: datetime) -> int:
+    offset = moment.astimezone(clock).utcoffset()
+    assert offset is not None, "a zone has one at any moment"
+    return round(offset.total_seconds() / 60)
