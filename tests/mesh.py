@@ -23,9 +23,10 @@ from eata_clients.customs import CustomsClient
 from eata_clients.devices import Devices
 from eata_clients.issuer import IssuerClient, read_party
 from eata_clients.network import Identity, Network, Node
+from eata_clients.receipts import Committed
 from eata_clients.registry_pages import fetch
 from eata_clients.sandbox import registrations
-from eata_clients.submitting import submit
+from eata_clients.streaming import submit_many
 from eata_clients.transport import Transport, now
 from eata_clients.vault import read_key
 from eata_clients.wallet import WalletClient
@@ -80,8 +81,8 @@ async def register(home: Path, transport: Transport) -> None:
     """The sandbox's registry, signed and ordered."""
     source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
     charter = (await fetch(transport)).charter
-    for entry in registrations(source, home / "offices", charter.ledger):
-        await submit(transport, charter, entry)
+    async for _, answer in submit_many(transport, charter, registrations(source, home / "offices", charter.ledger)):
+        assert isinstance(answer, Committed), answer
 
 
 def begin_as(home: Path, like: Path) -> None:
