@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from eata_ledger.apply import Known
-from eata_ledger.encoding import Malformed
+from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.entry import MAX_ENTRY, author_of, is_commit
+from eata_ledger.proof.entry import MAX_ENTRY, author_of, is_commit, signed_bytes
 from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
@@ -51,6 +51,14 @@ class _Refused:
     signed: bool
 
 
+@dataclass(frozen=True)
+class _Going:
+    """An entry on its way to the log, in one of its frames."""
+
+    frame: bytes
+    ended: "asyncio.Future[None]"
+
+
 class Submitting:
     """One proxy's way of turning an entry into a logged outcome."""
 
@@ -61,6 +69,7 @@ class Submitting:
         self._limits, self._full = limits, full
         self._replica, self._proposer, self._engine = replica, proposer, engine
         self._readers, self._receipts, self._metrics = readers, receipts, metrics
+        self._going: dict[bytes, _Going] = {}  # by entry hash
 
     async def submit(self, request: ledger_pb2.SubmitRequest, pay: Pay) -> ledger_pb2.SubmitReply:
         """`pay` charges the caller: whoever sends bytes pays for them until their author's signature has been checked."""
@@ -178,12 +187,31 @@ class Submitting:
             raise trouble(Trouble.LAGGING)
 
     async def _order(self, message: ledger_pb2.Entry, receipt: bool) -> Result | ApiError:
-        started, limited = time.perf_counter(), self._charge(message)
+        """One frame of an entry at a time, charged once: whoever sends copies of it, or adds signatures, spends nobody's rate."""
+        entry, frame = sha256(signed_bytes(message.header)), frame_of(message)
+        going = self._going.get(entry)
+        if going is not None and going.frame != frame:
+            await asyncio.wait({going.ended}, timeout=_COMMIT_SECONDS)
+            found = await self._advised(message)
+            if found is not None:
+                return found.error if isinstance(found, _Refused) else found
+            going = self._going.get(entry)
+        limited = None if going is not None else self._charge(message)
         if limited is not None:
             return limited
+        own = self._going.setdefault(entry, _Going(frame, asyncio.get_running_loop().create_future()))
+        try:
+            return await self._propose(message, frame, receipt)
+        finally:
+            if own is not going:
+                del self._going[entry]
+                own.ended.set_result(None)
+
+    async def _propose(self, message: ledger_pb2.Entry, frame: bytes, receipt: bool) -> Result | ApiError:
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
-                result = await self._proposer.propose(message, frame_of(message), receipt)
+                result = await self._proposer.propose(message, frame, receipt)
         except TimeoutError:
             return trouble(Trouble.NOT_READY, "The log did not answer in time.")
         except GroupVoid:

@@ -1,6 +1,9 @@
 """H10. The attacker is anybody at all: it sends other people's entries again, with signatures that are void, so that those who
 signed them once are told to wait."""
 
+import asyncio
+import os
+
 import grpc.aio
 import pytest
 from eata_clients.authoring import clearing, issuing
@@ -10,7 +13,7 @@ from eata_clients.errors import from_rpc
 from eata_clients.issuer import read_party
 from eata_clients.scanned import Scanned
 from eata_clients.transport import now
-from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.entry import Entry, Signed
 from eata_ledger.wire import entry_to_proto
 from eata_node.limits import Limit, Rate
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
@@ -52,6 +55,21 @@ async def test_replayed_and_forged_entries_cost_their_author_nothing(narrow: Sce
     own = [await code_of(stub, entry_to_proto(issuing.reserve(ledger, party, 1, Stamp(now())))) for _ in range(9)]
     assert own == [""] * 9
     assert await code_of(stub, entry_to_proto(issuing.reserve(ledger, party, 1, Stamp(now())))) == "RATE_LIMITED"
+
+
+async def test_copies_of_an_entry_on_its_way_cost_its_author_once(narrow: Scene) -> None:
+    """As it is, and with signatures added that nobody asked for: each copy is another frame of the same entry."""
+    ledger = narrow.people.network.ledger
+    party = read_party(narrow.people.home / "offices" / "CH-ALLIANCE" / "party.cbor")
+    stub = ledger_pb2_grpc.LedgerStub(narrow.public.channel(NODE))
+    fresh = issuing.reserve(ledger, party, 1, Stamp(now()))
+    copies = [entry_to_proto(fresh)] * 8
+    for _ in range(8):
+        junk = Signed(os.urandom(16), os.urandom(64))
+        copies.append(entry_to_proto(Entry(fresh.header, (*fresh.signatures, junk), fresh.parts)))
+    assert set(await asyncio.gather(*(code_of(stub, copy) for copy in copies))) == {""}
+    own = [await code_of(stub, entry_to_proto(issuing.reserve(ledger, party, 1, Stamp(now())))) for _ in range(9)]
+    assert own == [""] * 9
 
 
 async def test_a_void_commit_is_not_ordered_on_request(narrow: Scene) -> None:
