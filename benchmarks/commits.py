@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks import peers
 from benchmarks.ledgers import BATCH, BATCHED, BATCHES, STREAM, Ledger, ledger
-from benchmarks.measuring import Figure, closed, machine
+from benchmarks.measuring import Figure, closed, machine, twice
 from benchmarks.peers import Missing, Peer
 from scripts import debian
 
@@ -79,13 +79,21 @@ async def run(folder: Path, commits: int, rounds: int, all_of_them: bool, consol
                 count = batches if peer.each > 1 else many if at_once == 64 else one
                 count *= 1 if peer.name.startswith("commit") else 4
                 with console.status(f"round {number + 1} of {rounds}, {at_once} at once: {peer.name}"):
-                    found.figures.append(await closed(peer.name, peer.call, at_once, count, peer.pids, peer.each))
+                    found.figures += await _measured(found, peer, at_once, count)
         kept = {one.peer.name: (len(one.load.acknowledged), one.found()) for one in found.ledgers}
     return {
         "machine": facts, "settings": {peer.name: peer.settings for peer in found.peers}, "missing": found.missing,
         "ratios": ratios(found.figures), "figures": [vars(figure) for figure in found.figures],
         "acknowledged_and_found_in_every_store": kept,
     }  # fmt: skip
+
+
+async def _measured(found: Field, peer: Peer, at_once: int, count: int) -> list[Figure]:
+    """One peer's figure; a ledger's commits one by one both as ordered and as final."""
+    for one in found.ledgers:
+        if one.peer is peer:
+            return list(await twice(peer.name, one.commit, at_once, count, peer.pids))
+    return [await closed(peer.name, peer.call, at_once, count, peer.pids, peer.each)]
 
 
 def ratios(figures: list[Figure]) -> dict[str, float]:

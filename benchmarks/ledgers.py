@@ -11,6 +11,7 @@ from typing import TypeAlias
 import grpc.aio
 from eata_clients.errors import from_answer
 from eata_clients.receipts import committed
+from eata_clients.submitting import Told
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_to_proto
 from eata_node.cluster import REGIONS, Cluster
@@ -30,11 +31,15 @@ STREAM, BATCHED = "{}, on streams", "{}, in batches"
 
 @dataclass
 class Ledger:
-    """A running cluster; `peer` commits one entry a call, through its nodes in turn; `many` on streams, and in batches."""
+    """A running cluster; `peer` commits one entry a call, through its nodes in turn; `many` on streams, and in batches.
+
+    `commit` is the peer's call, and tells when the commit is ordered.
+    """
 
     cluster: Cluster
     people: People
     load: Load
+    commit: Callable[[int, Told | None], Awaitable[None]]
     peer: Peer
     many: list[Peer]
 
@@ -75,8 +80,8 @@ async def ledger(
         ]
         about, left = _about(cluster), iter(load.entries)
 
-        async def call(number: int) -> None:
-            await load.send(doors[number % len(doors)], next(left))
+        async def commit(number: int, told: Told | None = None) -> None:
+            await load.send(doors[number % len(doors)], next(left), told)
 
         async def stream(number: int) -> None:
             await streams[number % len(streams)]([next(left)])
@@ -88,7 +93,7 @@ async def ledger(
             Peer(STREAM.format(name), stream, *about, at_once=(64,)),
             Peer(BATCHED.format(name), batch, *about, at_once=(BATCHES,), each=BATCH),
         ]
-        yield Ledger(cluster, people, load, Peer(name, call, *about), many)
+        yield Ledger(cluster, people, load, commit, Peer(name, commit, *about), many)
 
 
 @asynccontextmanager

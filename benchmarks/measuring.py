@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hdrh.histogram import HdrHistogram
 
@@ -87,6 +87,28 @@ async def closed(
 
     await asyncio.gather(*(client() for _ in range(at_once)))
     return recorder.figure()
+
+
+class Twice(NamedTuple):
+    """One measurement of commits: until one node has answered, and until more than half have signed."""
+
+    ordered: Figure
+    final: Figure
+
+
+async def twice(
+    what: str, call: Callable[[int, Callable[[object], None]], Awaitable[object]], at_once: int, count: int,
+    pids: Mapping[str, int],
+) -> Twice:  # fmt: skip
+    """As `closed`, of final commits; `call` tells its second argument when the commit is ordered, and returns when it is final."""
+    ordered = Recorder(f"{what}, ordered", f"{at_once} at once", {})
+
+    async def told(number: int) -> None:
+        started = time.perf_counter()
+        await call(number, lambda _: ordered.add(time.perf_counter() - started))
+
+    final = await closed(what, told, at_once, count, pids)
+    return Twice(ordered.figure(), final)
 
 
 async def open_loop(what: str, call: Call, rate: float, count: int, pids: Mapping[str, int]) -> Figure:

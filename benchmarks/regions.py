@@ -1,5 +1,5 @@
-"""Six regions on one machine: the ways to the log and between its voters go through relays that hold each message for half a
-round trip. A client asks the proxy of its own region; what proxies ask of each other is not held back.
+"""Six regions on one machine: the ways to the log, between its voters and between the proxies go through relays that hold each
+message for half a round trip. A client asks the proxy of its own region.
 
 Published round trips, rounded: Azure's inter-region medians.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 from pathlib import Path
 
 from eata_node.cluster import REGIONS, Cluster
@@ -53,6 +53,17 @@ class Log:
         others = sorted(round_trip(self.leader, place) for place in self.places if place != self.leader)
         return round_trip(region, self.leader) + (others[len(self.places) // 2 - 1] if others else 0)
 
+    def final_floor(self, region: str) -> float:
+        """ms: until more than half of the proxies have heard of it from who leads, and the region has their signatures.
+
+        Who leads knows that it is ordered when a follower in its own place would; each proxy hears of it half a round trip later.
+        """
+        known = self.floor(region) - round_trip(region, self.leader) / 2
+        back = sorted(
+            known + round_trip(self.leader, one) / 2 + round_trip(one, region) / 2 for one in REGIONS if one != region
+        )
+        return max(self.floor(region), back[len(REGIONS) // 2 - 1])
+
 
 @dataclass
 class Regions:
@@ -88,6 +99,9 @@ async def spread(
     async with AsyncExitStack() as stack:
         relays = stack.enter_context(relayed([doors[n] for _, n in ways]))
         cluster.ways = dict(zip(ways, relays, strict=True))
+        pairs = list(permutations(REGIONS, 2))
+        between = stack.enter_context(relayed([file.node(to).members for _, to in pairs]))
+        cluster.between = dict(zip(pairs, between, strict=True))
         if cluster.voters is not None:
             cluster.voters = stack.enter_context(kept_apart(cluster.voters))
         stack.push_async_callback(asyncio.to_thread, cluster.stop_all)
@@ -95,6 +109,8 @@ async def spread(
             people, load = await begun(cluster, commits)
         for (region, n), relay in cluster.ways.items():
             relay.delay = round_trip(region, places[n]) / 2000
+        for pair, relay in cluster.between.items():
+            relay.delay = round_trip(*pair) / 2000
         if isinstance(cluster.voters, Apart):
             for (one, to), relay in cluster.voters.ways.items():
                 relay.delay = round_trip(_place(places, one), _place(places, to)) / 2000
@@ -123,9 +139,10 @@ def _place(places: tuple[str, ...], voter: str) -> str:
 
 
 class _Spread(Cluster):
-    """Every proxy reads a cluster file of its own, in which the log is behind the relays of its region."""
+    """Every proxy reads a cluster file of its own, in which the log and the others are behind the relays of its region."""
 
     ways: dict[tuple[str, int], Relay]
+    between: dict[tuple[str, str], Relay]
 
     def start(self, name: str) -> int:
         if name == "core":
@@ -138,6 +155,9 @@ class _Spread(Cluster):
         file = ClusterFile.read(self.home)
         addresses = [relay.address for (region, _), relay in self.ways.items() if region == name]
         file.core.members, file.endpoints = addresses[0], addresses if self.voters else []
+        for (region, to), relay in self.between.items():
+            if region == name:
+                file.node(to).members = relay.address
         (home / "cluster.json").write_text(json.dumps(file.model_dump()))
         with (self.home / "nodes" / name / "log.jsonl").open("ab") as output:
             process = subprocess.Popen(

@@ -19,7 +19,7 @@ from eata_ledger.proof.entry import Entry
 from eata_node.cluster import REGIONS
 from rich.console import Console
 
-from benchmarks.measuring import Figure, closed, machine
+from benchmarks.measuring import Figure, Twice, closed, machine, twice
 from benchmarks.regions import ROUND_TRIPS, Log, Regions, round_trip, spread
 from scripts import debian
 from tests.apart import possible
@@ -34,7 +34,7 @@ _LOST, _LEFT = "mumbai", "johannesburg"
 
 async def run(folder: Path, commits: int, console: Console) -> dict[str, Any]:
     """Figures and ratios to the floor of every region, for every place of the log, and with one region lost midway."""
-    facts, found, reads = machine(), list[tuple[Log, str, Figure]](), list[Figure]()
+    facts, found, reads = machine(), list[tuple[Log, str, Twice]](), list[Figure]()
     if possible():
         debian.etcd()
     for number, places in enumerate(CORES + (VOTERS if possible() else ())):
@@ -52,33 +52,34 @@ async def run(folder: Path, commits: int, console: Console) -> dict[str, Any]:
             world.lose(_LOST)
             found.append((world.log, "", await _from(_LEFT, f", {_LOST} lost ({what})", world, left, commits, console)))
     ratios = {
-        f"{figure.what}: p50 ÷ {log.floor(region)} ms": round(figure.p50_ms / log.floor(region), 3)
-        for log, region, figure in found if region and log.floor(region)
+        f"{figure.what}: p50 ÷ {floor:g} ms": round(figure.p50_ms / floor, 3)
+        for log, region, both in found if region
+        for figure, floor in ((both.ordered, log.floor(region)), (both.final, log.final_floor(region))) if floor
     }  # fmt: skip
     ratios["a read from the nearest proxy ÷ from any, p50"] = round(reads[0].p50_ms / reads[1].p50_ms, 3)
     ratios["model: the floor and a commit's own time where there is none, worst error"] = _model(found)
     return {
         "machine": facts, "round_trips_ms": {"–".join(k): v for k, v in ROUND_TRIPS.items()}, "ratios": ratios,
         "left_out": [] if possible() else ["voters in three regions: mount namespaces take root"],
-        "figures": [vars(figure) for _, _, figure in found] + [vars(figure) for figure in reads],
+        "figures": [vars(figure) for _, _, both in found for figure in both] + [vars(figure) for figure in reads],
     }  # fmt: skip
 
 
-def _model(found: list[tuple[Log, str, Figure]]) -> float:
-    """How far off the worst prediction is, as a share of what was measured."""
-    here = statistics.mean(figure.p50_ms for log, region, figure in found if region and not log.floor(region))
-    errors = [abs(log.floor(region) + here - figure.p50_ms) / figure.p50_ms for log, region, figure in found if region]
-    return round(max(errors), 3)
+def _model(found: list[tuple[Log, str, Twice]]) -> float:
+    """How far off the worst prediction of an ordered commit is, as a share of what was measured."""
+    known = [(log.floor(region), both.ordered.p50_ms) for log, region, both in found if region]
+    here = statistics.mean(p50 for floor, p50 in known if not floor)
+    return round(max(abs(floor + here - p50) / p50 for floor, p50 in known), 3)
 
 
 async def _from(
     region: str, how: str, world: Regions, left: Iterator[Entry], commits: int, console: Console
-) -> Figure:  # fmt: skip
+) -> Twice:  # fmt: skip
     """A desk in the region asks the proxy in its region."""
     what = f"{world.log.name}{how}, from {region}"
     with console.status(what):
         async with world.people.transport(prefer=[region]) as door:
-            return await closed(what, lambda _: world.load.send(door, next(left)), 1, commits, {})
+            return await twice(what, lambda _, told: world.load.send(door, next(left), told), 1, commits, {})
 
 
 async def _reads(people: People, load: Load, count: int) -> list[Figure]:

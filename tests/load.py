@@ -18,7 +18,7 @@ from eata_clients.errors import EataError
 from eata_clients.registry import Registry
 from eata_clients.registry_pages import fetch
 from eata_clients.streaming import submit_many
-from eata_clients.submitting import submit
+from eata_clients.submitting import Told, submit
 from eata_clients.transport import Transport, now
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, SetKind
@@ -47,12 +47,12 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     waiting: int = 0  # clients that have sent something and are not answered
 
-    async def send(self, transport: Transport, entry: Entry) -> None:
-        """Until it is answered: the same bytes again, from whichever node is there (P7)."""
+    async def send(self, transport: Transport, entry: Entry, told: Told | None = None) -> None:
+        """Until it is final: the same bytes again, from whichever node is there (P7); `told` hears that it is ordered."""
         started = time.perf_counter()
         while True:
             try:
-                done = await submit(transport, self.registry.charter, entry)
+                done = await submit(transport, self.registry.charter, entry, told=told)
                 break
             except EataError as error:
                 if not error.retryable:
@@ -92,7 +92,7 @@ class Load:
                     sent = [queue.pop() for _ in range(min(_A_STREAM if streams and number % 2 else 1, len(queue)))]
                     self.waiting += 1
                     if len(sent) == 1:
-                        await self.send(transport, *sent)
+                        await self.send(transport, sent[0])
                     else:
                         await self.stream(transport, sent)
                     self.waiting -= 1

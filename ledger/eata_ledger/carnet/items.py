@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
+from eata_ledger.carnet.typed import separated
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.record import Codec
 
 MAX_ITEM, MOST_RANGES = 10_000, 32
 _ONES = re.compile("1+")
-_RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
-_DASHES = str.maketrans({"–": "-", "—": "-", "‑": "-", ";": ","})
+_RANGE = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_AROUND, _BETWEEN = re.compile(" *- *"), re.compile("[ ,;]+")
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,9 @@ class Items:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads ranges in any order, doubled or not: “1,3,3,8,4,12” is a set. Raises `Malformed`."""
+        """Reads ranges in any order, doubled or not: “1,3,3,8,4,12” and “1 3 - 5; 8” are sets. Raises `Malformed`."""
         bits = 0
-        for piece in re.sub(r"\s+", "", text.translate(_DASHES)).split(","):
-            if not piece:
-                continue
+        for piece in filter(None, _BETWEEN.split(_AROUND.sub("-", separated(text)))):
             match = _RANGE.fullmatch(piece)
             if match is None:
                 raise Malformed(f"“{piece[:20]}” is not an item number or range such as 1-10")

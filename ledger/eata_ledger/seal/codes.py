@@ -11,6 +11,7 @@ from enum import StrEnum
 import nacl.bindings
 from nacl.pwhash import argon2id
 
+from eata_ledger.carnet.typed import separated
 from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.kdf import derive
@@ -87,7 +88,7 @@ class Code:
     @classmethod
     def read(cls, kind: CodeKind, typed: str) -> "Code":
         """Reads what a person typed or scanned. Raises `WrongCode`."""
-        plain = [c for c in typed.upper() if c not in " -–.\t\r\n"]
+        plain = [c for c in separated(typed).upper() if c not in " -."]
         if len(plain) != LENGTH[kind] + 1:
             raise WrongCode(f"this code has {len(plain)} symbols, not {LENGTH[kind] + 1}")
         if any(c not in _READ for c in plain):
