@@ -1,10 +1,13 @@
 """What became of an entry, and who waits to be told."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eata_ledger.outcomes import Outcome, Skipped
+
+_NEWEST = 4096
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,11 @@ class GroupVoid(Exception):
 
 
 class Waiters:
-    """By frame hash; everyone who waits for a frame shares one future."""
+    """By frame hash; everyone who waits for a frame shares one future. The newest results are kept for who asks late."""
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, asyncio.Future[Result]] = {}
+        self._newest: OrderedDict[bytes, Result] = OrderedDict()
 
     def expect(self, frame: bytes) -> "asyncio.Future[Result]":
         """Resolved when the log brings an entry with this frame hash; shared by all who wait for it."""
@@ -36,13 +40,14 @@ class Waiters:
         return found
 
     async def watch(self, frames: Iterable[bytes], patience: float) -> dict[bytes, Result]:
-        """What became of those that the log brings within `patience` seconds; asked again, it starts anew."""
-        coming = {frame: self.expect(frame) for frame in frames}
+        """What became of those that the log has just brought, or brings within `patience` seconds."""
+        wanted = list(frames)
+        found = {frame: self._newest[frame] for frame in wanted if frame in self._newest}
+        coming = {frame: self.expect(frame) for frame in wanted if frame not in found}
         for result in coming.values():
             result.add_done_callback(lambda done: done.cancelled() or done.exception())  # looked at, if we are gone
         if coming:
             await asyncio.wait(coming.values(), timeout=patience)
-        found = {}
         for frame, result in coming.items():
             if result.done() and result.exception() is None:
                 found[frame] = result.result()
@@ -51,6 +56,10 @@ class Waiters:
         return found
 
     def tell(self, frame: bytes, result: Result | GroupVoid) -> None:
+        if isinstance(result, Result):
+            self._newest[frame] = result
+            if len(self._newest) > _NEWEST:
+                self._newest.popitem(last=False)
         waiter = self._waiting.pop(frame, None)
         if waiter is None or waiter.done():
             return
@@ -65,3 +74,4 @@ class Waiters:
             if not waiter.done():
                 waiter.set_exception(GroupVoid(why))
         self._waiting.clear()
+        self._newest.clear()
