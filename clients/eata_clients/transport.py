@@ -20,6 +20,7 @@ from eata_clients.suspicions import Suspicions
 R = TypeVar("R")
 Method = Callable[[grpc.aio.Channel], Callable[..., Awaitable[R]]]
 HEDGE_SECONDS = 1.0
+_SLOWER, _LONGEST_HEDGE = 3, 6.0  # times what a node usually takes; s
 _PROBE_SECONDS = 0.5
 _CALL_SECONDS = 12.0
 
@@ -42,6 +43,7 @@ class Transport:
         self._channels = {node.name: network.channel(node, identity) for node in network.nodes}
         self._order: list[Node] = sorted(network.nodes, key=lambda n: n.name not in prefer)
         self._measured = bool(prefer)
+        self._usual: dict[str, float] = {}  # seconds that a node takes to answer, of late
         self.suspicions = Suspicions()
         self._sessions: dict[str, ledger_pb2.Session] = {}
         self._doubts: dict[str, dict[str, tuple[int, int]]] = {}
@@ -80,18 +82,21 @@ class Transport:
         """The first good answer, and the node that gave it; those in `avoid` are not asked."""
         await self.near()
         waiting: dict[asyncio.Task[R], Node] = {}
+        clock, since = asyncio.get_running_loop().time, dict[str, float]()
         left, last, asked = [n for n in self._order if n.name not in avoid], EataError("UNREACHABLE", "", ""), 0
         try:
             while left or waiting:
                 if left:
                     node, asked = left.pop(0), asked + 1
+                    since[node.name] = clock()
                     waiting[asyncio.ensure_future(self.at(node.name, method, request))] = node
-                patience = HEDGE_SECONDS if left else None
+                patience = self._patience(node) if left else None
                 done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in [one for one in waiting if one in done]:
                     node = waiting.pop(task)
                     error = task.exception()
                     if error is None:
+                        self._answered_in(node, clock() - since[node.name])
                         for silent in waiting.values():  # it was asked before, and has said nothing for so long
                             self.demote(silent.name)
                         return self._seen(task.result(), node), node.name
@@ -105,6 +110,13 @@ class Transport:
             for task in waiting:
                 task.cancel()
         raise Unreachable(f" (last: {last.code})") if last.code in ("UNREACHABLE", "UNAVAILABLE") else last
+
+    def _patience(self, node: Node) -> float:
+        """How long one node is waited for before the next is asked too; where all are slow, more copies make them slower."""
+        return max(HEDGE_SECONDS, min(_SLOWER * self._usual.get(node.name, 0.0), _LONGEST_HEDGE))
+
+    def _answered_in(self, node: Node, seconds: float) -> None:
+        self._usual[node.name] = (3 * self._usual.get(node.name, seconds) + seconds) / 4
 
     def demote(self, name: str) -> None:
         """Asked last from here on: it did not answer, or not what others say."""
