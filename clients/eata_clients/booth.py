@@ -54,6 +54,11 @@ class Booth:
     async def prepare(self, transport: Transport) -> Age:
         """While on line: the newest trust file and registry. Their age is counted from here."""
         registry = await registry_pages.fetch(transport, registry_pages.read(self._folder, self._ledger))
+        if registry.attested < registry.charter.one_honest:
+            raise EataError(
+                "TOO_FEW_NODES", "Too few nodes are there to prepare this desk.", "Try again when more of them are.",
+                retryable=True,
+            )  # fmt: skip
         trust = await self.trust.refresh(transport, registry)
         registry_pages.keep(self._folder, registry)
         return self.trust.age(trust.vouched_at)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 
 from eata_ledger.encoding import Malformed
@@ -31,8 +32,10 @@ def read_bounded(path: Path, most: int) -> bytes:
 def write_secret(path: Path, data: bytes) -> None:
     """Durable and whole once it returns: a temporary file, fsync, rename. Mode 0600 from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(
+        prefix=path.name, suffix=".new", dir=path.parent
+    )  # another process may write it too
+    new = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 from eata_ledger.encoding import Malformed, Value, decode_own, encode, sha256
 from eata_ledger.proof import bodies
 from eata_ledger.proof.chartering import CharterSignature, Decision, follow
-from eata_ledger.proof.entry import Header, signed_bytes
+from eata_ledger.proof.entry import MAX_HEADER, Header, signed_bytes
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import key_id, verify
 from eata_ledger.proof.registered import NONE, next_head
 from eata_ledger.rules.reference import sets_code
 from eata_ledger.seal.stanza import acceptable
+from eata_ledger.wire import MAX_SIGNATURES
 from eata_proto.v1 import ledger_pb2
 
 from eata_clients.errors import Untrusted
@@ -24,6 +25,9 @@ _BY_ADMINISTRATION = (
     bodies.RegisterOffice, bodies.RegisterDeskCA, bodies.RegisterTerritoryKey, bodies.RegisterRegion,
     bodies.DescribeOffice, bodies.Provisional,
 )  # fmt: skip
+
+
+_FORM = 1  # of the file; another one is fetched anew
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Registry(Records):
         self.genesis, self.charter = genesis, genesis.charter
         self.decisions: list[Decided] = []
         self.attested = 0  # nodes that vouched for it when it was last fetched
-        self.count, self.head = 0, NONE
+        self.count, self.head, self.era = 0, NONE, 0
         self._chained: list[_Chained] = []
         self._pending = NONE
 
@@ -66,13 +70,15 @@ class Registry(Records):
         """The chain's head over them."""
         return self._pending
 
-    def told_time(self, log_time: int) -> None:
-        """Log time as the nodes tell it, ms UTC; never back."""
-        self.log_time = max(self.log_time, log_time)
+    def told_time(self, log_time: int, sure: bool) -> None:
+        """Log time as the nodes tell it, ms UTC; back only by the word of so many that one is honest."""
+        self.log_time = log_time if sure else max(self.log_time, log_time)
 
     def chain(self, entries: Iterable[ledger_pb2.RegistryEntry]) -> None:
-        """Further registrations, in order: hashed, not looked at."""
+        """Further registrations, in order: hashed, not looked at. Raises `Untrusted` for one that cannot be any."""
         for one in entries:
+            if len(one.entry.header) > MAX_HEADER or len(one.entry.signatures) > MAX_SIGNATURES:
+                raise Untrusted("a registration is larger than any entry")
             self._pending = next_head(self._pending, one.index, sha256(signed_bytes(one.entry.header)))
             self._chained.append(_Chained(one.index, one.entry, self._pending))
 
@@ -98,7 +104,7 @@ class Registry(Records):
             [one.index, one.header.encoded, [[s.key_id, s.value] for s in one.signatures]] for one in self.decisions
         ]
         return encode([
-            self.genesis.to_bytes(), self.attested, self.count, self.head, decisions, self._to_value()
+            _FORM, self.genesis.to_bytes(), self.attested, self.era, self.count, self.head, decisions, self._to_value()
         ])  # fmt: skip
 
     @classmethod
@@ -106,9 +112,11 @@ class Registry(Records):
         """From a file that `to_bytes` gave, not judged again. Raises `Malformed` for another one."""
         kept: Any = decode_own(data)
         try:
-            genesis, attested, count, head, decisions, records = kept
+            form, genesis, attested, era, count, head, decisions, records = kept
+            if form != _FORM:
+                raise ValueError(form)
             found = cls(Genesis.from_bytes(genesis))
-            found.attested, found.count, found.head, found._pending = attested, count, head, head
+            found.attested, found.era, found.count, found.head, found._pending = attested, era, count, head, head
             for index, header, signatures in decisions:
                 found._decide(index, Header.from_bytes(header), dict(signatures))
             found._fill(records)
@@ -137,11 +145,16 @@ class Registry(Records):
         self._keep(header.body)
 
     def _decide(self, index: int, header: Header, signatures: Mapping[bytes, bytes]) -> None:
+        roots = self.charter.root_ids
+        good = {
+            kid: value
+            for kid, value in signatures.items() if kid in roots and verify(roots[kid], value, header.signed)
+        }  # fmt: skip
         try:
-            self.charter = follow(self.charter, header, signatures)
+            self.charter = follow(self.charter, header, good)
         except Malformed as error:
             raise Untrusted(f"the node set is not the root's: {error}") from None
-        signed = tuple(CharterSignature(kid, value) for kid, value in signatures.items())
+        signed = tuple(CharterSignature(kid, value) for kid, value in good.items())
         self.decisions.append(Decided(index, header, signed))
 
     def _parent(self, header: Header) -> bytes:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from eata_ledger.encoding import Malformed, sha256
@@ -16,7 +18,7 @@ from eata_clients.files import write_secret
 from eata_clients.registry import Registry
 from eata_clients.transport import Transport, newest
 
-_FRESH_SECONDS, _HEAD_SECONDS, _PAGES_SECONDS = 60, 2.0, 30.0
+_FRESH_SECONDS, _HEAD_SECONDS, _PAGE_SECONDS, _PAGES_SECONDS = 60, 2.0, 10.0, 60.0
 _ROUNDS = 3
 FILE = "registry.cbor"  # in a client's folder
 Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
@@ -41,10 +43,11 @@ class Kept:
     async def _renew(self) -> None:
         if self._registry is None and self._folder is not None:
             self._registry = read(self._folder, self._transport.network.ledger)
-        before = 0 if self._registry is None else self._registry.count
+        before = b"" if self._registry is None else self._registry.head
         self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
-        if self._folder is not None and self._registry.count != before:
-            keep(self._folder, self._registry)
+        if self._folder is not None and self._registry.head != before and _sure(self._transport, self._registry):
+            with suppress(OSError):  # who only reads needs no disk
+                keep(self._folder, self._registry)
 
     def forget(self) -> None:
         """The next look asks the nodes again."""
@@ -58,30 +61,75 @@ async def fetch(transport: Transport, known: Registry | None = None) -> Registry
     longest that none of them contradicts: `Registry.attested` says how many vouch for it. Raises `EataError`.
     """
     await transport.near()
-    liars = (len(transport.network.nodes) - 1) // 2
-    heads, there = await _heads(transport, 2 * liars + 1)
+    liars = _liars(transport)
+    heads, there = await _heads(transport, partial(_told_enough, liars))
     if not heads:
         raise Unreachable(" (no node tells of the registry)")
-    times = sorted((head.log_time for head in heads.values()), reverse=True)
     shown = sorted((head.session for head in heads.values()), key=newest, reverse=True)
     transport.carry(shown[min(liars, len(shown) - 1)])  # an honest node has been as far
+    known = _still_so(transport, known, shown)
+    firm = known is not None and _sure(transport, known)
     for count in sorted({head.count for head in heads.values()}, reverse=True):
+        if firm and known is not None and count < known.count:
+            break  # what an honest node vouched for is never taken back
         agreed = await _at(transport, heads, count)
-        registry = await _up_to(transport, known, count, heads, agreed)
-        if registry is None and known is not None:  # what this client has may be what only liars said
-            registry = await _up_to(transport, None, count, heads, agreed)
+        if there > 2 * liars and _voices(agreed) <= liars:
+            continue  # as many may lie
+        registry = await _up_to(transport, known, count, agreed)
+        if registry is None and known is not None and not firm:  # what this client has may be what only liars said
+            registry = await _up_to(transport, None, count, agreed)
         if registry is None:
             continue
-        registry.attested, against = _attested(transport, registry, agreed)
-        sure = registry.attested > liars
-        if sure or (there <= 2 * liars and registry.attested and not against):
-            registry.told_time(times[min(liars, len(times) - 1)])
-            return registry
+        attested, against = _attested(transport, registry, agreed)
+        if attested > liars or (there <= 2 * liars and attested and not against):
+            return _told_by(registry, attested, shown, heads, liars)
         known = None if known is registry else known
+    if firm and known is not None:
+        return known
     raise EataError(
         "REGISTRY_UNSURE", "The nodes tell of different registries.", "Try again in a moment; tell the operators.",
         retryable=True,
     )  # fmt: skip
+
+
+def _liars(transport: Transport) -> int:
+    """So many nodes may lie: fewer than half."""
+    return (len(transport.network.nodes) - 1) // 2
+
+
+def _sure(transport: Transport, registry: Registry) -> bool:
+    """An honest node was among those that vouched for it."""
+    return registry.attested > _liars(transport)
+
+
+def _told_enough(liars: int, found: Heads) -> bool:
+    """Of as many nodes that an honest majority is among them, so many tell of the longest registry that one is honest."""
+    longest = max(head.count for head in found.values())
+    return len(found) > 2 * liars and sum(head.count == longest for head in found.values()) > liars
+
+
+def _voices(agreed: Heads) -> int:
+    """How many nodes give the head that most give."""
+    told = [head.head for head in agreed.values()]
+    return max(map(told.count, told), default=0)
+
+
+def _still_so(
+    transport: Transport, known: Registry | None, shown: Sequence[ledger_pb2.Session]
+) -> Registry | None:  # fmt: skip
+    """What this client has, unless an honest node has entered another era since: that one may know less."""
+    liars = _liars(transport)
+    moved = known is not None and len(shown) > liars and shown[liars].era > known.era
+    return None if moved else known
+
+
+def _told_by(
+    registry: Registry, attested: int, shown: Sequence[ledger_pb2.Session], heads: Heads, liars: int
+) -> Registry:  # fmt: skip
+    times = sorted((head.log_time for head in heads.values()), reverse=True)
+    registry.attested, registry.era = attested, shown[min(liars, len(shown) - 1)].era
+    registry.told_time(times[min(liars, len(times) - 1)], attested > liars)
+    return registry
 
 
 def keep(folder: Path, registry: Registry) -> None:
@@ -110,9 +158,9 @@ def _begun(reply: ledger_pb2.RegistryReply, ledger: bytes) -> Registry:
 
 
 async def _heads(
-    transport: Transport, enough: int, count: int = 0, names: Sequence[str] | None = None
+    transport: Transport, enough: Callable[[Heads], bool], count: int = 0, names: Sequence[str] | None = None
 ) -> tuple[Heads, int]:
-    """What the nodes say of the registry, of so many entries or of all, until `enough` have; how many are there at all."""
+    """What the nodes say of the registry, of so many entries or of all, until that is `enough`; how many are there at all."""
     found: Heads = {}
     there: set[str] = set()
     for _ in range(_ROUNDS):
@@ -124,7 +172,7 @@ async def _heads(
                 continue
             found[name] = told
             there.add(name)
-            if len(found) >= enough:
+            if enough(found):
                 return found, len(there)
         if not ahead:  # somebody had told this client of more than there is: forgotten by now, asked again
             break
@@ -160,18 +208,18 @@ async def _at(transport: Transport, heads: Heads, count: int) -> Heads:
     there = {name: head for name, head in heads.items() if head.count == count}
     if not further or not count:
         return there
-    return there | (await _heads(transport, len(further), count, further))[0]
+    return there | (await _heads(transport, lambda found: len(found) == len(further), count, further))[0]
 
 
 async def _up_to(
-    transport: Transport, known: Registry | None, count: int, heads: Heads, agreed: Heads
+    transport: Transport, known: Registry | None, count: int, agreed: Heads
 ) -> Registry | None:  # fmt: skip
-    """From the nearest of those who have as many, if its pages lead to the head that most give and verify."""
+    """From the nearest of those who give the head that most give, if its pages lead there and verify."""
     told = [head.head for head in agreed.values()]
     most = max(sorted(set(told)), key=told.count, default=b"")
     if known is not None and known.count >= count:
         return known if known.count == count and known.head == most else None
-    for node in [name for name in transport.nearest if name in heads and heads[name].count >= count]:
+    for node in [name for name in transport.nearest if name in agreed and agreed[name].head == most]:
         if known is not None:
             known.forget_unsettled()
         try:
@@ -196,7 +244,9 @@ async def _pages(transport: Transport, known: Registry | None, count: int, node:
     while registry is None or registry.pending < count:
         at = 0 if registry is None else registry.pending
         request = ledger_pb2.RegistryRequest(from_count=at)
-        reply = await transport.at(node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
+        reply = await transport.at(
+            node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, _PAGE_SECONDS
+        )
         registry = _begun(reply, transport.network.ledger) if registry is None else registry
         if not reply.entries and registry.pending < count:
             raise Untrusted("it ends before its head")

@@ -90,18 +90,27 @@ class _Judge:
                 await Sending(self.transport, self.charter, entry).compare(said, earlier, outcome)
             outbox.final(entry)
 
+    def _said(self, answer: ledger_pb2.Answer, entry: Entry) -> Committed | EataError:
+        """One node's word, a refusal that its statement holds included. Raises `Untrusted`."""
+        if answer.refused:
+            return from_answer(answer.refused)
+        try:
+            return committed(answer.reply.statement, self.charter, entry.hash)
+        except Untrusted:
+            raise
+        except EataError as refused:
+            return refused
+
     async def outcome(self, entry: Entry, answer: ledger_pb2.Answer, node: str, alone: bool) -> Committed | EataError:
         """`alone`: no other node was asked with the same bytes before."""
         sending = Sending(self.transport, self.charter, entry, self.record)
         try:
-            if answer.refused:
-                refused = from_answer(answer.refused)
-                refused.alone, refused.node = alone, node
-                if self.few or not refused.by_rules:
-                    return refused
-                found, node = await sending.second_opinion(refused)
-            else:
-                found = committed(answer.reply.statement, self.charter, entry.hash)
+            found = self._said(answer, entry)
+            if isinstance(found, EataError):
+                found.alone, found.node = alone, node
+                if self.few or not found.by_rules:
+                    return found
+                found, node = await sending.second_opinion(found)
             if not found.final and not self.few:
                 found = await sending.settle(found, node)
                 self.few = not found.final

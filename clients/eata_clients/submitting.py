@@ -75,6 +75,9 @@ class Sending:
                     node, f"answered what does not verify ({error.message})", said=reply.statement
                 )
                 distrusted.add(node)
+            except EataError as error:  # its statement says that the log refused it: one node's word like any other
+                error.node = node
+                return await self.second_opinion(error)
 
     def _committed(self, reply: ledger_pb2.SubmitReply) -> Committed:
         found = committed(reply.statement, self._charter, self._entry.hash)

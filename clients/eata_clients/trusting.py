@@ -72,6 +72,13 @@ class TrustKeeper:
             raise Untrusted(f"the trust file is not good: {error}") from None
         return trust
 
+    def _kept(self) -> Trust | None:
+        """One that does not read any more is as good as none: a new one takes its place."""
+        try:
+            return self.read()
+        except EataError:
+            return None
+
     @property
     def seen(self) -> int:
         """The highest log time this client has met, ms UTC."""
@@ -88,9 +95,12 @@ class TrustKeeper:
 
     def keep(self, new: Trust) -> None:
         """Raises `Untrusted` for one that is older, or contradicts the one kept."""
-        new.check(self._ledger)
-        if self._path.exists():
-            old = self.read()
+        try:
+            Trust.from_bytes(new.to_bytes()).check(self._ledger)
+        except Malformed as error:
+            raise Untrusted(f"the trust file is not good: {error}") from None
+        old = self._kept()
+        if old is not None:
             older, newer = (signature_lines(t.checkpoint)[0] for t in (old, new))
             if (new.era, newer.size) < (old.era, older.size):
                 raise Untrusted(f"the trust file is of size {newer.size}, this client has seen {older.size}")
@@ -107,8 +117,9 @@ class TrustKeeper:
         """The newest from the nodes, consistent with the one kept."""
         registry = registry or await fetch(transport)
         new = await fetch_trust(transport, registry)
-        if self._path.exists():
-            await _require_consistent(transport, self.read(), new)
+        old = self._kept()
+        if old is not None:
+            await _require_consistent(transport, old, new)
         self.keep(new)
         self.see(new.vouched_at)
         return new

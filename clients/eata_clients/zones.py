@@ -22,25 +22,45 @@ def offsets_of(zone: str, at: int) -> tuple[int, ...]:
 def offset_at(office: RegisterOffice, at: int) -> int:
     """Minutes that the office's clocks are ahead of UTC at `at` (ms UTC).
 
-    Where the zone's rules have changed since the office was registered, the nearest offset that it is registered with.
+    Where the zone's rules have changed since the office was registered, the nearest offset that it is registered with; where this
+    computer does not know the zone, the computer's own if the office has it, else the office's first.
     """
-    minutes = _minutes(_clock(office.zone), datetime.fromtimestamp(at / 1000, UTC))
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    try:
+        minutes = _minutes(_clock(office.zone), moment)
+    except Malformed:
+        here = _minutes(None, moment)
+        return here if here in office.offsets else office.offsets[0]
     return min(office.offsets, key=lambda offset: abs(offset - minutes))
 
 
 def clock_differs(office: RegisterOffice, at: int) -> str:
     """What to tell whoever sits before a computer with another clock than the office's; empty where they are the same."""
     here, minutes = datetime.fromtimestamp(at / 1000, UTC).astimezone(), offset_at(office, at)
+    try:
+        clock = _clock(office.zone)
+    except Malformed:
+        return (
+            f"This computer does not know the office's time zone ({office.zone}): times are at {shown_offset(minutes)}."
+        )
     if here.utcoffset() == timedelta(minutes=minutes):
         return ""
-    there = here.astimezone(_clock(office.zone))
+    there = here.astimezone(clock)
     return (
         f"This computer's clock says {here:%H:%M}, the office's ({office.zone}) {there:%H:%M}: times are the office's."
     )
 
 
+def shown_offset(minutes: int) -> str:
+    """Such as +05:30."""
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
+
+
 def _clock(zone: str) -> ZoneInfo:
     try:
+        if "/" not in zone and zone != "UTC":  # “localtime” is whatever a computer is set to
+            raise ValueError(zone)
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Malformed(f"“{zone[:40]}” is no time zone; they are named such as Europe/Zurich") from None
@@ -51,7 +71,8 @@ def _weeks(at: int) -> Iterator[datetime]:
     return (start + timedelta(weeks=n) for n in range(_YEARS * 52))
 
 
-def _minutes(clock: ZoneInfo, moment: datetime) -> int:
+def _minutes(clock: ZoneInfo | None, moment: datetime) -> int:
+    """Of this computer's own clock without a zone."""
     offset = moment.astimezone(clock).utcoffset()
     assert offset is not None, "a zone has one at any moment"
     return round(offset.total_seconds() / 60)

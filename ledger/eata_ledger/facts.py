@@ -62,6 +62,8 @@ class Facts:
         return self.get(kind, *((code, b"@", effective[-1]) if effective else (code,)))
 
     def put(self, fact: Fact, *key: KeyPart) -> None:
+        """Raises `Malformed` for what could not be read again: it must never be written."""
+        type(fact).from_value(fact.to_value())
         self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()
 
     def effects_hash(self) -> bytes:

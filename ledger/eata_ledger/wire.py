@@ -10,7 +10,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.proof.entry import MAX_ENTRY, SIGNATURE, Entry, Header, Signed, frame_hash
 from eata_ledger.proof.group import Group, GroupHeader
 
-_MAX_SIGNATURES = 8
+MAX_SIGNATURES = 8
 MAX_GROUP_HEADER = 64 * 1024
 
 
@@ -34,7 +34,7 @@ def entry_from_proto(message: ledger_pb2.Entry, erased: bool = False) -> Entry:
 def _signatures(message: ledger_pb2.Entry) -> tuple[Signed, ...]:
     signatures = tuple(Signed(s.key_id, s.value) for s in message.signatures)
     ids = {s.key_id for s in signatures}
-    if not 1 <= len(signatures) <= _MAX_SIGNATURES or len(ids) != len(signatures):
+    if not 1 <= len(signatures) <= MAX_SIGNATURES or len(ids) != len(signatures):
         raise Malformed("an entry has one to eight signatures, one a key")
     if any(len(signed.key_id) != 16 or len(signed.value) != SIGNATURE for signed in signatures):
         raise Malformed("a signature has 64 bytes and a 16-byte key id")

@@ -348,6 +348,8 @@ class Node:
     async def stop(self) -> None:
         """Leaves a flushed store behind."""
         self._stopping = True
+        if self.submitting is not None:
+            self.submitting.stop()
         for task in self.tasks.values():
             task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)

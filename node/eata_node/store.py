@@ -36,7 +36,7 @@ _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
 _DECISION = b"decision/"
-_VIEWS_KEPT = b"views"
+_VIEWS_KEPT, _VIEWS_NOW = b"views", b"2"
 _LANDMARK = b"landmark/"
 _VOUCHED = b"vouched"
 _ANCHOR = b"anchor"
@@ -213,14 +213,14 @@ class Store:
 
     def _complete_views(self) -> None:
         """Views are derived: a store written before they were kept gets them once."""
-        if self._rocks.get(META, _VIEWS_KEPT) is not None:
+        if self._rocks.get(META, _VIEWS_KEPT) == _VIEWS_NOW:
             return
         state = self.log_state()
         for index in range(0 if state is None else state[0].size):
             stored = self.entry(index)
             if stored is not None and Leaf.from_bytes(stored.leaf).outcome == Outcome.ACCEPTED:
                 self._put_views(index, Header.from_bytes(stored.header).body, stored.facts)
-        self.put(META, _VIEWS_KEPT, b"1")
+        self.put(META, _VIEWS_KEPT, _VIEWS_NOW)
         self.commit()
 
     def view(self, prefix: bytes, low: int = 0, high: int = 2**64 - 1) -> Iterator[tuple[int, bytes]]:

@@ -118,7 +118,10 @@ def test_an_issue_dated_far_from_log_time_is_refused(world: World, pin_keys: Cod
     for shift in (-2 * DAY, 5 * 365 * DAY):
         stamp = Stamp(world.now + shift)
         issued = issuing.issue(world.ledger, world.issuer, world.order(), world.pool + 7, world.pool, stamp)
-        outcome = world.outcome(issued.entry)
+        try:
+            outcome = world.outcome(issued.entry)
+        except Skipped as never:
+            outcome = never.outcome
         assert outcome in (Outcome.EVENT_TIME_WRONG, Outcome.ENTRY_EXPIRED)
 
 

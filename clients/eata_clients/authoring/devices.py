@@ -86,7 +86,7 @@ def sign(
     holding: Holding, pin: CodeKeys, seal_key: bytes, holder: CodeKeys, stamp: Stamp
 ) -> Entry:  # fmt: skip
     """The carnet's first signature: by its first device and the PIN key. The last of `roots` is new."""
-    first = bodies.First(holding.device.public, seal_key, holder.sign.public)
+    first = bodies.First(holding.device.public, seal_key, holder.sign.public, pin.sign.id)
     body = bodies.Sign(holding.carnet_id, holding.content_version, sha256(TERMS.encode()), first)
     parts = (_under_code(holding, holder.wrap), _kept(holding, pin.wrap))
     return make(holding.ledger, body, stamp, (holding.device, pin.sign), parts)
@@ -100,7 +100,7 @@ def sign_again(holding: Holding, pin_wrap: bytes | None, stamp: Stamp) -> Entry:
 
 def enrol(ledger: bytes, carnet_id: int, device: DeviceKeys, holder: SigningKey, stamp: Stamp) -> Entry:
     """By the holder code."""
-    body = bodies.EnrolDevice(carnet_id, device.sign.public, device.seal.public)
+    body = bodies.EnrolDevice(carnet_id, device.sign.public, device.seal.public, holder.id)
     return make(ledger, body, stamp, (device.sign, holder))
 
 

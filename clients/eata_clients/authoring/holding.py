@@ -17,7 +17,7 @@ from eata_ledger.proof.declared import Declaration
 from eata_ledger.proof.declared import declare as proved
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
-from eata_ledger.record import KEY, U8, U16, Record, f
+from eata_ledger.record import KEY, U16, Record, f
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys, exchange_public
 from eata_ledger.seal.schedule import journal_key, leaf_key, packet, verify_key_seed
@@ -30,7 +30,7 @@ from eata_clients.authoring.entries import make
 class RootKey(Record):
     """A holder root: its number, the first slot that it serves."""
 
-    number: int = f(U8)
+    number: int = f(U16)
     first: int = f(U16)
     root: bytes = f(KEY)
 

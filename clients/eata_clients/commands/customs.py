@@ -18,6 +18,7 @@ from eata_clients.commands.standing import PROVISIONAL, standing
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 from eata_clients.vault import read_key
+from eata_clients.zones import shown_offset
 
 if TYPE_CHECKING:
     from eata_ledger.proof.bodies import RegisterOffice
@@ -277,7 +278,7 @@ def _what(entry: "Entry") -> dict[str, Any]:
 def _of_office(typed: tuple[int, int], office: "RegisterOffice") -> tuple[int, int]:
     """A time as it was typed, if the office's clocks can have shown it. Raises `Fault`."""
     if typed[1] not in office.offsets:
-        shown = " or ".join(f"{offset // 60:+03d}:{offset % 60:02d}" for offset in office.offsets)
+        shown = " or ".join(map(shown_offset, office.offsets))
         raise Fault(
             "OFFSET_WRONG",
             f"The clocks of {office.code} show {shown}, never what was typed.",

@@ -7,7 +7,7 @@ import typer
 from eata_ledger.carnet.dates import MINUTE, iso, local_day
 from eata_ledger.carnet.reconciliation import Reconciliation
 from eata_ledger.carnet.transit import TransitState
-from eata_ledger.carnet.vocabulary import NoticeState
+from eata_ledger.carnet.vocabulary import Flag, NoticeState
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
@@ -68,7 +68,7 @@ def transactions(
             "index": t.row.index, "carnet_id": t.carnet_id, "number": t.number, "type": t.type, "kind": t.row.kind.name,
             "time": local_time(t.row.event_time, t.row.offset), "office": t.row.office, "items": str(t.row.items),
             "not_returned": str(t.row.not_returned), "cleared": str(t.row.items | t.row.not_returned),
-            "final_date": None if t.row.final_day is None else iso(t.row.final_day), "test": bool(t.row.flags & 8),
+            "final_date": None if t.row.final_day is None else iso(t.row.final_day), "test": bool(t.row.flags & Flag.TEST),
             "cancelled": t.row.cancelled is not None, "reference": None if t.remarks is None else t.remarks.reference,
         }
         for t in found

@@ -16,12 +16,13 @@ from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value, encode, hash_of
 from eata_ledger.proof.keys import SigningKey, pae
-from eata_ledger.record import CODE, KEY, RANDOM16, U8, U16, Record, blob, enum, f, integer, nested
+from eata_ledger.record import CODE, KEY, RANDOM16, U16, Record, blob, enum, f, integer, nested
 
 PAYLOAD_TYPE = "application/vnd.eata.declaration.v1+cbor"
 LONGEST = 4_096
 _STEP = 256
 SLOT = integer(1, 1024)
+MOST_VOUCHERS = 32  # of one travel
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Declaration(Record):
     """One voucher of a travel; `root`: the number of the holder root that its codes come from."""
 
     slot: int = f(SLOT)
-    root: int = f(U8)
+    root: int = f(U16)
     content: int = f(U16)
     kind: Kind = f(enum(Kind))
     territory: str = f(CODE)

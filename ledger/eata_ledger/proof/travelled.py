@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.proof.bodies import EntryType
+from eata_ledger.proof.declared import MOST_VOUCHERS
 from eata_ledger.record import BOOL, CODE, DAY, HASH, U16, U64, Record, array, f, nested
 
 _DECLARING = frozenset({int(EntryType.TRAVEL), int(EntryType.EDIT_TRAVEL), int(EntryType.RENEW)})
@@ -25,7 +26,7 @@ class TravelFacts(Record):
 
     type: int = f(U16)
     carnet_id: int = f(U64)
-    vouchers: tuple[Prepared, ...] = f(array(nested(Prepared), 32))
+    vouchers: tuple[Prepared, ...] = f(array(nested(Prepared), MOST_VOUCHERS))
     number: str = f(CODE)
     issuer: str = f(CODE)
     home: str = f(CODE)

@@ -70,10 +70,10 @@ class Act:
                 raise Refused(Outcome.STANZAS_WRONG, "a stanza has another length")
 
     def require_not_ahead(self) -> None:
-        """What has happened has happened by log time, as far as that runs. Raises `Refused`."""
+        """What has happened has happened by log time, as far as that runs. Raises `Skipped`: a little later it may be so."""
         ahead = AHEAD_STALLED if self.moment.clock_stalled else AHEAD
         if self.entry.header.event_time > self.moment.log_time + ahead:
-            raise Refused(Outcome.EVENT_TIME_WRONG)
+            raise Skipped(Outcome.EVENT_TIME_WRONG)
 
     def record(
         self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,

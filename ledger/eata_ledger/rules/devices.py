@@ -13,7 +13,7 @@ from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.rules.issuer import own_carnet
 from eata_ledger.seal import stanza
 from eata_ledger.state import Carnet, CarnetState, Device, PinWrapped, Spent, Voucher
-from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, MOST_UNASKED, NOBODY, Holder, Root
+from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, MOST_ROOTS_EVER, MOST_UNASKED, NOBODY, Holder, Root
 
 
 def holder_of(act: Act, carnet_id: int) -> Holder:
@@ -39,7 +39,7 @@ def sign(act: Act, body: bodies.Sign) -> Value:
 
 def _first(act: Act, carnet: Carnet, state: CarnetState, holder: Holder, first: bodies.First) -> None:
     """The PIN key vouches for the first device, once: from then on devices and the holder code do."""
-    _require_vouched(act, carnet.pin_key)
+    _require_vouched(act, carnet.pin_key, first.pin)
     if holder.root:
         raise Refused(Outcome.ALREADY_HELD)
     number = _next_root(holder)
@@ -57,14 +57,17 @@ def enrol_device(act: Act, body: bodies.EnrolDevice) -> Value:
     holder = holder_of(act, body.carnet_id)
     if holder.code_key is None:
         raise Refused(Outcome.NOT_SIGNED)
-    _require_vouched(act, holder.code_key)
+    _require_vouched(act, holder.code_key, body.code)
     _add(act, body.carnet_id, holder, (body.device_key, body.seal_key), None)
     return [int(body.TYPE), body.carnet_id, key_id(body.device_key)]
 
 
-def _require_vouched(act: Act, public: bytes) -> None:
-    """By the PIN or the holder code in force. One that was in force a moment ago is refused: the entry did no wrong."""
-    if act.entry.signature_of(key_id(public)) is None:
+def _require_vouched(act: Act, public: bytes, named: bytes) -> None:
+    """By the PIN or the holder code in force. One that was in force a moment ago is refused: the entry did no wrong.
+
+    The entry names the key, so that with the signature taken off it never was.
+    """
+    if key_id(public) != named:
         raise Refused(Outcome.CODE_VOIDED, "it is signed under another PIN or holder code")
     act.require_signature(public)
 
@@ -172,6 +175,8 @@ def reset_holder(act: Act, body: bodies.ResetHolder) -> Value:
     holder = holder_of(act, body.carnet_id)
     if not holder.root:
         raise Refused(Outcome.NOT_SIGNED)
+    if holder.root > MOST_ROOTS_EVER:
+        raise Refused(Outcome.BUDGET_SPENT, f"a carnet has {MOST_ROOTS_EVER} holder roots, all holders counted")
     if not acceptable(body.pin_key):
         raise Refused(Outcome.KEY_WEAK)
     if body.pin_key == carnet.pin_key:

@@ -7,7 +7,7 @@ from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Stat
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import bodies
-from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
+from eata_ledger.proof.declared import MOST_VOUCHERS, Declaration, Declared, declaration_digest
 from eata_ledger.proof.keys import acceptable
 from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
@@ -36,7 +36,7 @@ def travel(act: Act, body: bodies.Travel) -> Value:
     declarations = _declared(act, body.carnet_id)
     count = len(declarations)
     wanted = list(range(state.next_slot, state.next_slot + count))
-    if not count or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
+    if not 1 <= count <= MOST_VOUCHERS or [d.slot for d in declarations] != wanted or wanted[-1] > SLOTS:
         raise Refused(Outcome.SLOT_TAKEN)
     if act.facts.get(TravelFact, body.carnet_id, body.travel_id) is not None:
         raise Refused(Outcome.SLOT_TAKEN, "the travel exists")

@@ -19,6 +19,7 @@ from eata_ledger.carnet.vocabulary import (
     VoucherState,
     Warning,
 )
+from eata_ledger.proof.declared import MOST_VOUCHERS
 from eata_ledger.record import (
     BOOL,
     CODE,
@@ -176,7 +177,7 @@ class TravelFact(Fact):
 
     FAMILY = Family.TRAVEL
     travel_id: bytes = f(RANDOM16)
-    slots: tuple[int, ...] = f(array(U16, 32))
+    slots: tuple[int, ...] = f(array(U16, MOST_VOUCHERS))
     deleted: bool = f(BOOL)
 
 
@@ -200,8 +201,8 @@ class Voucher(Fact):
     voucher_key: bytes = f(KEY)
     cancel_key: bytes = f(KEY)
     verify_key: bytes = f(KEY)
-    root: int = f(U8)
-    cancel_root: int = f(U8)
+    root: int = f(U16)
+    cancel_root: int = f(U16)
     entry: int = f(U64)
     pre_exported: int | None = f(optional(U64))
     committed: int | None = f(optional(U64))

@@ -8,7 +8,7 @@ from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.record import KEY, KEY_ID, U16, U64, Record, array, f, nested, optional
 from eata_ledger.state.base import Fact, Family
 
-MOST_ROOTS, MOST_EVER, MOST_UNASKED = 64, 256, 16
+MOST_ROOTS, MOST_EVER, MOST_UNASKED, MOST_ROOTS_EVER = 64, 256, 16, 4_096
 
 
 @dataclass(frozen=True)

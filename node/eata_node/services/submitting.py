@@ -56,7 +56,7 @@ class _Going:
     """An entry on its way to the log, in one of its frames."""
 
     frame: bytes
-    ended: "asyncio.Future[None]"
+    work: "asyncio.Task[Result | ApiError]"  # goes on where the one who asked has gone
 
 
 class Submitting:
@@ -191,21 +191,21 @@ class Submitting:
         entry, frame = sha256(signed_bytes(message.header)), frame_of(message)
         going = self._going.get(entry)
         if going is not None and going.frame != frame:
-            await asyncio.wait({going.ended}, timeout=_COMMIT_SECONDS)
+            await asyncio.wait({going.work})
             found = await self._advised(message)
-            if found is not None:
-                return found.error if isinstance(found, _Refused) else found
-            going = self._going.get(entry)
-        limited = None if going is not None else self._charge(message)
-        if limited is not None:
-            return limited
-        own = self._going.setdefault(entry, _Going(frame, asyncio.get_running_loop().create_future()))
-        try:
-            return await self._propose(message, frame, receipt)
-        finally:
-            if own is not going:
-                del self._going[entry]
-                own.ended.set_result(None)
+            return found if isinstance(found, Result) else trouble(Trouble.NOT_READY, "A copy was on its way.")
+        if going is None:
+            limited = self._charge(message)
+            if limited is not None:
+                return limited
+            going = self._going[entry] = _Going(frame, asyncio.create_task(self._propose(message, frame, receipt)))
+            going.work.add_done_callback(lambda _: self._going.pop(entry))
+        return await asyncio.shield(going.work)
+
+    def stop(self) -> None:
+        """Nothing is on its way any longer; who waits is cancelled."""
+        for going in list(self._going.values()):
+            going.work.cancel()
 
     async def _propose(self, message: ledger_pb2.Entry, frame: bytes, receipt: bool) -> Result | ApiError:
         started = time.perf_counter()

@@ -15,7 +15,7 @@ from eata_ledger.encoding import sha256
 from eata_ledger.proof.bodies import RevokeKey
 from eata_ledger.proof.entry import Header
 from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.registered import NONE, next_head
+from eata_ledger.proof.registered import NONE, next_head, to_sign
 from eata_node.config import NodeKeys
 from eata_node.services.registered import Registered
 from eata_proto.v1 import ledger_pb2
@@ -157,3 +157,53 @@ async def test_a_desk_is_told_who_vouches_for_the_keys(scene: Scene) -> None:
     scanned = await customs.scan(scene.qr(1))
     assert (scanned.agreed.by, scanned.agreed.sure) == (1, False)
     assert (await customs.scan(scene.qr(1))).agreed.sure
+
+
+async def test_what_an_honest_node_vouched_for_is_never_taken_back(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk knows of the revocation; then one liar alone can be reached, and tells of a registry from before it."""
+    authority = await revoked(scene)
+    await Kept(scene.public, tmp_path).get()
+    hide(scene, ("frankfurt",), False, monkeypatch)
+    for name in [name for name in scene.mesh.proxies if name != "frankfurt"]:
+        await scene.mesh.proxies.pop(name).stop()
+    again = await Kept(scene.public, tmp_path).get()
+    assert authority in again.revoked
+    kept = read(tmp_path, scene.mesh.genesis.ledger)
+    assert kept is not None
+    assert authority in kept.revoked
+
+
+async def test_what_one_node_alone_says_is_not_kept(scene: Scene, tmp_path: Path) -> None:
+    """It may be used, marked as what it is; the next process asks again."""
+    for name in [name for name in scene.mesh.proxies if name != "mumbai"]:
+        await scene.mesh.proxies.pop(name).stop()
+    assert (await Kept(scene.public, tmp_path).get()).attested == 1
+    assert read(tmp_path, scene.mesh.genesis.ledger) is None
+
+
+async def test_a_liars_endless_registry_holds_nobody_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells of a million registrations, under its own signature, and of a time in 2099: nobody asks it for them."""
+    keys = NodeKeys.read(scene.mesh.home / "nodes" / "frankfurt").statement
+    honest, asked = Registered.head, list[bool]()
+
+    def head(self: Registered, count: int) -> ledger_pb2.RegistryHeadReply:
+        if self._key.id != keys.id:
+            return honest(self, count)
+        wanted, head = count or 10**6, bytes(32)
+        signature = keys.sign(to_sign(scene.people.network.ledger, wanted, head))
+        return ledger_pb2.RegistryHeadReply(count=wanted, head=head, kid=keys.id[:8], signature=signature)
+
+    pages = Registered.page
+
+    def page(self: Registered, start: int, stanzas_for: bytes) -> list[ledger_pb2.RegistryEntry]:
+        asked.append(self._key.id == keys.id)
+        return pages(self, start, stanzas_for)
+
+    monkeypatch.setattr(Registered, "head", head)
+    monkeypatch.setattr(Registered, "page", page)
+    async with scene.people.transport("CH", ["frankfurt"]) as transport:
+        registry = await fetch(transport)
+    assert registry.attested >= scene.mesh.genesis.charter.one_honest
+    assert not any(asked)

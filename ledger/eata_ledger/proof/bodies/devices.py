@@ -19,11 +19,12 @@ MOST_DEVICES = 64
 
 @dataclass(frozen=True)
 class First(Record):
-    """The device that a carnet is first signed on; `code_key` is the holder code's public key."""
+    """The device that a carnet is first signed on; `code_key` is the holder code's public key, `pin` the id of the PIN's."""
 
     device_key: bytes = f(KEY)
     seal_key: bytes = f(SEALING_KEY)
     code_key: bytes = f(KEY)
+    pin: bytes = f(KEY_ID)
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class Sign(Body):
 
 @dataclass(frozen=True)
 class EnrolDevice(Body):
-    """A further device, by the holder code's key and its own."""
+    """A further device, by the holder code's key, whose id is `code`, and its own."""
 
     TYPE = EntryType.ENROL_DEVICE
     carnet_id: int = f(U64)
     device_key: bytes = f(KEY)
     seal_key: bytes = f(SEALING_KEY)
+    code: bytes = f(KEY_ID)
 
 
 @dataclass(frozen=True)
