@@ -145,10 +145,12 @@ class Registry(Records):
         self._keep(header.body)
 
     def _decide(self, index: int, header: Header, signatures: Mapping[bytes, bytes]) -> None:
-        roots = self.charter.root_ids
+        body, keepers = header.body, dict(self.charter.root_ids)
+        if isinstance(body, bodies.RotateRoot):
+            keepers |= {key_id(key): key for key in body.keys}  # the new ones sign too
         good = {
             kid: value
-            for kid, value in signatures.items() if kid in roots and verify(roots[kid], value, header.signed)
+            for kid, value in signatures.items() if kid in keepers and verify(keepers[kid], value, header.signed)
         }  # fmt: skip
         try:
             self.charter = follow(self.charter, header, good)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from eata_clients.auditor import Replay
 from eata_clients.authoring import rooting
+from eata_clients.registry import Registry
 from eata_ledger import order
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped
@@ -18,6 +19,8 @@ from eata_ledger.proof.leaf import Leaf
 from eata_ledger.replaying import replayed
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import CharterFact, charter_of
+from eata_ledger.wire import entry_to_proto
+from eata_proto.v1 import ledger_pb2
 
 from tests import acts
 from tests.later import Mark, later_rules
@@ -187,6 +190,21 @@ def test_clients_follow_the_charter_from_genesis_and_believe_no_node(world: Worl
     ):  # fmt: skip
         with pytest.raises(Malformed):
             follow_all(world.genesis, forged, size, root)
+
+
+def test_a_client_keeps_no_signature_that_no_keeper_made(world: World, five: list[SigningKey]) -> None:
+    """A node adds some: the registry and its file hold the keepers' own, and what is made of them reads again."""
+    entry = next(entry for entry, _ in world.history if isinstance(entry.header.body, RotateRoot))
+    message = entry_to_proto(entry)
+    message.signatures.add(key_id=b"junk", value=bytes(64))
+    message.signatures.add(key_id=five[4].id, value=bytes(64))
+    registry = Registry(world.genesis)
+    registry.chain([ledger_pb2.RegistryEntry(index=0, entry=message)])
+    registry.settle()
+    [decided] = registry.decisions
+    assert {s.key_id for s in decided.signatures} <= {s.key_id for s in entry.signatures}
+    assert Registry.from_bytes(registry.to_bytes()).decisions == registry.decisions
+    assert registry.charter.root_threshold == 3
 
 
 def test_charter_entries_are_told_by_a_glance(world: World, five: list[SigningKey]) -> None:

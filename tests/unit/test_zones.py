@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from eata_clients.commands.customs import _of_office, event_time
 from eata_clients.faults import Fault
-from eata_clients.zones import clock_differs, offset_at, offsets_of
+from eata_clients.zones import clock_differs, offset_at, offsets_of, shown_offset
 from eata_ledger.carnet.dates import iso, local_day
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOffice
@@ -32,7 +32,7 @@ def test_an_office_is_registered_with_every_offset_of_its_zone(zone: str, offset
     assert office(zone).offsets == offsets
 
 
-@pytest.mark.parametrize("zone", ["Europe/Zürich", "Zurich", "../etc/passwd", "", "+02:00"])
+@pytest.mark.parametrize("zone", ["Europe/Zürich", "Zurich", "../etc/passwd", "", "+02:00", "localtime", "posixrules"])
 def test_what_is_no_zone_is_not_registered(zone: str) -> None:
     with pytest.raises(Malformed):
         offsets_of(zone, 0)
@@ -54,6 +54,18 @@ def test_after_midnight_in_zurich_it_is_the_next_day() -> None:
     at = ms("2026-06-30T22:30Z")
     assert iso(local_day(at, offset_at(office("Europe/Zurich"), at))) == "2026-07-01"
     assert offset_at(office("Europe/Zurich"), ms("2026-01-15T12:00Z")) == 60
+
+
+def test_a_zone_that_this_computer_does_not_know_stops_no_desk() -> None:
+    """Newer than its list, or registered by hand: its own clock where the office has it, else the office's first offset."""
+    unknown, at = office("Europe/Nowhere", (60, 120)), ms("2026-07-01T12:00Z")
+    assert offset_at(unknown, at) in (60, 120)
+    assert "Europe/Nowhere" in clock_differs(unknown, at)
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(0, "+00:00"), (330, "+05:30"), (-210, "-03:30"), (-240, "-04:00")])
+def test_an_offset_is_shown_as_clocks_show_it(minutes: int, text: str) -> None:
+    assert shown_offset(minutes) == text
 
 
 def test_where_a_zone_has_changed_its_rules_the_nearest_registered_offset_is_taken() -> None:

@@ -32,11 +32,13 @@ class Liars:
         }  # fmt: skip
         self.dropped: list[bytes] = []
         self._receipts: dict[int, Receipt] = {}
+        self._outcome = Outcome.ACCEPTED
 
     # -- commits
 
-    def drop_commits(self) -> None:
-        """They answer as if they had ordered it, with the signatures of all liars, and forget it."""
+    def drop_commits(self, outcome: Outcome = Outcome.ACCEPTED) -> None:
+        """They answer as if they had ordered it, with such an outcome and the signatures of all liars, and forget it."""
+        self._outcome = outcome
         for proxy in self.proxies.values():
             assert proxy.node.submitting is not None
             proxy.node.submitting.submit = self._dropped_by(proxy)  # type: ignore[method-assign,assignment]
@@ -84,7 +86,7 @@ class Liars:
         facts: Value = [int(entry.header.body.TYPE), "invented"]
         claim = Claim(
             replica.genesis.ledger[:8], replica.state.era, index, replica.state.log_time, entry.hash, 1,
-            int(Outcome.ACCEPTED), facts, os.urandom(32), index, Standing.LIVE,
+            int(self._outcome), facts, os.urandom(32), index, Standing.LIVE,
         )  # fmt: skip
         self._receipts[index] = Receipt(self.signed(claim), {})
         return ledger_pb2.SubmitReply(

@@ -115,6 +115,20 @@ async def test_a_refusal_by_liars_does_not_stop_honest_goods(scene: Scene) -> No
     assert done.index in await real_rows(scene)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.CARNET_BLOCKED, Outcome.KEY_REVOKED])
+async def test_a_refusal_in_a_liars_own_statement_does_not_stop_honest_goods(scene: Scene, outcome: Outcome) -> None:
+    """They answer with no error but with a statement, signed by both, of a refusal that the log does not hold: at a desk, and to a queue."""
+    entry = await made_at(scene, "virginia")
+    Liars(scene.mesh, TWO).drop_commits(outcome)
+    customs, _, _ = await scene.customs("CH-ZRH", prefer="frankfurt")
+    Outbox(scene.people.home / "offices" / "CH" / "outbox").keep(entry)
+    [(_, found)] = await customs.resend()
+    assert isinstance(found, Committed)
+    _, done, _ = await at_desk(scene, 2, "frankfurt")
+    assert (found.final, done.final) == (True, True)
+    assert {done.index, found.index} <= set(await real_rows(scene))
+
+
 async def test_a_true_refusal_still_ends_the_sending(scene: Scene) -> None:
     """So many say it that one of them is honest: it is settled, and leaves the outbox."""
     entry = await made_at(scene, "virginia")
