@@ -6,7 +6,8 @@ from typing import Self
 
 from eata_ledger.encoding import decode_own
 from eata_ledger.facts import Facts, Reader
-from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType
+from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType, RegisterTerritoryKey
+from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.state import Carnet, Office, of_territory
 
 # What an issuer is told of: its own acts, the holder's requests, and transactions (N-07).
@@ -56,8 +57,15 @@ def of_issuer(code: str) -> bytes:
     return b"i" + of_territory(code)
 
 
+def keys_of(territory: str) -> bytes:
+    """Every generation of a territory's key that there ever was."""
+    return b"k" + of_territory(territory)
+
+
 def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The views an accepted entry stands in, each with its mention."""
+    """The views an accepted entry stands in, each with its mention; a territory key's with its id."""
+    if isinstance(body, RegisterTerritoryKey):
+        yield keys_of(body.territory), key_id(body.key, Algorithm.XWING)
     carnet_id = getattr(body, "carnet_id", None)
     if carnet_id is None:
         return

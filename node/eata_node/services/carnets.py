@@ -34,7 +34,6 @@ from eata_ledger.state import (
     Repaired,
     Shredded,
     Stay,
-    Territory,
     Transaction,
     Voucher,
     of_territory,
@@ -118,10 +117,9 @@ class Carnets:
             raise refusal(Outcome.CARNET_ERASED)
         return view
 
-    def live_keys(self, territory: str) -> frozenset[bytes]:
-        """Every key generation of a territory: what its opener may hold the private half of."""
-        found = Facts(self._replica.store).get(Territory, territory)
-        return frozenset() if found is None else frozenset(key.id for key in found.keys)
+    def keys_of(self, territory: str) -> frozenset[bytes]:
+        """Every key generation of a territory there ever was: what its opener may hold the private half of."""
+        return frozenset(key for _, key in self._replica.store.view(views.keys_of(territory)))
 
     def met(self, carnet_id: int, territory: str) -> bool:
         return self.view(carnet_id).met_by(territory)
@@ -208,7 +206,7 @@ class Carnets:
         self, view: View, viewer: str, arriving: bool, reply: reading_pb2.CarnetReply
     ) -> Iterator[Item]:  # fmt: skip
         """Counterfoils of what the territory sees, remarks and stanzas of its own, the final one; its own incidents."""
-        keys, home, nothing_out = self.live_keys(viewer), viewer == view.carnet.home, not view.state.home_out
+        keys, home, nothing_out = self.keys_of(viewer), viewer == view.carnet.home, not view.state.home_out
         seen = view.seen_by(viewer, arriving)
         yield self.links(view.carnet.carnet_id)
         for n in seen:
@@ -258,7 +256,7 @@ class Carnets:
 
         A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.
         """
-        keys = frozenset[bytes]() if viewer is None else self.live_keys(viewer)
+        keys = frozenset[bytes]() if viewer is None else self.keys_of(viewer)
         for incident in self._all(Incident, carnet_id)[-_INCIDENTS:]:
             noted = incident.type is EntryType.DISAGREE and incident.about in rows
             if viewer is None or noted or incident.territory == viewer or incident.type is EntryType.RESET_HOLDER:

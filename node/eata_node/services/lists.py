@@ -81,7 +81,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
         if asked.officer.certificate.role not in LOGS:
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
-        keys, excerpts = self._carnets.live_keys(asked.territory), self._carnets.excerpts()
+        keys, excerpts = self._carnets.keys_of(asked.territory), self._carnets.excerpts()
         async for view, index in self._met(asked, EntryType.COMMIT):
             if len(reply.transactions) >= asked.page or excerpts.full:
                 reply.next = index + 1
@@ -121,7 +121,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
         """On hold in this territory now (ACC-41)."""
         asked = await self._asked(request, "Holds")
         reply = lists_pb2.HoldsReply(session=self._carnets.session())
-        keys, excerpts = self._carnets.live_keys(asked.territory), self._carnets.excerpts()
+        keys, excerpts = self._carnets.keys_of(asked.territory), self._carnets.excerpts()
         looked, before = 0, of_territory(asked.territory)
         for key, value in self._replica.store.facts(int(Family.HOLD), before):
             place, hold = key[len(before) :], HoldFact.from_own(value)
@@ -168,7 +168,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
 
     def _arrival(self, view: View, notice: Notice, territory: str, excerpts: Excerpts) -> lists_pb2.ListedNotice:
         """What the notice hands this territory, as long as the voucher is still one of its own."""
-        keys = self._carnets.live_keys(territory)
+        keys = self._carnets.keys_of(territory)
         listed = lists_pb2.ListedNotice(number=view.carnet.number, record=notice.to_bytes())
         excerpts.add(Wanted(notice.entry, frozenset({Label.NOTICE, Label.STANZA}), to=keys))
         if notice.answer is not None:

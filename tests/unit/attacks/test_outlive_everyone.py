@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eata_clients.authoring import issuing, registering
@@ -15,6 +16,8 @@ from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Administration, Organisation, Territory
+from eata_node import views
+from eata_node.store import Store
 
 from tests import acts
 from tests.world import KEYS_LIVE, START, TODAY, World
@@ -128,3 +131,18 @@ def test_sixteen_keys_are_enough_for_anybody(world: World) -> None:
         world.ledger, world.operations, again(world, world.parties["FR"]), TODAY, world.stamp
     )
     assert world.outcome(last) is Outcome.TOO_MANY
+
+
+def test_no_member_makes_what_the_others_could_read_unreadable(world: World, tmp_path: Path) -> None:
+    """Germany registers one generation after another: what was sealed to the first is still handed to who holds it."""
+    for number in range(2, 70):
+        assert world.outcome(generation(world, number, *KEYS_LIVE)) is Outcome.ACCEPTED
+    store = Store.open(tmp_path / "store")
+    registered = [entry for entry, _ in world.history if isinstance(entry.header.body, bodies.RegisterTerritoryKey)]
+    for index, entry in enumerate(registered):
+        store.put_entry(index, 0, entry, b"leaf", b"", accepted=True)
+    store.commit()
+    found = {key for _, key in store.view(views.keys_of("EU"))}
+    store.close()
+    assert key_id(world.territory_keys["EU"].public, Algorithm.XWING) in found
+    assert len(found) == 69
