@@ -262,6 +262,7 @@ def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[
     good = len(signed) - len(against)
     if good > len(against):
         for name, told in against.items():
+            told.DiscardUnknownFields()  # a few hundred bytes, whatever it sent
             said = told.SerializeToString()
             transport.suspicions.keep(name, "told of a registry that others contradict", said=said)
     return good, len(against)

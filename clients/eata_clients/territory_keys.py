@@ -91,11 +91,11 @@ async def fetch_seeds(transport: Transport, registry: Registry, party: Party) ->
     """The seeds that were wrapped to this administration, by territory and generation; checked against their keys."""
     found: dict[tuple[str, int], bytes] = {}
     at = 0
-    while True:
+    while at < registry.count:
         request = ledger_pb2.RegistryRequest(session=transport.session, stanzas_for=party.seal_id, from_count=at)
         reply = await transport.call(lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request)
         if not reply.entries:
-            return found
+            break
         at += len(reply.entries)
         for logged in reply.entries:
             header = Header.from_bytes(logged.entry.header)
@@ -103,6 +103,7 @@ async def fetch_seeds(transport: Transport, registry: Registry, party: Party) ->
                 seed = _unwrapped(header, logged.stanza, party, registry.genesis.ledger)
                 if seed is not None and header.body in registry.generations(header.body.territory):
                     found[header.body.territory, header.body.generation] = seed
+    return found
 
 
 def _unwrapped(header: Header, stanza: bytes, party: Party, ledger: bytes) -> bytes | None:
