@@ -1,6 +1,6 @@
 """A holder's devices: joining by an enrolled one or by the holder code, and taking one back (APP-06, APP-13, APP-24)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import VoucherState
@@ -31,6 +31,14 @@ class Revoked:
     staying: tuple[bytes, ...]
     renewed: dict[int, int]
     failed: str
+
+
+Agree = Callable[[list[bytes], list[bytes]], bool]
+
+
+def agreed(falling: list[bytes], staying: list[bytes]) -> bool:
+    """Whoever calls has asked before."""
+    return True
 
 
 class Devices:
@@ -97,12 +105,14 @@ class Devices:
         return [Device.from_bytes(data) for data in (await self._wallet.show(carnet_id)).reply.devices]
 
     async def revoke(
-        self, carnet_id: int, lost: Iterable[bytes], with_admitted: bool = False, told: Told = untold
+        self, carnet_id: int, lost: Iterable[bytes], with_admitted: bool = False, told: Told = untold,
+        agree: Agree = agreed,
     ) -> Revoked:  # fmt: skip
         """Takes devices back, by key id, with those that they have admitted if asked.
 
         A new root and a new holder code; open vouchers get new codes, committed ones new cancellation codes. With no device
-        the holder code alone is made anew. `told` gets the code before anything is sent. Raises `EataError`.
+        the holder code alone is made anew. `agree` is asked first, with what falls and what stays; `told` gets the code
+        before anything is sent. Raises `EataError`.
         """
         gone, code, shown_to = set(lost), Code.random(CodeKind.HOLDER), False
         for _ in range(_TRIES):
@@ -111,13 +121,15 @@ class Devices:
                 raise EataError(
                     "TOO_FEW_NODES", "Too few nodes tell which devices there are.", "Try again.", retryable=True
                 )  # the new keys are sealed to what is told: one node may lie
-            if not shown_to:
-                told(code)
-                shown_to = True
             known = {key_id(one.key): one for one in map(Device.from_bytes, shown.reply.devices)}
             own = self._wallet.kept(carnet_id).keys.sign.id
             falling = admitted_by(known, gone, own) if with_admitted else gone
             staying = {kid: one.seal_key for kid, one in known.items() if one.revoked is None and kid not in falling}
+            if not agree(sorted(falling), sorted(staying)):
+                raise EataError("NOT_AGREED", "Nothing was taken back.", "Name other devices, or leave it.")
+            if not shown_to:
+                told(code)
+                shown_to = True
             try:
                 done = await self._take_back(shown, sorted(falling), staying, code)
             except EataError as error:

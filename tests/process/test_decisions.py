@@ -257,7 +257,17 @@ async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scen
     first, second = scene.people.wallet(scene.public, "lost"), scene.people.wallet(scene.public, "kept")
     carnet_id = await scene.people.download(first, issued)
     await scene.people.admit(first, second, carnet_id)
-    await Devices(second).revoke(carnet_id, [SigningKey(first.kept(carnet_id).device).id])
+    lost, kept = ([SigningKey(wallet.kept(carnet_id).device).id] for wallet in (first, second))
+    asked = list[tuple[list[bytes], list[bytes]]]()
+
+    def no(falling: list[bytes], staying: list[bytes]) -> bool:
+        asked.append((falling, staying))
+        return False
+
+    assert await refused(Devices(second).revoke(carnet_id, lost, agree=no)) == "NOT_AGREED"
+    assert asked == [(lost, kept)]
+    assert (await first.show(carnet_id)).carnet.carnet_id == carnet_id
+    await Devices(second).revoke(carnet_id, lost)
     assert await refused(first.show(carnet_id)) == "NOT_VISIBLE"
     assert [d.revoked is None for d in await Devices(second).all(carnet_id)].count(False) == 1
     customs, _, transport = await scene.customs("CH-ZRH")

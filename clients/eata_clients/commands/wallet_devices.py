@@ -1,5 +1,6 @@
 """`eata wallet`: the devices of a carnet. The first signs, another is admitted or knows the holder code, a lost one leaves."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,6 +147,7 @@ def revoke(
     carnet: CarnetId, home: WalletHome, network: Network,
     device: Annotated[list[str] | None, typer.Argument(help="Key ids of the devices that are lost, as `devices` shows them; none: the holder code alone is lost.")] = None,
     with_admitted: Annotated[bool, typer.Option("--with-admitted", help="Also the devices that these have admitted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask which devices stay.")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Take lost devices back: they read and sign nothing more, and every open voucher gets new codes.
@@ -153,13 +155,16 @@ def revoke(
     Example: eata wallet revoke 883 0123456789abcdef0123456789abcdef
     """
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices
+    from eata_clients.devices import Devices, agreed
     from eata_clients.wallet import WalletClient
 
     lost, shown = [_key_id(text) for text in device or ()], _Shown(as_json)
 
     async def work(transport: Any) -> Any:
-        return await Devices(WalletClient(home, transport)).revoke(carnet, lost, with_admitted, shown)
+        asked = yes or as_json or not sys.stdin.isatty()
+        return await Devices(WalletClient(home, transport)).revoke(
+            carnet, lost, with_admitted, shown, agreed if asked else _agree
+        )
 
     found = run(network, None, work)
     renewed = [{"old": old, "new": new} for old, new in sorted(found.renewed.items())]
@@ -174,6 +179,14 @@ def revoke(
         else []
     )
     say(data, as_json, line(found.done, "Taken back."), *said, _NEW_PIN)
+
+
+def _agree(falling: list[bytes], staying: list[bytes]) -> bool:
+    """At a terminal: whoever stays gets the new keys, so its owner looks first."""
+    for word, devices in (("falls", falling), ("stays", staying)):
+        for kid in devices:
+            typer.echo(f"{word}: {kid.hex()}")
+    return typer.confirm("Are these the right ones?")
 
 
 @wallet_app.command("renew-voided")
