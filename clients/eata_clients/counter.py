@@ -322,7 +322,7 @@ def _goods(scanned: Scanned, items: Items) -> Table:
     table = Table(expand=False)
     for name in ("item", "pieces", "description", "origin", "value"):
         table.add_column(name, justify="right" if name in ("item", "pieces", "value") else "left")
-    lines = [line for line in scanned.content.goods if line.item in set(items)]
+    lines = [line for line in scanned.content.goods if line.item in items]
     for line in lines[:_SHOWN]:
         table.add_row(
             str(line.item),

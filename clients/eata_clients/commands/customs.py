@@ -88,6 +88,7 @@ def listed(found: "Document") -> dict[str, Any]:
 
 
 def _shown(scanned: "Scanned") -> dict[str, Any]:
+    presented = scanned.presented.items | scanned.presented.not_returned
     return {
         "carnet_id": scanned.carnet.carnet_id,
         "number": scanned.carnet.number,
@@ -104,7 +105,7 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
         "goods": [
             {"item": g.item, "description": g.description, "value": scanned.content.amount(g.value)}
             for g in scanned.content.goods
-            if g.item in set(scanned.presented.items | scanned.presented.not_returned)
+            if g.item in presented
         ],
         "box_p": list(scanned.carnet.box_p),
         "last": None if scanned.last is None else {"kind": scanned.last.kind.name, "items": str(scanned.last.items)},

@@ -49,6 +49,9 @@ class Items:
         for low, high in self.ranges():
             yield from range(low, high + 1)
 
+    def __contains__(self, number: int) -> bool:
+        return number > 0 and bool(self.bits >> number & 1)
+
     def __len__(self) -> int:
         return self.bits.bit_count()
 
