@@ -124,3 +124,12 @@ def _step(
 def test_every_vector_file_that_can_be_played_live_is() -> None:
     for name in FILES:
         assert cases(name, json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("country", "territory"),
+    [("MC", "EU"), ("im", "GB"), ("JE", "GB"), ("GG", "GB"), ("LI", "CH"), ("FR", "EU"), ("GI", "GI"), ("RE", "RE")],
+)
+def test_a_country_belongs_to_its_customs_territory(country: str, territory: str) -> None:
+    """C8: what is imported in France and leaves from Monaco has left."""
+    assert territory_of(country) == territory

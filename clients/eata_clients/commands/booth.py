@@ -19,6 +19,7 @@ from eata_clients.commands.options import (
     wallet_app,
 )
 from eata_clients.console import JSON, say, secret
+from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_clients.booth import Booth
@@ -66,6 +67,12 @@ def booth(
     sight = desk.look(text, time)
     verdict, facts, prepared = desk.verdict(sight, time), sight.card.facts, sight.presented
     queued = ""
+    if commit and verdict.word is Word.LOOK and not reason:
+        raise Fault(
+            "REASON_REQUIRED",
+            f"{verdict.sentence} ({verdict.code})",
+            f"{verdict.advice} Then --reason FILE says why it was taken.",
+        )
     if commit and verdict.word is not Word.STOP:
         notes = remarks(reason=reason or "no network at the desk")
         decision = Decision(prepared.items, prepared.not_returned, acknowledged=ALL_WARNINGS, remarks=notes)
