@@ -161,9 +161,11 @@ class Counter:
             raise Left
 
     async def _required(self, prompt: str) -> str:
-        text = (await self._line(prompt)).strip()
-        if not text:
-            raise EataError("REASON_REQUIRED", "A reason is needed.", "Scan again and type one.")
+        """What must be typed; q goes back."""
+        while not (text := (await self._line(prompt)).strip()):
+            self._say("A reason is needed; q goes back.")
+        if text.lower() == "q":
+            raise Left
         return text
 
     async def _goods(self, scanned: Scanned, decision: Decision) -> Decision:
@@ -180,8 +182,22 @@ class Counter:
                 self._say(f"Inspect items {drawn}.")
                 decision = replace(decision, remarks=replace(decision.remarks, sample=drawn))
                 continue
-            decision = replace(decision, items=Items.parse(said))
-            self.console.print(_goods(scanned, decision.items | decision.not_returned))
+            typed = self._typed_items(said, Items.span(1, scanned.carnet.items))
+            if typed is not None:
+                decision = replace(decision, items=typed)
+                self.console.print(_goods(scanned, decision.items | decision.not_returned))
+
+    def _typed_items(self, said: str, listed: Items) -> Items | None:
+        """What was typed, if the carnet lists all of it; else it is said, and asked again."""
+        try:
+            typed = Items.parse(said)
+        except Malformed as error:
+            self._say(f"■ {error}.", "bold red")
+            return None
+        if not typed or typed - listed:
+            self._say(f"■ {typed - listed or 'Nothing'}: not on this carnet, which lists items {listed}.", "bold red")
+            return None
+        return typed
 
     async def _reason(self, scanned: Scanned, decision: Decision, day: int) -> Decision:
         warned = scanned.warnings(decision, day)
@@ -202,7 +218,10 @@ class Counter:
             if said.lower() == "q":
                 raise Left
             if said.lower().startswith("f "):
-                decision = replace(decision, final_day=day_of(said[2:].strip()))
+                try:
+                    decision = replace(decision, final_day=day_of(said[2:].strip()))
+                except Malformed as error:
+                    self._say(f"■ {error}.", "bold red")
             elif said.lower().startswith("ref "):
                 kept = decision.remarks
                 decision = replace(

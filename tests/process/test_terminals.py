@@ -1,6 +1,8 @@
 """Terminals as their users have them: an issuer without a system, anybody at the registry, an officer, an operator's drill."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 from pathlib import Path
@@ -110,8 +112,11 @@ def test_an_officer_at_a_terminal_needs_three_enters(office: Office, tmp_path: P
         "desk",
         "--home",
         str(desk),
-        given=f"{second}\n\n{first}\n\n\n\n{second}\nr\nno seal\n{first}\n\nnonsense\nq\n",
+        given=f"{second}\n\n{first}\n\n5\n1;;x\n1\n\nf 31/12\n\n{second}\nr\n\nno seal\n{first}\n\nnonsense\nq\n",
     )
+    assert "5: not on this carnet, which lists items 1" in said  # C6: asked again, the scan goes on
+    assert "is not an item number or range" in said
+    assert "A reason is needed; q goes back." in said
     assert "STOP" in said
     assert "NOT_VALIDATED" in said
     assert "GO" in said
@@ -132,3 +137,36 @@ def test_a_leaked_desk_key_is_revoked_everywhere_and_desks_work_again(office: Of
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert (done.returncode, found["refused_by"], found["nodes"], found["lost"]) == (0, 6, 6, 0), done.stderr
+
+
+def test_what_a_scanner_sends_after_its_code_answers_no_question(office: Office, tmp_path: Path) -> None:
+    """C10: a wedge that ends with CR LF. The second line end comes before the verdict is shown: it does not accept it."""
+    home = office.cluster.home
+    desk, network = home / "offices" / "CH", str(home / "network.json")
+    run = [str(EATA), "customs", "sign-in", "--office", "CH-ZRH", "--authority", str(desk / "desk-authority.key"),
+           "--home", str(desk), "--network", network]  # fmt: skip
+    subprocess.run(run, capture_output=True, timeout=240, check=True)
+    terminal, inner = pty.openpty()
+    counter = subprocess.Popen(
+        [str(EATA), "desk", "--home", str(desk), "--network", network], stdin=inner, stdout=inner, stderr=inner
+    )
+    os.close(inner)
+    said = b""
+    try:
+        for wanted, typed in ((b"scan \xe2\x96\xb8", b"o\r\nq\r\n"), (b"scan \xe2\x96\xb8", b"q\r\n")):
+            said = _until(terminal, wanted)
+            os.write(terminal, typed)
+        assert counter.wait(60) == 0, "a line of its own ends it, one that was typed ahead does not"
+    finally:
+        counter.kill()
+        counter.wait()
+        os.close(terminal)
+    assert said
+
+
+def _until(terminal: int, wanted: bytes) -> bytes:
+    """What a terminal shows until that is there."""
+    shown = b""
+    while wanted not in shown:
+        shown += os.read(terminal, 4096)
+    return shown

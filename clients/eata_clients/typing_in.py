@@ -1,0 +1,65 @@
+"""What is typed, line by line, read by the loop itself so that Ctrl-C ends it at once."""
+
+import asyncio
+import os
+import stat
+import sys
+import termios
+
+from eata_ledger.encoding import Malformed
+
+_LONGEST = 65_536  # bytes of a line
+
+
+class Typed(asyncio.Protocol):
+    """A terminal's or a pipe's lines. At a terminal, what was typed before a prompt was shown is no answer to it."""
+
+    def __init__(self) -> None:
+        self._text, self._ended, self._more = bytearray(), False, asyncio.Event()
+        self._terminal = sys.stdin.isatty()
+
+    @classmethod
+    async def standard(cls) -> "Typed":
+        """Of standard input."""
+        made = cls()
+        if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
+            made.data_received(sys.stdin.buffer.read())
+            made.eof_received()
+        else:
+            await asyncio.get_running_loop().connect_read_pipe(lambda: made, sys.stdin)
+        return made
+
+    def data_received(self, data: bytes) -> None:
+        self._text += data
+        self._more.set()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._more.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.eof_received()
+
+    async def fresh(self) -> None:
+        """Forgets what was typed ahead: a scanner's own line end answers no question."""
+        if self._terminal:
+            await asyncio.sleep(_AFTER_A_SCAN)
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+            self._text.clear()
+
+    async def line(self) -> str:
+        """The next line without its end. Raises `EOFError` at the end, `Malformed` for one that is too long."""
+        while b"\n" not in self._text and not self._ended:
+            if len(self._text) > _LONGEST:
+                self._text.clear()
+                raise Malformed("the line is too long")
+            self._more.clear()
+            await self._more.wait()
+        if not self._text:
+            raise EOFError
+        line, _, rest = self._text.partition(b"\n")
+        self._text = bytearray(rest)
+        return line.decode(errors="replace").rstrip("\r")
+
+
+_AFTER_A_SCAN = 0.05  # s: the rest of what a scanner sends in one go
