@@ -53,7 +53,8 @@ _RELATIONS = (
     (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
     (OrderType.TWIN, REPLACES, "TWIN"), (OrderType.TWIN, REPLACED_BY, "TWIN"),
 )  # fmt: skip
-_CONTENT, _VOUCHERS, _ROWS, _INCIDENT, _NOTICES, _REFUSALS, _DEVICES = range(7)  # the order of a reply's sections
+# the order of a reply's sections
+_CONTENT, _ROOTS, _LINKS, _VOUCHERS, _ROWS, _INCIDENT, _NOTICES, _REFUSALS, _DEVICES = range(9)
 _OWN = frozenset({Label.REMARKS, Label.STANZA})
 
 
@@ -162,8 +163,8 @@ class Carnets:
         excerpts.into(reply.entries)
 
     @staticmethod
-    def content(*wanted: Wanted) -> Item:
-        return Item(place(_CONTENT), lambda: 0, wanted)
+    def content(*wanted: Wanted, section: int = _CONTENT) -> Item:
+        return Item(place(section), lambda: 0, wanted)
 
     def for_holder(self, view: View, device: Device, reply: reading_pb2.CarnetReply) -> Iterator[Item]:
         """Everything, for an enrolled device; remarks stay with Customs."""
@@ -194,13 +195,14 @@ class Carnets:
         labels = frozenset({Label.HOLDER_STANZA, Label.STANZA})
         entries = {device.entry, *(root.entry for root in holder.roots)}
         return self.content(
-            *(Wanted(entry, labels, to=to) for entry in sorted(entries)), Wanted(holder.kept, frozenset({Label.KEPT}))
-        )
+            *(Wanted(entry, labels, to=to) for entry in sorted(entries)), Wanted(holder.kept, frozenset({Label.KEPT})),
+            section=_ROOTS,
+        )  # fmt: skip
 
     def links(self, carnet_id: int) -> Item:
         """What opens earlier counterfoils to whoever has a later journal key."""
         roots = self.holder(carnet_id).roots
-        return self.content(*(Wanted(root.entry, frozenset({Label.LINK})) for root in roots))
+        return self.content(*(Wanted(root.entry, frozenset({Label.LINK})) for root in roots), section=_LINKS)
 
     def for_territory(
         self, view: View, viewer: str, arriving: bool, reply: reading_pb2.CarnetReply
