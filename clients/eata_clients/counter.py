@@ -13,6 +13,7 @@ from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Warning
 from eata_ledger.encoding import Malformed, decode
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.qr import read_code
 from eata_ledger.seal.codes import CodeKind
 from eata_proto.v1 import lists_pb2
@@ -73,10 +74,10 @@ class Counter:
             self._say(differs, "yellow")
         try:
             while True:
-                line = (await self._line("scan ▸ ")).strip()
-                if line.lower() in ("q", "quit", "exit"):
-                    return
                 try:
+                    line = (await self._line("scan ▸ ")).strip()
+                    if line.lower() in ("q", "quit", "exit"):
+                        return
                     await self._choose(line)
                 except Left:
                     continue
@@ -177,7 +178,8 @@ class Counter:
             if said.lower() == "q":
                 raise Left
             if said.lower().startswith("s"):
-                count = int(said[1:].strip() or "3") if said[1:].strip().isdecimal() or not said[1:].strip() else 3
+                wanted = said[1:].strip()
+                count = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else 3
                 drawn = await self.client.sample(scanned, count)
                 self._say(f"Inspect items {drawn}.")
                 decision = replace(decision, remarks=replace(decision.remarks, sample=drawn))
@@ -257,7 +259,7 @@ class Counter:
             with contextlib.suppress(EataError):  # still too few: the next look finds more
                 for entry, outcome in await self.client.resend():
                     what = f"voucher {getattr(entry.header.body, 'slot', '')} of carnet {getattr(entry.header.body, 'carnet_id', '')}"
-                    if isinstance(outcome, EataError) and outcome.settled:
+                    if isinstance(outcome, EataError) and outcome.settled and outcome.code != Outcome.EVENT_AHEAD.name:
                         self._alert(f"■ {what} is refused: {outcome.code}", "bold red")
                     elif isinstance(outcome, Committed) and outcome.final:
                         self._alert(f"● {what} is {outcome.standing}", "bold green")

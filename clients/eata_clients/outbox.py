@@ -49,7 +49,7 @@ class Outbox:
 
     def refused(self, entry: Entry, error: EataError) -> None:
         """A settled refusal ends the sending, and destroys nothing; any other leaves the entry waiting, as what lies ahead does."""
-        if error.settled and error.code != Outcome.EVENT_TIME_WRONG.name and self._path(entry).exists():
+        if error.settled and error.code != Outcome.EVENT_AHEAD.name and self._path(entry).exists():
             self._path(entry).replace(self._path(entry).with_suffix(".refused"))
 
     def waiting(self) -> list[Entry]:

@@ -42,7 +42,8 @@ class Decided:
 @dataclass(frozen=True)
 class _Chained:
     index: int
-    entry: ledger_pb2.Entry
+    header: bytes
+    signatures: dict[bytes, bytes]
     head: bytes
 
 
@@ -77,24 +78,23 @@ class Registry(Records):
     def chain(self, entries: Iterable[ledger_pb2.RegistryEntry]) -> None:
         """Further registrations, in order: hashed, not looked at. Raises `Untrusted` for one that cannot be any."""
         for one in entries:
-            if len(one.entry.header) > MAX_HEADER or len(one.entry.signatures) > MAX_SIGNATURES:
+            header, signatures = one.entry.header, {s.key_id: s.value for s in one.entry.signatures}
+            sizes = {(len(kid), len(value)) for kid, value in signatures.items()}
+            if len(header) > MAX_HEADER or len(signatures) > MAX_SIGNATURES or not sizes <= {(16, 64)}:
                 raise Untrusted("a registration is larger than any entry")
-            self._pending = next_head(self._pending, one.index, sha256(signed_bytes(one.entry.header)))
-            self._chained.append(_Chained(one.index, one.entry, self._pending))
+            self._pending = next_head(self._pending, one.index, sha256(signed_bytes(header)))
+            self._chained.append(_Chained(one.index, header, signatures, self._pending))
 
     def settle(self) -> None:
-        """Judges what was chained. Raises `Untrusted`: what was judged before it stands."""
+        """Judges what was chained. Raises `Untrusted`: this registry is no good then."""
         chained, self._chained = self._chained, []
-        try:
-            for one in chained:
-                self._take(one)
-                self.count, self.head = self.count + 1, one.head
-        finally:
-            self._pending = self.head
+        for one in chained:
+            self._take(one)
+            self.count, self.head = self.count + 1, one.head
 
-    def forget_unsettled(self) -> None:
-        """What was chained is not what others vouch for."""
-        self._chained, self._pending = [], self.head
+    def copy(self) -> "Registry":
+        """To be brought up to date, while this one stays as it is."""
+        return Registry.from_bytes(self.to_bytes())
 
     # -- a file of one's own
 
@@ -127,18 +127,17 @@ class Registry(Records):
     def _take(self, one: _Chained) -> None:
         """One registration, if the key that may make it signed it. Raises `Untrusted`."""
         try:
-            header = Header.from_bytes(one.entry.header)
+            header = Header.from_bytes(one.header)
         except Malformed as error:
             raise Untrusted(f"a registration is malformed: {error}") from None
-        signatures = {s.key_id: s.value for s in one.entry.signatures}
         if isinstance(header.body, Decision):
-            self._decide(one.index, header, signatures)
+            self._decide(one.index, header, one.signatures)
             return
         parent = self._parent(header)
         identity = key_id(parent)
         if identity in self.revoked:
             raise Untrusted("a registration is signed by a revoked key")
-        signature = signatures.get(identity, b"")
+        signature = one.signatures.get(identity, b"")
         if header.ledger != self.genesis.ledger or not verify(parent, signature, header.signed):
             raise Untrusted("a registration is not signed by its parent")
         self._require_rules(header.body)

@@ -19,7 +19,8 @@ from eata_clients.registry import Registry
 from eata_clients.transport import Transport, newest
 
 _FRESH_SECONDS, _HEAD_SECONDS, _PAGE_SECONDS, _PAGES_SECONDS = 60, 2.0, 10.0, 60.0
-_ROUNDS = 3
+_ROUNDS, _BESIDE_SECONDS = 3, 3.0
+_AWAY = ("UNREACHABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
 FILE = "registry.cbor"  # in a client's folder
 Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
 
@@ -30,24 +31,27 @@ class Kept:
     def __init__(self, transport: Transport, folder: Path | None = None) -> None:
         self._transport, self._folder, self._at = transport, folder, float("-inf")
         self._registry: Registry | None = None
+        self._firm: Registry | None = None  # the newest that an honest node has vouched for
         self._fetching = asyncio.Lock()
 
     async def get(self) -> Registry:
         """As of a minute ago at most. Raises `EataError`."""
         async with self._fetching:
             if time.monotonic() - self._at > _FRESH_SECONDS or self._registry is None:
-                await self._renew()
-            assert self._registry is not None, "fetched"
+                self._registry = await self._renewed()
+                self._at = time.monotonic()
             return self._registry
 
-    async def _renew(self) -> None:
-        if self._registry is None and self._folder is not None:
-            self._registry = read(self._folder, self._transport.network.ledger)
-        before = b"" if self._registry is None else self._registry.head
-        self._registry, self._at = await fetch(self._transport, self._registry), time.monotonic()
-        if self._folder is not None and self._registry.head != before and _sure(self._transport, self._registry):
-            with suppress(OSError):  # who only reads needs no disk
-                keep(self._folder, self._registry)
+    async def _renewed(self) -> Registry:
+        if self._firm is None and self._folder is not None:
+            self._firm = read(self._folder, self._transport.network.ledger)
+        before, found = self._firm, await fetch(self._transport, self._firm)
+        if _sure(self._transport, found):
+            self._firm = found
+            if self._folder is not None and (before is None or (before.head, before.era) != (found.head, found.era)):
+                with suppress(OSError):  # who only reads needs no disk
+                    keep(self._folder, found)
+        return found
 
     def forget(self) -> None:
         """The next look asks the nodes again."""
@@ -55,10 +59,11 @@ class Kept:
 
 
 async def fetch(transport: Transport, known: Registry | None = None) -> Registry:
-    """The registry, verified against the pinned ledger; `known` is what the client has, and is brought up to date.
+    """The registry, verified against the pinned ledger; `known` is what an honest node vouched for before, and stays as it is.
 
-    The longest one whose pages verify and that so many nodes vouch for that one is honest. Where fewer nodes are there, the
-    longest that none of them contradicts: `Registry.attested` says how many vouch for it. Raises `EataError`.
+    The longest one that so many nodes vouch for that one of them is honest: never less than `known`, but in a new era. Where too few
+    nodes are there for that, `known` as far as one of them goes on from it, or the longest that none of them contradicts:
+    `Registry.attested` says how many vouch for it. Raises `EataError`.
     """
     await transport.near()
     liars = _liars(transport)
@@ -67,29 +72,52 @@ async def fetch(transport: Transport, known: Registry | None = None) -> Registry
         raise Unreachable(" (no node tells of the registry)")
     shown = sorted((head.session for head in heads.values()), key=newest, reverse=True)
     transport.carry(shown[min(liars, len(shown) - 1)])  # an honest node has been as far
-    known = _still_so(transport, known, shown)
-    firm = known is not None and _sure(transport, known)
-    for count in sorted({head.count for head in heads.values()}, reverse=True):
-        if firm and known is not None and count < known.count:
-            break  # what an honest node vouched for is never taken back
-        agreed = await _at(transport, heads, count)
-        if there > 2 * liars and _voices(agreed) <= liars:
-            continue  # as many may lie
-        registry = await _up_to(transport, known, count, agreed)
-        if registry is None and known is not None and not firm:  # what this client has may be what only liars said
-            registry = await _up_to(transport, None, count, agreed)
-        if registry is None:
-            continue
-        attested, against = _attested(transport, registry, agreed)
-        if attested > liars or (there <= 2 * liars and attested and not against):
-            return _told_by(registry, attested, shown, heads, liars)
-        known = None if known is registry else known
-    if firm and known is not None:
-        return known
+    firm = known if known is not None and _sure(transport, known) else None
+    times = sorted((head.log_time for head in heads.values()), reverse=True)
+    told, settled = times[min(liars, len(times) - 1)], len(times) > 2 * liars
+    for least in (liars, 0) if there <= 2 * liars else (liars,):
+        for count in sorted({head.count for head in heads.values()}, reverse=True):
+            agreed = await _at(transport, heads, count, liars)
+            if _voices(agreed) <= least or not _may_follow(firm, count, agreed, liars, least):
+                continue
+            found = await _taken(transport, firm, count, agreed, afresh=least == liars)
+            if found is None:
+                continue
+            attested, against, era = _attested(transport, found, agreed)
+            if attested > least and (least or not against) and _follows(firm, count, era):
+                found.attested, found.era = attested, era
+                found.told_time(told, settled and attested > liars)
+                return found
+    if firm is not None:
+        firm.told_time(told, sure=False)
+        return firm
     raise EataError(
         "REGISTRY_UNSURE", "The nodes tell of different registries.", "Try again in a moment; tell the operators.",
         retryable=True,
     )  # fmt: skip
+
+
+def _follows(firm: Registry | None, count: int, era: int) -> bool:
+    """What an honest node vouched for is never taken back; a new era may know less."""
+    return firm is None or count >= firm.count or era > firm.era
+
+
+def _may_follow(firm: Registry | None, count: int, agreed: Heads, liars: int, least: int) -> bool:
+    """Worth fetching: by what its nodes say of their era, and, of one node alone, only what goes on from what is known."""
+    if firm is None or least < liars:
+        return firm is None or count > firm.count
+    eras = sorted((head.session.era for head in agreed.values()), reverse=True)
+    return _follows(firm, count, eras[min(liars, len(eras) - 1)])
+
+
+async def _taken(
+    transport: Transport, firm: Registry | None, count: int, agreed: Heads, afresh: bool
+) -> Registry | None:  # fmt: skip
+    """A copy of what is known, brought up to that count; `afresh`: from genesis where it does not lead there."""
+    found = await _up_to(transport, firm, count, agreed)
+    if found is None and firm is not None and afresh:
+        found = await _up_to(transport, None, count, agreed)
+    return found
 
 
 def _liars(transport: Transport) -> int:
@@ -112,24 +140,6 @@ def _voices(agreed: Heads) -> int:
     """How many nodes give the head that most give."""
     told = [head.head for head in agreed.values()]
     return max(map(told.count, told), default=0)
-
-
-def _still_so(
-    transport: Transport, known: Registry | None, shown: Sequence[ledger_pb2.Session]
-) -> Registry | None:  # fmt: skip
-    """What this client has, unless an honest node has entered another era since: that one may know less."""
-    liars = _liars(transport)
-    moved = known is not None and len(shown) > liars and shown[liars].era > known.era
-    return None if moved else known
-
-
-def _told_by(
-    registry: Registry, attested: int, shown: Sequence[ledger_pb2.Session], heads: Heads, liars: int
-) -> Registry:  # fmt: skip
-    times = sorted((head.log_time for head in heads.values()), reverse=True)
-    registry.attested, registry.era = attested, shown[min(liars, len(shown) - 1)].era
-    registry.told_time(times[min(liars, len(times) - 1)], attested > liars)
-    return registry
 
 
 def keep(folder: Path, registry: Registry) -> None:
@@ -164,18 +174,18 @@ async def _heads(
     found: Heads = {}
     there: set[str] = set()
     for _ in range(_ROUNDS):
-        ahead = False
+        ahead = 0
         async for name, told in _told(transport, count, names):
             if isinstance(told, EataError):
-                ahead |= told.code == "SESSION_AHEAD"
-                there |= set() if told.code in ("UNREACHABLE", "UNAVAILABLE") else {name}
+                ahead += told.code == "SESSION_AHEAD"
+                there |= set() if told.code in _AWAY else {name}
                 continue
             found[name] = told
             there.add(name)
             if enough(found):
                 return found, len(there)
-        if not ahead:  # somebody had told this client of more than there is: forgotten by now, asked again
-            break
+        if ahead <= _liars(transport):
+            break  # else somebody had told this client of more than there is: forgotten by now, asked again
     return found, len(there)
 
 
@@ -202,70 +212,84 @@ async def _told(
             task.cancel()
 
 
-async def _at(transport: Transport, heads: Heads, count: int) -> Heads:
-    """The heads of just so many entries, of those who have as many."""
+async def _at(transport: Transport, heads: Heads, count: int, liars: int) -> Heads:
+    """The heads of just so many entries, of those who have as many; no more than so many that one is honest are waited for."""
     further = [name for name, head in heads.items() if head.count > count]
     there = {name: head for name, head in heads.items() if head.count == count}
-    if not further or not count:
+    if not further or not count or _voices(there) > liars:
         return there
-    return there | (await _heads(transport, lambda found: len(found) == len(further), count, further))[0]
+
+    def enough(found: Heads) -> bool:
+        return len(found) == len(further) or _voices(there | found) > liars
+
+    return there | (await _heads(transport, enough, count, further))[0]
 
 
-async def _up_to(
-    transport: Transport, known: Registry | None, count: int, agreed: Heads
-) -> Registry | None:  # fmt: skip
-    """From the nearest of those who give the head that most give, if its pages lead there and verify."""
+async def _up_to(transport: Transport, known: Registry | None, count: int, agreed: Heads) -> Registry | None:
+    """From the nearest of those who give the head that most give, if its pages lead there and verify; from the next beside it
+    where that takes long."""
     told = [head.head for head in agreed.values()]
     most = max(sorted(set(told)), key=told.count, default=b"")
     if known is not None and known.count >= count:
         return known if known.count == count and known.head == most else None
-    for node in [name for name in transport.nearest if name in agreed and agreed[name].head == most]:
-        if known is not None:
-            known.forget_unsettled()
-        try:
-            async with asyncio.timeout(_PAGES_SECONDS):
-                registry = await _pages(transport, known, count, node)
-            if registry.pending_head == most:
-                registry.settle()  # where it breaks off, what was judged before stands
-                return registry
-        except Untrusted as error:
-            transport.suspicions.keep(node, f"handed out a registry that does not verify ({error.message})")
-        except (EataError, TimeoutError):
-            pass
-        transport.demote(node)
-    if known is not None:
-        known.forget_unsettled()
+    left = [name for name in transport.nearest if name in agreed and agreed[name].head == most]
+    asked: dict[asyncio.Task[Registry], str] = {}
+    try:
+        while left or asked:
+            if left:
+                node = left.pop(0)
+                asked[asyncio.ensure_future(_pages(transport, known, count, most, node))] = node
+            done, _ = await asyncio.wait(
+                asked, timeout=_BESIDE_SECONDS if left else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                node, error = asked.pop(task), task.exception()
+                if error is None:
+                    return task.result()
+                if isinstance(error, Untrusted):
+                    why = f"handed out a registry that does not verify ({error.message})"
+                    transport.suspicions.keep(node, why)
+                elif not isinstance(error, EataError | TimeoutError):
+                    raise error
+                transport.demote(node)
+    finally:
+        for task in asked:
+            task.cancel()
     return None
 
 
-async def _pages(transport: Transport, known: Registry | None, count: int, node: str) -> Registry:
-    """What one node hands out, chained and not judged yet. Raises `EataError`, `Untrusted`."""
-    registry = known
-    while registry is None or registry.pending < count:
-        at = 0 if registry is None else registry.pending
-        request = ledger_pb2.RegistryRequest(from_count=at)
-        reply = await transport.at(
-            node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, _PAGE_SECONDS
-        )
-        registry = _begun(reply, transport.network.ledger) if registry is None else registry
-        if not reply.entries and registry.pending < count:
-            raise Untrusted("it ends before its head")
-        registry.chain(reply.entries[: count - at])
+async def _pages(transport: Transport, known: Registry | None, count: int, head: bytes, node: str) -> Registry:
+    """What one node hands out, judged once it leads to the head. Raises `EataError`, `Untrusted`, `TimeoutError`."""
+    registry = None if known is None else known.copy()
+    async with asyncio.timeout(_PAGES_SECONDS):
+        while registry is None or registry.pending < count:
+            at = 0 if registry is None else registry.pending
+            request = ledger_pb2.RegistryRequest(from_count=at)
+            reply = await transport.at(
+                node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, _PAGE_SECONDS
+            )
+            registry = _begun(reply, transport.network.ledger) if registry is None else registry
+            if not reply.entries and registry.pending < count:
+                raise Untrusted("it ends before its head")
+            registry.chain(reply.entries[: count - at])
+    if registry.pending_head != head:
+        raise Untrusted("its pages do not lead to its head")
+    registry.settle()
     return registry
 
 
-def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[int, int]:
-    """How many nodes vouch for this head with their signatures, and how many for another: those are kept as evidence."""
-    head = registry.head
+def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[int, int, int]:
+    """How many nodes vouch for this head with their signatures, how many for another (kept as evidence), and the era of an
+    honest one among the first."""
     signed = {name: told for name, told in agreed.items() if _signed(registry.charter, told)}
-    against = {name: told for name, told in signed.items() if told.head != head}
-    good = len(signed) - len(against)
-    if good > len(against):
+    against = {name: told for name, told in signed.items() if told.head != registry.head}
+    eras = sorted((told.session.era for name, told in signed.items() if name not in against), reverse=True)
+    if len(eras) > len(against):
         for name, told in against.items():
             told.DiscardUnknownFields()  # a few hundred bytes, whatever it sent
             said = told.SerializeToString()
             transport.suspicions.keep(name, "told of a registry that others contradict", said=said)
-    return good, len(against)
+    return len(eras), len(against), eras[min(_liars(transport), len(eras) - 1)] if eras else 0
 
 
 def _signed(charter: Charter, told: ledger_pb2.RegistryHeadReply) -> bool:

@@ -51,14 +51,15 @@ class Typed(asyncio.Protocol):
         """The next line without its end. Raises `EOFError` at the end, `Malformed` for one that is too long."""
         while b"\n" not in self._text and not self._ended:
             if len(self._text) > _LONGEST:
-                self._text.clear()
-                raise Malformed("the line is too long")
+                del self._text[_LONGEST:]  # the rest of it is as little a line
             self._more.clear()
             await self._more.wait()
         if not self._text:
             raise EOFError
         line, _, rest = self._text.partition(b"\n")
         self._text = bytearray(rest)
+        if len(line) >= _LONGEST:
+            raise Malformed("the line is too long")
         return line.decode(errors="replace").rstrip("\r")
 
 

@@ -88,6 +88,7 @@ class Outcome(IntEnum):
     ALREADY_HELD = 90
     BUDGET_SPENT = 91
     PART_TOO_LARGE = 92
+    EVENT_AHEAD = 93
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -304,6 +305,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.BUDGET_SPENT: (
         "Nothing more of this kind fits into this carnet.",
         "Ask the issuer for a new carnet, or call the office directly.",
+    ),
+    Outcome.EVENT_AHEAD: (
+        "This bears a time that has not come yet: it is not in the log.",
+        "Set this computer's clock right. What is kept to be sent again counts once its time has come.",
     ),
     Outcome.PART_TOO_LARGE: ("A sealed part is longer than its kind may be.", "Say it in fewer words."),
     Outcome.TOO_MANY: (

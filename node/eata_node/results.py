@@ -56,7 +56,7 @@ class Waiters:
         return found
 
     def tell(self, frame: bytes, result: Result | GroupVoid) -> None:
-        if isinstance(result, Result):
+        if isinstance(result, Result) and result.skipped is None:
             self._newest[frame] = result
             if len(self._newest) > _NEWEST:
                 self._newest.popitem(last=False)

@@ -36,7 +36,7 @@ async def commit_entry(scene: Scene, customs: CustomsClient, desk: Desk, slot: i
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("hours", "code"), [(-13, "CERT_EXPIRED"), (13, "EVENT_TIME_WRONG")])
+@pytest.mark.parametrize(("hours", "code"), [(-13, "CERT_EXPIRED"), (13, "EVENT_AHEAD")])
 async def test_a_desk_that_lies_about_the_time_of_its_act_is_outside_its_certificate(
     scene: Scene, hours: int, code: str
 ) -> None:
@@ -50,7 +50,7 @@ async def test_a_commit_dated_ahead_within_the_certificate_is_refused(scene: Sce
     customs, desk, transport = await scene.customs("CH-ZRH")
     ahead = Stamp(now() + HOUR, (await customs.clock())[1], 2 * HOUR)
     entry = await commit_entry(scene, customs, desk, 1, ahead)
-    assert await refused(submit(transport, scene.mesh.genesis.charter, entry)) == "EVENT_TIME_WRONG"
+    assert await refused(submit(transport, scene.mesh.genesis.charter, entry)) == "EVENT_AHEAD"
 
 
 async def test_a_replayed_entry_is_its_first_outcome_and_its_id_serves_nothing_else(scene: Scene) -> None:

@@ -122,7 +122,7 @@ def test_an_issue_dated_far_from_log_time_is_refused(world: World, pin_keys: Cod
             outcome = world.outcome(issued.entry)
         except Skipped as never:
             outcome = never.outcome
-        assert outcome in (Outcome.EVENT_TIME_WRONG, Outcome.ENTRY_EXPIRED)
+        assert outcome in (Outcome.EVENT_AHEAD, Outcome.ENTRY_EXPIRED)
 
 
 @pytest.mark.parametrize("number", ["884", "chta1", "CHTA 1", "СНTA0001", "C1TA0001", "X" * 25])

@@ -196,7 +196,7 @@ def test_a_client_keeps_no_signature_that_no_keeper_made(world: World, five: lis
     """A node adds some: the registry and its file hold the keepers' own, and what is made of them reads again."""
     entry = next(entry for entry, _ in world.history if isinstance(entry.header.body, RotateRoot))
     message = entry_to_proto(entry)
-    message.signatures.add(key_id=b"junk", value=bytes(64))
+    message.signatures.add(key_id=b"junk" * 4, value=bytes(64))
     message.signatures.add(key_id=five[4].id, value=bytes(64))
     registry = Registry(world.genesis)
     registry.chain([ledger_pb2.RegistryEntry(index=0, entry=message)])

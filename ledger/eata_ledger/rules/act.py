@@ -73,7 +73,7 @@ class Act:
         """What has happened has happened by log time, as far as that runs. Raises `Skipped`: a little later it may be so."""
         ahead = AHEAD_STALLED if self.moment.clock_stalled else AHEAD
         if self.entry.header.event_time > self.moment.log_time + ahead:
-            raise Skipped(Outcome.EVENT_TIME_WRONG)
+            raise Skipped(Outcome.EVENT_AHEAD)
 
     def record(
         self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,

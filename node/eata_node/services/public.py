@@ -1,7 +1,7 @@
 """The public service: submitting, receipts, proofs, status, the registry."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 import structlog
@@ -33,6 +33,7 @@ from eata_node.guarding import (
 )
 from eata_node.limits import Limit
 from eata_node.node import Node
+from eata_node.results import Result
 from eata_node.services.pipeline import Earlier, in_order
 from eata_node.services.presentations import Presentations
 from eata_node.services.reader import require_serving
@@ -218,6 +219,11 @@ def _state(node: Node) -> str:
     return "CATCHING_UP" if behind else "FOLLOWING"
 
 
+def _leaves(coming: dict[bytes, Result]) -> Iterator[tuple[int, bytes]]:
+    """Index and frame of what has a leaf; what was skipped has none to sign."""
+    return ((result.index, frame) for frame, result in coming.items() if result.skipped is None)
+
+
 class Peer(node_pb2_grpc.PeerServicer):
     """For other nodes: a signature of what this node has applied itself."""
 
@@ -236,7 +242,7 @@ class Peer(node_pb2_grpc.PeerServicer):
         coming = await self._replica.watched.watch(request.frames, PATIENCE)
         applied = [(index, b"") for index in request.indexes if await self._applied(index)]
         reply = node_pb2.SignStatementsReply(signer=self._key.id[:8])
-        for index, frame in [*applied, *((result.index, frame) for frame, result in coming.items())]:
+        for index, frame in [*applied, *_leaves(coming)]:
             given = self._receipts.given(index)
             reply.statements.add(index=index, frame=frame, signature=given.signature, verification=given.share)
         return reply

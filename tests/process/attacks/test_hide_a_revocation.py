@@ -13,7 +13,7 @@ from eata_clients.transport import now
 from eata_clients.vault import read_key
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.bodies import RevokeKey
-from eata_ledger.proof.entry import Header
+from eata_ledger.proof.entry import Header, signed_bytes
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head, to_sign
 from eata_node.config import NodeKeys
@@ -78,7 +78,7 @@ async def test_a_returning_client_takes_what_is_new_and_nothing_else(scene: Scen
     authority = await revoked(scene)
     assert authority not in known.revoked
     again = await fetch(scene.public, known)
-    assert again is known
+    assert authority not in known.revoked
     assert (again.count, authority in again.revoked) == (before + 1, True)
     fresh = await fetch(scene.public)
     assert fresh.head == again.head
@@ -207,3 +207,30 @@ async def test_a_liars_endless_registry_holds_nobody_up(scene: Scene, monkeypatc
         registry = await fetch(transport)
     assert registry.attested >= scene.mesh.genesis.charter.one_honest
     assert not any(asked)
+
+
+async def test_one_liars_longer_registry_poisons_nothing(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With three nodes away, one of three tells of more: an old registration played again, and rubbish. What is known stays whole."""
+    keys = NodeKeys.read(scene.mesh.home / "nodes" / "frankfurt").statement.id
+    honest = Registered._read
+    known = await Kept(scene.public, tmp_path).get()
+
+    def read_(self: Registered) -> None:
+        honest(self)
+        if self._key.id == keys:
+            rubbish = ledger_pb2.RegistryEntry(index=10**6, entry=ledger_pb2.Entry(header=b"rubbish"))
+            self._known = [*self._known, self._known[0], rubbish]
+            for one in self._known[-2:]:
+                entry_hash = sha256(signed_bytes(one.entry.header))
+                self._heads.append(next_head(self._heads[-1], one.index, entry_hash))
+
+    monkeypatch.setattr(Registered, "_read", read_)
+    for name in ("mumbai", "tokyo", "virginia"):
+        await scene.mesh.proxies.pop(name).stop()
+    found = await Kept(scene.public, tmp_path).get()
+    assert (found.count, found.head) == (known.count, known.head)
+    kept = read(tmp_path, scene.mesh.genesis.ledger)
+    assert kept is not None
+    assert (kept.count, kept.head) == (known.count, known.head)

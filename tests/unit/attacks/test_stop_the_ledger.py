@@ -108,6 +108,6 @@ def test_a_commit_that_lies_ahead_cannot_be_burnt(world: World, pin_keys: CodeKe
     held = world.hold(world.issue(), pin_keys)
     [ticket] = world.travel(held, OUT)
     entry = world.commit_entry(ticket, stamp=replace(acts.stamp(world, "CHZRH"), time=world.now + 6 * 60_000))
-    assert skipped(world, entry) is Outcome.EVENT_TIME_WRONG
+    assert skipped(world, entry) is Outcome.EVENT_AHEAD
     world.now += 60_000
     assert world.outcome(entry) is Outcome.ACCEPTED
