@@ -186,6 +186,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
     async def Registry(self, request: ledger_pb2.RegistryRequest, context: Context) -> ledger_pb2.RegistryReply:  # noqa: N802
         self._serving()
         await self._readers.session(request.session)
+        await self._registered.caught_up()
         genesis = b"" if request.from_count else self._replica.genesis.to_bytes()
         return ledger_pb2.RegistryReply(
             genesis=genesis, entries=self._registered.page(request.from_count, request.stanzas_for),
@@ -197,6 +198,7 @@ class Ledger(ledger_pb2_grpc.LedgerServicer):
     ) -> ledger_pb2.RegistryHeadReply:
         self._serving()
         await self._readers.session(request.session)
+        await self._registered.caught_up()
         reply = self._registered.head(request.count)
         reply.session.CopyFrom(self._session())
         reply.log_time = self._replica.state.log_time

@@ -1,6 +1,8 @@
 """The registry as this node hands it out: page by page, under a head that it signs."""
 
+import asyncio
 from dataclasses import replace
+from itertools import islice
 
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head, to_sign
@@ -10,6 +12,8 @@ from eata_proto.v1 import ledger_pb2
 from eata_node.guarding import Trouble, trouble
 from eata_node.services.excerpts import PAGE
 from eata_node.store import Store
+
+_AT_ONCE = 256
 
 
 class Registered:
@@ -41,12 +45,25 @@ class Registered:
         signature = self._key.sign(to_sign(self._ledger, count, head))
         return ledger_pb2.RegistryHeadReply(count=count, head=head, kid=self._key.id[:8], signature=signature)
 
+    async def caught_up(self) -> None:
+        """Reads what is new; where that is much, a little at a time, so that nobody else waits for it."""
+        while True:
+            if self._some(_AT_ONCE) < _AT_ONCE:
+                return
+            await asyncio.sleep(0)
+
     def _read(self) -> None:
+        self._some()
+
+    def _some(self, most: int | None = None) -> int:
+        """How many it has read."""
         known = self._known
-        for index in self._store.registrations(known[-1].index + 1 if known else 0):
+        before = len(known)
+        for index in islice(self._store.registrations(known[-1].index + 1 if known else 0), most):
             _, entry = self._store.whole_entry(index)
             known.append(ledger_pb2.RegistryEntry(index=index, entry=entry_to_proto(replace(entry, parts=()))))
             self._heads.append(next_head(self._heads[-1], index, entry.hash))
+        return len(known) - before
 
     def _with_stanza(self, one: ledger_pb2.RegistryEntry, recipient: bytes) -> ledger_pb2.RegistryEntry:
         _, entry = self._store.whole_entry(one.index)
