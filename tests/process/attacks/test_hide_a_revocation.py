@@ -1,6 +1,7 @@
 """H3. The attacker runs up to two of six proxies, nearest to a desk, and leaves one revocation out of the registry: a key that was
 stolen would be good for that desk as long as it asks them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,11 @@ async def test_a_revocation_left_out_is_found_out(
         registry = await fetch(transport)
         assert authority in registry.revoked
         assert registry.attested >= scene.mesh.genesis.charter.one_honest
+        async with asyncio.timeout(30):
+            while replaced and not transport.suspicions.found:  # enough others may have answered before the liar did
+                await fetch(transport)
         assert {found.node for found in transport.suspicions.found} <= set(names)
-        assert bool(transport.suspicions.found) is replaced
+        assert replaced or not transport.suspicions.found
 
 
 async def test_a_returning_client_takes_what_is_new_and_nothing_else(scene: Scene) -> None:
