@@ -13,7 +13,6 @@ from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Warning
 from eata_ledger.encoding import Malformed, decode
-from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.qr import read_code
 from eata_ledger.seal.codes import CodeKind
 from eata_proto.v1 import lists_pb2
@@ -259,7 +258,7 @@ class Counter:
             with contextlib.suppress(EataError):  # still too few: the next look finds more
                 for entry, outcome in await self.client.resend():
                     what = f"voucher {getattr(entry.header.body, 'slot', '')} of carnet {getattr(entry.header.body, 'carnet_id', '')}"
-                    if isinstance(outcome, EataError) and outcome.settled and outcome.code != Outcome.EVENT_AHEAD.name:
+                    if isinstance(outcome, EataError) and outcome.settled:
                         self._alert(f"■ {what} is refused: {outcome.code}", "bold red")
                     elif isinstance(outcome, Committed) and outcome.final:
                         self._alert(f"● {what} is {outcome.standing}", "bold green")

@@ -30,8 +30,9 @@ class EataError(Fault):
 
     @property
     def settled(self) -> bool:
-        """True for a confirmed refusal, logged or with no other attempt: else the entry may still be logged."""
-        return self.confirmed and self.by_rules and (self.final or self.alone)
+        """True for a confirmed refusal, logged or with no other attempt: else, or once its time has come, it may still be logged."""
+        waits = self.code == Outcome.EVENT_AHEAD.name
+        return self.confirmed and self.by_rules and not waits and (self.final or self.alone)
 
 
 class Unreachable(EataError):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from eata_ledger.encoding import decode, encode
-from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2
@@ -48,8 +47,8 @@ class Outbox:
         self._said_path(entry).unlink(missing_ok=True)
 
     def refused(self, entry: Entry, error: EataError) -> None:
-        """A settled refusal ends the sending, and destroys nothing; any other leaves the entry waiting, as what lies ahead does."""
-        if error.settled and error.code != Outcome.EVENT_AHEAD.name and self._path(entry).exists():
+        """A settled refusal ends the sending, and destroys nothing; any other leaves the entry waiting."""
+        if error.settled and self._path(entry).exists():
             self._path(entry).replace(self._path(entry).with_suffix(".refused"))
 
     def waiting(self) -> list[Entry]:
