@@ -48,6 +48,11 @@ class Network:
     nodes: tuple[Node, ...]
     authority: bytes
 
+    @property
+    def most_liars(self) -> int:
+        """So many nodes may lie: fewer than half."""
+        return (len(self.nodes) - 1) // 2
+
     @classmethod
     def read(cls, path: Path) -> "Network":
         try:

@@ -63,10 +63,10 @@ def _accepted(claim: Claim, statement: bytes, charter: Charter, signers: int, ve
 def check_statement(data: bytes, charter: Charter) -> tuple[Claim, int]:
     """The claim and how many known nodes signed it; at least one must. Raises `Untrusted`."""
     statement = read_statement(data)
-    signers = len(statement.signers(charter.statement_keys))
-    if not signers or statement.claim.ledger_prefix != charter.ledger[:8]:
+    claim, signers = statement.claim, len(statement.signers(charter.statement_keys))
+    if not signers or claim.ledger_prefix != charter.ledger[:8]:
         raise Untrusted("no known node signed the statement")
-    return statement.claim, signers
+    return claim, signers
 
 
 def read_statement(data: bytes) -> Statement:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Charter, Genesis
@@ -23,6 +24,7 @@ _ROUNDS, _BESIDE_SECONDS = 3, 3.0
 _AWAY = ("UNREACHABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
 FILE = "registry.cbor"  # in a client's folder
 Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
+T = TypeVar("T")
 
 
 class Kept:
@@ -66,15 +68,15 @@ async def fetch(transport: Transport, known: Registry | None = None) -> Registry
     `Registry.attested` says how many vouch for it. Raises `EataError`.
     """
     await transport.near()
-    liars = _liars(transport)
+    liars = transport.network.most_liars
     heads, there = await _heads(transport, partial(_told_enough, liars))
     if not heads:
         raise Unreachable(" (no node tells of the registry)")
     shown = sorted((head.session for head in heads.values()), key=newest, reverse=True)
-    transport.carry(shown[min(liars, len(shown) - 1)])  # an honest node has been as far
+    transport.carry(_as_far(shown, liars))
     firm = known if known is not None and _sure(transport, known) else None
     times = sorted((head.log_time for head in heads.values()), reverse=True)
-    told, settled = times[min(liars, len(times) - 1)], len(times) > 2 * liars
+    told, settled = _as_far(times, liars), len(times) > 2 * liars
     for least in (liars, 0) if there <= 2 * liars else (liars,):
         for count in sorted({head.count for head in heads.values()}, reverse=True):
             agreed = await _at(transport, heads, count, liars)
@@ -107,7 +109,7 @@ def _may_follow(firm: Registry | None, count: int, agreed: Heads, liars: int, le
     if firm is None or least < liars:
         return firm is None or count > firm.count
     eras = sorted((head.session.era for head in agreed.values()), reverse=True)
-    return _follows(firm, count, eras[min(liars, len(eras) - 1)])
+    return _follows(firm, count, _as_far(eras, liars))
 
 
 async def _taken(
@@ -120,14 +122,9 @@ async def _taken(
     return found
 
 
-def _liars(transport: Transport) -> int:
-    """So many nodes may lie: fewer than half."""
-    return (len(transport.network.nodes) - 1) // 2
-
-
 def _sure(transport: Transport, registry: Registry) -> bool:
     """An honest node was among those that vouched for it."""
-    return registry.attested > _liars(transport)
+    return registry.attested > transport.network.most_liars
 
 
 def _told_enough(liars: int, found: Heads) -> bool:
@@ -136,10 +133,20 @@ def _told_enough(liars: int, found: Heads) -> bool:
     return len(found) > 2 * liars and sum(head.count == longest for head in found.values()) > liars
 
 
-def _voices(agreed: Heads) -> int:
-    """How many nodes give the head that most give."""
+def _most_given(agreed: Heads) -> tuple[bytes, int]:
+    """The head that most nodes give, and how many do."""
     told = [head.head for head in agreed.values()]
-    return max(map(told.count, told), default=0)
+    most = max(sorted(set(told)), key=told.count, default=b"")
+    return most, told.count(most)
+
+
+def _voices(agreed: Heads) -> int:
+    return _most_given(agreed)[1]
+
+
+def _as_far(told: Sequence[T], liars: int) -> T:
+    """Of what nodes tell, the highest first: what an honest one has reached, where so many tell that one is."""
+    return told[min(liars, len(told) - 1)]
 
 
 def keep(folder: Path, registry: Registry) -> None:
@@ -156,7 +163,7 @@ def read(folder: Path, ledger: bytes) -> Registry | None:
         return None
     try:
         found = Registry.from_bytes(data[:-32])
-    except (Malformed, Untrusted):
+    except Malformed:
         return None
     return found if found.genesis.ledger == ledger else None
 
@@ -184,7 +191,7 @@ async def _heads(
             there.add(name)
             if enough(found):
                 return found, len(there)
-        if ahead <= _liars(transport):
+        if ahead <= transport.network.most_liars:
             break  # else somebody had told this client of more than there is: forgotten by now, asked again
     return found, len(there)
 
@@ -228,8 +235,7 @@ async def _at(transport: Transport, heads: Heads, count: int, liars: int) -> Hea
 async def _up_to(transport: Transport, known: Registry | None, count: int, agreed: Heads) -> Registry | None:
     """From the nearest of those who give the head that most give, if its pages lead there and verify; from the next beside it
     where that takes long."""
-    told = [head.head for head in agreed.values()]
-    most = max(sorted(set(told)), key=told.count, default=b"")
+    most, _ = _most_given(agreed)
     if known is not None and known.count >= count:
         return known if known.count == count and known.head == most else None
     left = [name for name in transport.nearest if name in agreed and agreed[name].head == most]
@@ -289,7 +295,7 @@ def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[
             told.DiscardUnknownFields()  # a few hundred bytes, whatever it sent
             said = told.SerializeToString()
             transport.suspicions.keep(name, "told of a registry that others contradict", said=said)
-    return len(eras), len(against), eras[min(_liars(transport), len(eras) - 1)] if eras else 0
+    return len(eras), len(against), _as_far(eras, transport.network.most_liars) if eras else 0
 
 
 def _signed(charter: Charter, told: ledger_pb2.RegistryHeadReply) -> bool:

@@ -166,8 +166,7 @@ class Transport:
         doubts = self._doubts.setdefault(teller, {})
         if said_by != teller:
             doubts[said_by] = newest(self._sessions[teller])
-        most_liars = (len(self.network.nodes) - 1) // 2
-        if len(doubts) > most_liars:
+        if len(doubts) > self.network.most_liars:
             del self._sessions[teller], self._doubts[teller]
             self.demote(teller)
 
