@@ -1,6 +1,6 @@
 """What the registry says, record by record; nothing is judged here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from eata_ledger.proof import bodies
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.rules.reference import sets_code
 
-from eata_clients.shelves import Shelf, View
+from eata_clients.shelves import B, Shelf, View
 
 V = TypeVar(
     "V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets, bodies.Provisional
@@ -25,19 +25,24 @@ class Records:
     def __init__(self) -> None:
         self.log_time = 0
         self.revoked: set[bytes] = set()
-        self._organisations = Shelf(bodies.RegisterOrganisation)
-        self._administrations = Shelf(bodies.RegisterAdministration)
-        self._territories = Shelf(bodies.RegisterTerritory)
-        self._territory_keys = Shelf(bodies.RegisterTerritoryKey)
-        self._announced = Shelf(bodies.Readiness)
-        self._published = Shelf(bodies.Publish)
-        self._authorities = Shelf(bodies.RegisterDeskCA)
-        self._described = Shelf(bodies.DescribeOffice)
-        self._offices = Shelf(bodies.RegisterOffice)
-        self._regions = Shelf(bodies.RegisterRegion)
-        self._accepted = Shelf(bodies.Acceptance)
-        self._sets = Shelf(bodies.VoucherSets)
-        self._provisional = Shelf(bodies.Provisional)
+        self._shelves: dict[type[bodies.Body], Shelf[Any]] = {}  # in the order of a client's file
+        self._organisations = self._shelf(bodies.RegisterOrganisation, lambda body: body.code)
+        self._administrations = self._shelf(bodies.RegisterAdministration, lambda body: body.code)
+        self._territories = self._shelf(bodies.RegisterTerritory, lambda body: body.code)
+        self._territory_keys = self._shelf(bodies.RegisterTerritoryKey, lambda body: body.territory)
+        self._announced = self._shelf(bodies.Readiness, lambda body: body.territory)
+        self._published = self._shelf(bodies.Publish, lambda body: f"{body.topic.name}:{body.key}")
+        self._authorities = self._shelf(bodies.RegisterDeskCA, lambda body: key_id(body.key).hex())
+        self._described = self._shelf(bodies.DescribeOffice, lambda body: body.office)
+        self._offices = self._shelf(bodies.RegisterOffice, lambda body: body.code)
+        self._regions = self._shelf(bodies.RegisterRegion, lambda body: body.code)
+        self._accepted = self._shelf(bodies.Acceptance, lambda body: body.territory)
+        self._sets = self._shelf(bodies.VoucherSets, lambda body: sets_code(body.type, body.home))
+        self._provisional = self._shelf(bodies.Provisional, lambda body: body.administration)
+
+    def _shelf(self, kind: type[B], name: Callable[[B], str]) -> Shelf[B]:
+        made = self._shelves[kind] = Shelf(kind, name)
+        return made
 
     @property
     def organisations(self) -> Mapping[str, bodies.RegisterOrganisation]:
@@ -139,54 +144,20 @@ class Records:
         return {key_id(key): key for key in keys}
 
     def _keep(self, body: bodies.Body) -> None:
-        match body:
-            case bodies.RegisterOrganisation():
-                self._organisations.add(body.code, body)
-            case bodies.RegisterAdministration():
-                self._administrations.add(body.code, body)
-            case bodies.RegisterTerritory():
-                self._territories.add(body.code, body)
-            case bodies.RegisterOffice():
-                self._offices.add(body.code, body)
-            case bodies.RegisterRegion():
-                self._regions.add(body.code, body)
-            case bodies.DescribeOffice():
-                self._described.add(body.office, body)
-            case bodies.Acceptance():
-                self._accepted.add(body.territory, body)
-            case bodies.VoucherSets():
-                self._sets.add(sets_code(body.type, body.home), body)
-            case bodies.Provisional():
-                self._provisional.add(body.administration, body)
-            case bodies.Publish():
-                self._published.add(f"{body.topic.name}:{body.key}", body)
-            case bodies.Readiness():
-                self._announced.add(body.territory, body)
-            case bodies.RevokeKey():
-                self.revoked.add(body.key)
-            case bodies.RegisterTerritoryKey():
-                self._territory_keys.add(body.territory, body)
-            case bodies.RegisterDeskCA():
-                self._authorities.add(key_id(body.key).hex(), body)
-            case _:
-                pass
+        if isinstance(body, bodies.RevokeKey):
+            self.revoked.add(body.key)
+        elif type(body) in self._shelves:
+            self._shelves[type(body)].add(body)
 
     def _to_value(self) -> Value:
         """For a file of one's own."""
-        return [self.log_time, [*sorted(self.revoked)], [shelf.to_value() for shelf in self._shelves()]]
+        return [self.log_time, [*sorted(self.revoked)], [shelf.to_value() for shelf in self._shelves.values()]]
 
     def _fill(self, value: Any) -> None:
         self.log_time, revoked, shelves = value
         self.revoked = set(revoked)
-        for shelf, kept in zip(self._shelves(), shelves, strict=True):
+        for shelf, kept in zip(self._shelves.values(), shelves, strict=True):
             shelf.fill(kept)
-
-    def _shelves(self) -> tuple[Shelf[Any], ...]:
-        return (
-            self._organisations, self._administrations, self._territories, self._territory_keys, self._announced,
-            self._published, self._authorities, self._described, self._offices, self._regions, self._accepted, self._sets,
-            self._provisional,
-        )  # fmt: skip
 
 
 def in_force(shelf: Shelf[V], day: int, name: str) -> V | None:

@@ -10,10 +10,10 @@ B = TypeVar("B", bound=Body)
 
 
 class Shelf(Generic[B]):
-    """Every version of each record, the oldest first."""
+    """Every version of each record, the oldest first; `name` tells which record a version is of."""
 
-    def __init__(self, kind: type[B]) -> None:
-        self._kind = kind
+    def __init__(self, kind: type[B], name: Callable[[B], str]) -> None:
+        self._kind, self._name = kind, name
         self._kept: dict[str, list[bytes | B]] = {}
 
     def __contains__(self, name: object) -> bool:
@@ -25,9 +25,9 @@ class Shelf(Generic[B]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, name: str, version: B) -> None:
+    def add(self, version: B) -> None:
         """A newer version than those that are there."""
-        self._kept.setdefault(name, []).append(version)
+        self._kept.setdefault(self._name(version), []).append(version)
 
     def first(self, name: str) -> B | None:
         return next(self.versions(name), None)
