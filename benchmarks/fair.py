@@ -23,6 +23,7 @@ from rich.console import Console
 
 from benchmarks.ledgers import ledger
 from benchmarks.measuring import at_times, machine
+from benchmarks.registry import parties
 from tests.load import Clerk
 from tests.mesh import People
 
@@ -44,17 +45,7 @@ def arrivals(seed: int, count: int) -> list[float]:
 async def _clerks(seed: int, people: People) -> Iterator[Clerk]:
     """Registers the territories that the sandbox lacks; then officers, each signed in once, in any of these."""
     codes = [f"T{number:02d}" for number in range(TERRITORIES - _SANDBOX)]
-    source = {
-        "organisations": [], "administrations": [{"code": code} for code in codes],
-        "territories": [
-            {"code": code, "administrations": [code], "digital_from": "2026-06-01", "two_step_export": False}
-            for code in codes
-        ],
-        "offices": [
-            {"code": f"{code}-1", "administration": code, "territory": code, "name": f"Office of {code}", "zone": "Europe/Zurich"}
-            for code in codes
-        ],
-    }  # fmt: skip
+    source = parties(codes, [(f"{code}-1", code) for code in codes])
     offices = people.home / "offices"
     async with people.transport() as transport:
         charter = (await fetch(transport)).charter

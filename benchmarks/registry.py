@@ -41,15 +41,12 @@ from benchmarks.measuring import machine, memory_mb
 from tests.mesh import People, prepare
 
 ADMINISTRATIONS, OFFICES, YEARS = 80, 5_000, 10
-GENERATIONS = YEARS * 365 // 120  # of a territory's key, one after another
+_KEY_DAYS = 120  # that a generation of a territory's key lives
 _TYPES, _AT_ONCE = ["AIRPORT"], 256
 
 
-def _source(administrations: int, offices: int) -> dict[str, Any]:
-    codes = [f"T{number:02d}" for number in range(administrations)]
-    where = [
-        (f"{codes[n % administrations]}-{n // administrations + 1}", codes[n % administrations]) for n in range(offices)
-    ]
+def parties(codes: list[str], where: list[tuple[str, str]]) -> dict[str, Any]:
+    """Administrations, each with a territory of its own code, and offices: (code, administration)."""
     return {
         "organisations": [], "administrations": [{"code": code} for code in codes],
         "territories": [
@@ -60,6 +57,15 @@ def _source(administrations: int, offices: int) -> dict[str, Any]:
             {"code": office, "administration": code, "territory": code, "name": f"Office {office}", "zone": "Europe/Zurich"}
             for office, code in where
         ],
+    }  # fmt: skip
+
+
+def _source(administrations: int, offices: int) -> dict[str, Any]:
+    codes = [f"T{number:02d}" for number in range(administrations)]
+    where = [
+        (f"{codes[n % administrations]}-{n // administrations + 1}", codes[n % administrations]) for n in range(offices)
+    ]
+    return parties(codes, where) | {
         "regions": [
             {"code": f"{code}-R", "administration": code, "territory": code, "name": f"Region of {code}"} for code in codes
         ],
@@ -79,7 +85,7 @@ def _years(people: People, codes: list[str], years: int) -> Iterator[Entry]:
     for code in codes:
         party = read_party(people.home / "offices" / code / "party.cbor")
         recipient = [(party.seal_id, party.seal.public)]
-        for generation in range(2, years * 365 // 120 + 1):
+        for generation in range(2, years * 365 // _KEY_DAYS + 1):
             validity = (now() - DAY, now() + 90 * DAY)
             yield registering.territory_key(
                 ledger, party, code, generation, SealingKey(os.urandom(32)), recipient, validity, stamp

@@ -32,9 +32,8 @@ def read_bounded(path: Path, most: int) -> bytes:
 def write_secret(path: Path, data: bytes) -> None:
     """Durable and whole once it returns: a temporary file, fsync, rename. Mode 0600 from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(
-        prefix=path.name, suffix=".new", dir=path.parent
-    )  # another process may write it too
+    # a name of its own: another process may write the same file
+    descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
     new = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

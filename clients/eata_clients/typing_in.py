@@ -9,6 +9,7 @@ import termios
 from eata_ledger.encoding import Malformed
 
 _LONGEST = 65_536  # bytes of a line
+_AFTER_A_SCAN = 0.05  # s: the rest of what a scanner sends in one go
 
 
 class Typed(asyncio.Protocol):
@@ -61,6 +62,3 @@ class Typed(asyncio.Protocol):
         if len(line) >= _LONGEST:
             raise Malformed("the line is too long")
         return line.decode(errors="replace").rstrip("\r")
-
-
-_AFTER_A_SCAN = 0.05  # s: the rest of what a scanner sends in one go

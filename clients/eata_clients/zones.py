@@ -25,21 +25,18 @@ def offset_at(office: RegisterOffice, at: int) -> int:
     Where the zone's rules have changed since the office was registered, the nearest offset that it is registered with; where this
     computer does not know the zone, the computer's own if the office has it, else the office's first.
     """
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    try:
-        minutes = _minutes(_clock(office.zone), moment)
-    except Malformed:
-        here = _minutes(None, moment)
-        return here if here in office.offsets else office.offsets[0]
+    clock = _clock_of(office)
+    minutes = _minutes(clock, datetime.fromtimestamp(at / 1000, UTC))
+    if clock is None and minutes not in office.offsets:
+        return office.offsets[0]
     return min(office.offsets, key=lambda offset: abs(offset - minutes))
 
 
 def clock_differs(office: RegisterOffice, at: int) -> str:
     """What to tell whoever sits before a computer with another clock than the office's; empty where they are the same."""
     here, minutes = datetime.fromtimestamp(at / 1000, UTC).astimezone(), offset_at(office, at)
-    try:
-        clock = _clock(office.zone)
-    except Malformed:
+    clock = _clock_of(office)
+    if clock is None:
         return (
             f"This computer does not know the office's time zone ({office.zone}): times are at {shown_offset(minutes)}."
         )
@@ -55,6 +52,14 @@ def shown_offset(minutes: int) -> str:
     """Such as +05:30."""
     hours, rest = divmod(abs(minutes), 60)
     return f"{'-' if minutes < 0 else '+'}{hours:02d}:{rest:02d}"
+
+
+def _clock_of(office: RegisterOffice) -> ZoneInfo | None:
+    """None where this computer does not know its zone."""
+    try:
+        return _clock(office.zone)
+    except Malformed:
+        return None
 
 
 def _clock(zone: str) -> ZoneInfo:
