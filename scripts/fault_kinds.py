@@ -35,10 +35,11 @@ class Faults:
 
     def __init__(
         self, cluster: Cluster, relays: list[Relay], small: str, seeded: random.Random,
-        acknowledged: Callable[[], int], waiting: Callable[[], int],
+        acknowledged: Callable[[], int], waiting: Callable[[], int], liar: str = "",
     ) -> None:  # fmt: skip
         self.cluster, self.relays, self.seeded = cluster, relays, seeded
         self._acknowledged, self._waiting = acknowledged, waiting
+        self._liar = liar  # what it says of itself counts for nothing
         self._small = small  # the proxy whose disk can be filled, empty where no disk could be made
         self.resumed: list[float] = []
         self.ended = Counter[str]()  # what ended by itself, with its exit code
@@ -204,8 +205,9 @@ class Faults:
         return name
 
     def _whole(self, besides: str) -> list[str]:
-        """The proxies that follow the log."""
-        return [name for name, (state, _) in self._states().items() if name != besides and state == "FOLLOWING"]
+        """The honest proxies that follow the log."""
+        left_out = (besides, self._liar)
+        return [name for name, (state, _) in self._states().items() if name not in left_out and state == "FOLLOWING"]
 
     def _states(self) -> dict[str, tuple[str, int]]:
         """Of each proxy that answers: its state, and its position in the log."""

@@ -3,7 +3,7 @@
 ./scripts/faults --minutes 60                    on three etcd members
 ./scripts/faults --minutes 5 --engine embedded   on the core of one machine
 
-A run with too little traffic fails: it would prove nothing. Each kind is struck once at least, however short the run.
+One of the six proxies lies all the time, except with `--honest`: what counts is what the others have. A run with too little traffic fails: it would prove nothing. Each kind is struck once at least, however short the run.
 EATA_SEED=… plays a run's choices again.
 """
 
@@ -35,11 +35,13 @@ from scripts import debian
 from scripts.fault_kinds import HEALED, Faults, Struck, small_disk
 from tests.apart import kept_apart, possible
 from tests.load import Load, build
+from tests.lying import MODULE
 from tests.mesh import People, prepare, seeded
 from tests.relay import Relay, relayed
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = "tokyo"  # lives on a disk of its own that can be filled
+LIAR = "sao-paulo"  # is in the attacker's hands
 _STRUCK = 600.0  # seconds within which one fault is over and mended
 _ANSWERED = 300.0  # seconds after the end within which the last commits must have been answered
 BATCH, CLIENTS, A_MINUTE = 600, 12, 300  # commits built at once; clients; the least traffic that counts
@@ -58,6 +60,7 @@ class Run:
     small: str
     seeded: random.Random
     only: str = ""
+    liar: str = ""
     pause: float = 0.0  # seconds that a client rests an entry
     load: Load | None = None  # the batch under way
     acknowledged: dict[bytes, int] = field(default_factory=dict)
@@ -66,13 +69,24 @@ class Run:
     left_out: list[str] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def honest(self) -> list[str]:
+        return [name for name in self.cluster.names if name != self.liar]
+
+    def lies(self, name: str) -> None:
+        """From here on that proxy is the attacker's."""
+        self.liar = name
+        self.cluster.stop(name)
+        self.cluster.programs[name] = MODULE
+        self.cluster.start(name)
+
     # -- the run
 
     async def run(self, minutes: float, progress: Callable[[float, str], None]) -> list[ledger_pb2.StatusReply]:
-        """What all six say at its end, whole again."""
+        """What the honest ones say at its end, whole again."""
         faults = Faults(
             self.cluster, self.relays, self.small, self.seeded, lambda: len(self.acknowledged),
-            lambda: 0 if self.load is None else self.load.waiting,
+            lambda: 0 if self.load is None else self.load.waiting, self.liar,
         )  # fmt: skip
         self.resumed, self.left_out, self.ended = faults.resumed, faults.left_out, faults.ended
         kinds, bag = [kind for kind in faults.kinds() if self.only in ("", kind.__name__)], list[Struck]()
@@ -108,10 +122,10 @@ class Run:
             await self.load.run(people, CLIENTS, streams=True, pause=self.pause)
 
     def _settled(self) -> list[ledger_pb2.StatusReply]:
-        """What all six say at one position, none of them halted any more."""
+        """What the honest ones say at one position, none of them halted any more."""
         deadline = time.monotonic() + HEALED
         while True:
-            statuses = [self.cluster.wait(name, patience=HEALED) for name in self.cluster.names]
+            statuses = [self.cluster.wait(name, patience=HEALED) for name in self.honest]
             if len({s.position for s in statuses}) == 1 and all(s.state == "FOLLOWING" for s in statuses):
                 return statuses
             if time.monotonic() > deadline:
@@ -119,10 +133,10 @@ class Run:
             time.sleep(0.2)
 
     def judge(self, statuses: list[ledger_pb2.StatusReply]) -> dict[str, Any]:
-        """Stops everything and looks into all six stores."""
+        """Stops everything and looks into the stores of all who are honest."""
         self.cluster.stop_all()
         lost = doubled = reordered = 0
-        for name, status in zip(self.cluster.names, statuses, strict=True):
+        for name, status in zip(self.honest, statuses, strict=True):
             store = Store.open(self.cluster.home / "nodes" / name)
             hashes = [store.whole_entry(index)[1].hash for index in range(status.size)]
             store.close()
@@ -158,6 +172,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=("etcd", "embedded"), default="etcd")
     parser.add_argument("--only", default="", help="one kind of fault, such as fill_disk")
     parser.add_argument("--a-second", type=float, default=30.0, help="about so many commits; 0 for as many as go")
+    parser.add_argument("--honest", action="store_true", help="no proxy lies")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     given = parser.parse_args()
     seed = int(os.environ.get("EATA_SEED") or int.from_bytes(os.urandom(4), "big"))
@@ -180,6 +195,8 @@ def main() -> int:
             members = Members(home, file.etcd, bytes.fromhex(file.ledger), file.quota)
             voters = stack.enter_context(kept_apart(members))
         run = Run(stack.enter_context(seeded(home, voters)), relays, small, random.Random(seed), given.only)
+        if not given.honest:
+            run.lies(LIAR)
         run.pause = CLIENTS / given.a_second if given.a_second else 0.0
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("faults", total=given.minutes * 60)

@@ -128,6 +128,7 @@ class Cluster:
         if not keep_ports and not all_free(self.file):
             self.file = assign_ports(home, self.genesis, self.file)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.programs: dict[str, str] = {}  # by name, where another module than `eata_node` plays it
         self._noting = threading.Lock()
         self.voters = Members(home, self.file.etcd, self.genesis.ledger, self.file.quota) if self.file.etcd else None
 
@@ -145,7 +146,7 @@ class Cluster:
         arguments = ["core"] if name == "core" else ["proxy", name]
         with (folder / "log.jsonl").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "eata_node", str(self.home), str(os.getpid()), *arguments],
+                [sys.executable, "-m", self.programs.get(name, "eata_node"), str(self.home), str(os.getpid()), *arguments],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self.processes[name] = process

@@ -34,8 +34,13 @@ class Band:
 
     def __init__(self, seeded: random.Random, keys: dict[str, SigningKey]) -> None:
         self.seeded, self.keys = seeded, keys
-        self.tricks = {name: set(seeded.sample(TRICKS, seeded.randint(1, len(TRICKS)))) for name in keys}
+        self.choose()
         self.invented: dict[int, Receipt] = {}
+
+    def choose(self) -> None:
+        """Which tricks each liar plays from now on."""
+        seeded = self.seeded
+        self.tricks = {name: set(seeded.sample(TRICKS, seeded.randint(1, len(TRICKS)))) for name in self.keys}
 
     def lies(self, name: str, trick: str) -> bool:
         """Whether this liar plays the trick now."""
@@ -82,6 +87,20 @@ class LyingLedger(public.Ledger):
         if self._band.lies(self._name, "invent"):
             return self._band.invent(self._node, request.entry)
         return await super().Submit(request, context)
+
+    async def SubmitMany(self, requests: Any, context: Any) -> AsyncIterator[ledger_pb2.SubmitManyReply]:  # noqa: N802
+        """Stops in the middle, or tells of each entry what is not so."""
+        if self._band.lies(self._name, "swallow"):
+            await asyncio.sleep(3_600)
+        if self._band.lies(self._name, "invent"):
+            async for request in requests:
+                replies = [self._band.invent(self._node, entry) for entry in request.entries]
+                yield ledger_pb2.SubmitManyReply(answers=[ledger_pb2.Answer(reply=reply) for reply in replies])
+            return
+        async for reply in super().SubmitMany(requests, context):
+            if self._band.lies(self._name, "refuse"):
+                return
+            yield reply
 
     async def Receipt(self, request: ledger_pb2.ReceiptRequest, context: Any) -> ledger_pb2.ReceiptReply:  # noqa: N802
         if self._band.lies(self._name, "withhold"):
