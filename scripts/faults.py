@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eata_clients.errors import EataError
 from eata_node.cluster import Cluster
 from eata_node.engine.members import Members
 from eata_node.store import Store
@@ -34,7 +35,7 @@ from rich.progress import Progress
 from scripts import debian
 from scripts.fault_kinds import HEALED, Faults, Struck, small_disk
 from tests.apart import kept_apart, possible
-from tests.load import Load, build
+from tests.load import Load, build, passing
 from tests.lying import MODULE
 from tests.mesh import People, prepare, seeded
 from tests.relay import Relay, relayed
@@ -160,8 +161,8 @@ async def _patiently(work: Callable[[], Awaitable[Load]]) -> Load:
     while True:
         try:
             return await work()
-        except Exception as error:
-            if not getattr(error, "retryable", False):
+        except EataError as error:
+            if not passing(error):
                 raise
         await asyncio.sleep(0.5)
 

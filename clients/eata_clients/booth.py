@@ -1,12 +1,13 @@
 """A booth with no network (U1): decides from a declaration card, shows how old its trust is, queues signed commits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from eata_ledger.carnet.blocks import Case, require_open
 from eata_ledger.carnet.dates import DAY, local_day
-from eata_ledger.carnet.vocabulary import RETURNS, Label, Warning
+from eata_ledger.carnet.vocabulary import Label, Validated, Warning
 from eata_ledger.encoding import Malformed
-from eata_ledger.outcomes import Outcome, advice, sentence
+from eata_ledger.outcomes import Outcome, Refused, advice, sentence
 from eata_ledger.proof.bodies import Commit
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented as Certified
@@ -26,7 +27,7 @@ from eata_clients.outbox import Outbox
 from eata_clients.registry import Registry
 from eata_clients.transport import Transport
 from eata_clients.trusting import Age, Freshness, TrustKeeper
-from eata_clients.verdict import NEED_VALIDATION, Verdict, Word
+from eata_clients.verdict import Verdict, Word
 from eata_clients.zones import offset_at
 
 LIFE = 7 * DAY  # how long a queued commit may wait (trust §2)
@@ -103,7 +104,7 @@ class Booth:
             return Verdict(Word.STOP, found.name, sentence(found), advice(found))
         if sight.age.freshness is Freshness.STALE:
             return Verdict(Word.LOOK, "TRUST_STALE", f"{sight.age}.", "Queue it, and decide when on line again.")
-        if sight.presented.kind in NEED_VALIDATION and not sight.card.facts.validated and self._digital_home(sight):
+        if self._case(sight, now).waits_for_validation:
             said = f"The carnet was not validated when this was prepared; {sight.age}."
             return Verdict(
                 Word.LOOK,
@@ -120,24 +121,34 @@ class Booth:
         return any(isinstance(body, Commit) and body.voucher_key == voucher_key for body in bodies)
 
     def _blocked(self, sight: Sight, now: int) -> Outcome | None:
-        facts, shown, registry = sight.card.facts, sight.presented, self.registry()
-        listed = sight.card.prepared(self._ledger).listed
-        office, certificate = registry.offices.get(self._desk.office), Certified.from_bytes(self._desk.certificate)
-        day = local_day(now, 0 if office is None else offset_at(office, now))
-        blocks = (
-            (office is None or not office.active, Outcome.OFFICE_INACTIVE),
-            (not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to, Outcome.CERT_EXPIRED),
-            (self._queued(sight.presented.voucher.sign.public), Outcome.CODE_CONSUMED),
-            (day > facts.valid_until and shown.kind not in RETURNS, Outcome.CARNET_EXPIRED),
-            (not listed, Outcome.TERRITORY_NOT_IN_BOX_P),
-            (office is not None and office.territory != shown.territory, Outcome.WRONG_TERRITORY_FOR_TYPE),
+        office, certificate = (
+            self.registry().offices.get(self._desk.office),
+            Certified.from_bytes(self._desk.certificate),
         )
-        return next((outcome for holds, outcome in blocks if holds), None)
+        if office is None or not office.active:
+            return Outcome.OFFICE_INACTIVE
+        if not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to:
+            return Outcome.CERT_EXPIRED
+        if self._queued(sight.presented.voucher.sign.public):
+            return Outcome.CODE_CONSUMED
+        try:
+            require_open(
+                replace(self._case(sight, now), digital=False)
+            )  # a validation may have come since: no block here
+        except Refused as refused:
+            return refused.outcome
+        return None
 
-    def _digital_home(self, sight: Sight) -> bool:
-        """Home validates on the ledger; a paper home's carnet is validated with its first transaction."""
-        home = self.registry().territories.get(sight.card.facts.home)
-        return home is not None and home.digital_from is not None
+    def _case(self, sight: Sight, now: int) -> Case:
+        """What can be known with no network; the rest is taken to be well."""
+        facts, shown, registry = sight.card.facts, sight.presented, self.registry()
+        office, home = registry.offices[self._desk.office], registry.territories.get(facts.home)
+        listed = (shown.territory, office.territory) if sight.card.prepared(self._ledger).listed else ()
+        return Case(
+            shown.kind, local_day(now, offset_at(office, now)), office.territory, shown.kind, shown.territory, facts.home,
+            listed, facts.valid_until, home is not None and home.digital_from is not None,
+            validated=Validated.YES if facts.validated else Validated.NO,
+        )  # fmt: skip
 
     def _queued(self, voucher_key: bytes) -> bool:
         """This booth has taken the voucher before, sent or not."""

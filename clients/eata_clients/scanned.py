@@ -56,9 +56,14 @@ class Scanned:
         kind = decision.kind or self.presented.kind
         found = warnings(
             kind, self.state.local(self.stay), self.stay.open(kind), day, decision.items | decision.not_returned,
-            self.exit_first and kind is Kind.EXPORTATION,
+            self.exit_first and kind is Kind.EXPORTATION, self.replaced,
         )  # fmt: skip
         return sorted(warning.name for warning in found)
+
+    @property
+    def replaced(self) -> bool:
+        """A replacement of this carnet was issued."""
+        return any(relation == "REPLACED_BY" for relation, _ in self.links)
 
     @property
     def exit_first(self) -> bool:

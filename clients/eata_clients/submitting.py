@@ -97,6 +97,8 @@ class Sending:
                     return answer, name
                 refused += answer.by_rules
         first.confirmed = refused >= self._charter.one_honest
+        if not first.confirmed:
+            first.advice = f"{first.node} alone says so, too few others answer: do not go by it; send it again later."
         raise first
 
     async def _try(self, names: Sequence[str]) -> list[Committed | EataError]:

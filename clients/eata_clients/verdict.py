@@ -6,14 +6,12 @@ The log decides; this only says beforehand what it would, from what the desk has
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eata_ledger.carnet.vocabulary import RETURNS, Kind, Status, VoucherState
-from eata_ledger.outcomes import Outcome, advice, sentence
-from eata_ledger.state import Validated
+from eata_ledger.carnet.blocks import Case, require_open
+from eata_ledger.carnet.vocabulary import Kind, VoucherState
+from eata_ledger.outcomes import Outcome, Refused, advice, sentence
 
 from eata_clients.authoring.clearing import Decision
 from eata_clients.scanned import Scanned
-
-NEED_VALIDATION = frozenset({Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
 
 
 class Word(StrEnum):
@@ -36,7 +34,7 @@ class Verdict:
 
 def verdict(scanned: Scanned, decision: Decision, day: int, digital_home: bool) -> Verdict:
     """On the office's local day; `digital_home`: the carnet's home was digital when it was issued."""
-    blocked = _blocked(scanned, day, digital_home)
+    blocked = _blocked(scanned, decision, day, digital_home)
     if blocked is not None:
         return Verdict(Word.STOP, blocked.name, sentence(blocked), advice(blocked))
     found = scanned.warnings(decision, day)
@@ -53,22 +51,21 @@ def verdict(scanned: Scanned, decision: Decision, day: int, digital_home: bool) 
     return Verdict(Word.GO, "", "Nothing stands in the way.", "Check the goods, then commit.")
 
 
-def _blocked(scanned: Scanned, day: int, digital_home: bool) -> Outcome | None:
-    """The first hard block, in the domain's order."""
-    state, carnet, kind = scanned.state, scanned.carnet, scanned.presented.kind
-    returning = kind in RETURNS
-    blocks = (
-        (scanned.voucher.state is not VoucherState.PREPARED, Outcome.CODE_CONSUMED),
-        (state.status is Status.CANCELLED, Outcome.CARNET_CANCELLED),
-        (state.status is Status.TERMINATED, Outcome.CARNET_TERMINATED),
-        (state.blocked, Outcome.CARNET_BLOCKED),
-        (scanned.hold is not None, Outcome.HELD_IN_TERRITORY),
-        (day > carnet.valid_until and not returning, Outcome.CARNET_EXPIRED),
-        (scanned.presented.territory not in (carnet.home, *carnet.box_p), Outcome.TERRITORY_NOT_IN_BOX_P),
-        (kind in NEED_VALIDATION and digital_home and state.validated is Validated.NO, Outcome.NOT_VALIDATED),
-        (state.signed is None, Outcome.NOT_SIGNED),
-        (scanned.voucher.content != carnet.content, Outcome.STALE_VERSION),
-        (kind is Kind.VALIDATION and state.validated is Validated.YES, Outcome.ALREADY_VALIDATED),
-        (kind is Kind.TRANSIT_CLOSE and not scanned.stay.transit, Outcome.NO_OPEN_TRANSIT),
-    )
-    return next((outcome for holds, outcome in blocks if holds), None)
+def _blocked(scanned: Scanned, decision: Decision, day: int, digital_home: bool) -> Outcome | None:
+    """The first block, as the ledger judges it."""
+    if scanned.voucher.state is not VoucherState.PREPARED:
+        return Outcome.CODE_CONSUMED
+    try:
+        require_open(_case(scanned, decision.kind or scanned.presented.kind, day, digital_home))
+    except Refused as refused:
+        return refused.outcome
+    return Outcome.STALE_VERSION if scanned.voucher.content != scanned.carnet.content else None
+
+
+def _case(scanned: Scanned, kind: Kind, day: int, digital_home: bool) -> Case:
+    state, carnet, voucher, territory = scanned.state, scanned.carnet, scanned.voucher, scanned.presented.territory
+    return Case(
+        kind, day, territory, voucher.kind, voucher.territory, carnet.home, carnet.box_p, carnet.valid_until, digital_home,
+        scanned.two_step, state.status, state.blocked, False, scanned.hold is not None, state.validated,
+        state.signed is not None, bool(scanned.stay.transit),
+    )  # fmt: skip

@@ -6,12 +6,12 @@ import pytest
 from eata_clients.authoring import clearing, deciding, registering
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Flag, Kind, Role, SetKind, VoucherState, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, Role, SetKind, Validated, VoucherState, Warning
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Discharge, EntryType
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
-from eata_ledger.state import Incident, TravelFact, Validated, Voucher
+from eata_ledger.state import Incident, TravelFact, Voucher
 
 from tests import acts
 from tests.world import Ticket, World

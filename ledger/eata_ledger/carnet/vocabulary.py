@@ -116,6 +116,14 @@ class OfficeType(IntFlag):
     LAND_PORT = 8
 
 
+class Validated(IntEnum):
+    """How the carnet became usable abroad (C-12)."""
+
+    NO = 0
+    YES = 1
+    AUTO = 2
+
+
 class Role(IntEnum):
     """Customs roles (ACC-05, C-04)."""
 

@@ -7,12 +7,14 @@ from eata_ledger.carnet.vocabulary import Kind, Warning
 
 
 def warnings(
-    kind: Kind, here: Local, openings: Open, day: int, cleared: Items, exit_first: bool = False
+    kind: Kind, here: Local, openings: Open, day: int, cleared: Items, exit_first: bool = False,
+    replaced: bool = False,
 ) -> frozenset[Warning]:  # fmt: skip
     """What an officer must acknowledge on the local day `day`.
 
     `openings` are the territory's open transits for a transit's close, its open arrivals for all others;
-    `cleared` is declared and not returned; `exit_first`: an EU exit with no pre-exportation before it.
+    `cleared` is declared and not returned; `exit_first`: an EU exit with no pre-exportation before it; `replaced`: a replacement was issued,
+    so that the original comes home before it leaves the territory (ACC-REPL).
     """
     touched = tuple(opening for opening in openings if opening.items & cleared)
     late = any(day > opening.final_day for opening in touched)
@@ -27,7 +29,7 @@ def warnings(
         Kind.REEXPORTATION: {Warning.ITEMS_NOT_ADMITTED: not cleared <= here.admitted, Warning.FINAL_DATE_PASSED: late},
         Kind.REIMPORTATION: {
             Warning.ITEMS_NOT_OUT: not cleared <= here.home_out,
-            Warning.REEXPORTATION_MISSING: bool(cleared & here.abroad),
+            Warning.REEXPORTATION_MISSING: bool(cleared & here.abroad) and not replaced,
         },
         Kind.TRANSIT_OPEN: {Warning.TRANSIT_ALREADY_OPEN: bool(cleared & here.transit)},
         Kind.TRANSIT_CLOSE: {

@@ -5,14 +5,7 @@ from dataclasses import replace
 from eata_ledger.carnet.balances import NOTHING
 from eata_ledger.carnet.dates import DAY, last_valid_day, local_day
 from eata_ledger.carnet.sets import opening
-from eata_ledger.carnet.vocabulary import (
-    CarnetType,
-    Label,
-    OrganisationKind,
-    Purpose,
-    SetKind,
-    Status,
-)
+from eata_ledger.carnet.vocabulary import CarnetType, Label, OrganisationKind, Purpose, SetKind, Status, Validated
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -29,7 +22,6 @@ from eata_ledger.state import (
     Pool,
     SetsOfType,
     Territory,
-    Validated,
 )
 
 

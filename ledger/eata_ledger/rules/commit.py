@@ -3,8 +3,9 @@
 Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
 """
 
+from eata_ledger.carnet.blocks import NEED_VALIDATION, Case, require_open
 from eata_ledger.carnet.dates import MINUTE
-from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind, Label, OrderType, Status, Warning
+from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind, Label, OrderType, Validated, Warning
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
@@ -18,17 +19,16 @@ from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import stay_in
 from eata_ledger.rules.keeping import require_granted
 from eata_ledger.rules.links import REPLACED_BY, linked
-from eata_ledger.state import Carnet, HoldFact, Organisation, Territory, Validated, of_territory
+from eata_ledger.state import Carnet, HoldFact, Organisation, Territory, of_territory
 
 LATE = 10 * MINUTE
-_NEED_VALIDATION = frozenset({Kind.PRE_EXPORTATION, Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
 
 
 def commit(act: Act, body: Commit) -> Value:
     """Judges, then writes voucher, row, balances and sets. Returns the public facts of the receipt."""
     scene = _scene(act, body)
-    _hard_blocks(act, scene)
-    validated = _validation(act, scene)
+    require_open(_case(act, scene))
+    validated = _validation(scene)
     _declaration(scene)
     require_time(act, scene.desk, scene.countersigned)
     require_granted(act, body.carnet_id, body.slot)
@@ -63,29 +63,14 @@ def _countersigned(act: Act, body: Commit, administration: str) -> bool:
     return live and at_home and controller.role in CONTROLLERS
 
 
-def _hard_blocks(act: Act, scene: Scene) -> None:
-    """The domain's order, after the code itself."""
-    body, carnet, state = scene.body, scene.carnet, scene.state
-    returning = body.kind in RETURNS
-    if state.status is Status.CANCELLED:
-        raise Refused(Outcome.CARNET_CANCELLED)
-    if state.status is Status.TERMINATED:
-        raise Refused(Outcome.CARNET_TERMINATED)
-    if state.blocked and not (returning and scene.countersigned):
-        raise Refused(Outcome.CARNET_BLOCKED)
-    if _held(act, scene):
-        raise Refused(Outcome.HELD_IN_TERRITORY)
-    if scene.day > carnet.valid_until and not returning:
-        raise Refused(Outcome.CARNET_EXPIRED)
-    if scene.territory and scene.territory not in (carnet.home, *carnet.box_p):
-        raise Refused(Outcome.TERRITORY_NOT_IN_BOX_P)
-    if scene.territory and scene.territory != scene.voucher.territory:
-        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE)
-    pre_export = body.kind is Kind.PRE_EXPORTATION and scene.voucher.kind is Kind.EXPORTATION
-    if body.kind is not scene.voucher.kind and not pre_export:
-        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "the voucher is of another kind")
-    if pre_export and not _home(act, carnet).two_step_export:
-        raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "only the EU exports in two steps")
+def _case(act: Act, scene: Scene) -> Case:
+    carnet, state, voucher, home = scene.carnet, scene.state, scene.voucher, _home(act, scene.carnet)
+    return Case(
+        scene.body.kind, scene.day, scene.territory, voucher.kind, voucher.territory, carnet.home, carnet.box_p,
+        carnet.valid_until, home.digital_from is not None and home.digital_from <= carnet.issued, home.two_step_export,
+        state.status, state.blocked, scene.countersigned, _held(act, scene), state.validated,
+        state.signed is not None, bool(scene.stay.transit),
+    )  # fmt: skip
 
 
 def _held(act: Act, scene: Scene) -> bool:
@@ -100,23 +85,16 @@ def _home(act: Act, carnet: Carnet) -> Territory:
     return home
 
 
-def _validation(act: Act, scene: Scene) -> Validated:
+def _validation(scene: Scene) -> Validated:
     """Validated at home, or by the system where home was a paper territory at issue (GTP-06, C-12)."""
     validated = scene.state.validated
     if scene.body.kind is Kind.VALIDATION:
         return Validated.YES
-    if validated is Validated.NO and scene.body.kind in _NEED_VALIDATION:
-        digital_from = _home(act, scene.carnet).digital_from
-        if digital_from is not None and digital_from <= scene.carnet.issued:
-            raise Refused(Outcome.NOT_VALIDATED)
-        return Validated.AUTO
-    return validated
+    return Validated.AUTO if validated is Validated.NO and scene.body.kind in NEED_VALIDATION else validated
 
 
 def _declaration(scene: Scene) -> None:
-    body, carnet, state = scene.body, scene.carnet, scene.state
-    if state.signed is None:
-        raise Refused(Outcome.NOT_SIGNED)
+    body, carnet = scene.body, scene.carnet
     if scene.voucher.root != scene.root:
         raise Refused(Outcome.CODE_VOIDED)
     require_office(scene.desk)
@@ -125,10 +103,6 @@ def _declaration(scene: Scene) -> None:
     listed = body.items | body.not_returned
     if not listed or not (listed | body.processed) <= carnet.all_items:
         raise Refused(Outcome.ITEM_OUT_OF_RANGE)
-    if body.kind is Kind.VALIDATION and state.validated is Validated.YES:
-        raise Refused(Outcome.ALREADY_VALIDATED)
-    if body.kind is Kind.TRANSIT_CLOSE and not scene.stay.transit:
-        raise Refused(Outcome.NO_OPEN_TRANSIT)
     if body.items & body.not_returned or not body.processed <= body.items:
         raise Refused(Outcome.LISTS_OVERLAP)
     if body.not_returned and body.kind not in RETURNS:
@@ -188,9 +162,9 @@ def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
     """Every warning the rules compute must have been acknowledged (C-20)."""
     listed = scene.body.items | scene.body.not_returned
     kind, stay = scene.body.kind, scene.stay
-    found = warnings(kind, scene.state.local(stay), stay.open(kind), scene.day, listed, _exit_first(act, scene))
-    if linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY):
-        found -= {Warning.REEXPORTATION_MISSING}  # a replaced carnet comes home first (ACC-REPL)
+    replaced = bool(linked(act, scene.carnet.carnet_id, OrderType.REPLACEMENT, REPLACED_BY))
+    local, exit_first = scene.state.local(stay), _exit_first(act, scene)
+    found = warnings(kind, local, stay.open(kind), scene.day, listed, exit_first, replaced)
     missing = found - set(scene.body.acknowledged)
     if missing:
         raise Refused(Outcome.REASON_REQUIRED, ", ".join(sorted(warning.name for warning in missing)))

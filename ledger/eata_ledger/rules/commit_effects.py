@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.sets import use
-from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, Status, VoucherState, Warning
+from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, Status, Validated, VoucherState, Warning
 from eata_ledger.encoding import Value
 from eata_ledger.proof.bodies import Commit
 from eata_ledger.rules.act import Act
@@ -16,7 +16,6 @@ from eata_ledger.state import (
     NoticeOfVoucher,
     Stay,
     Transaction,
-    Validated,
     Voucher,
     of_territory,
 )

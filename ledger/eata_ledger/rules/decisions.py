@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from eata_ledger.carnet.balances import NOTHING
 from eata_ledger.carnet.sets import unuse
-from eata_ledger.carnet.vocabulary import Flag, Kind, Label, Status, VoucherState
+from eata_ledger.carnet.vocabulary import Flag, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
@@ -18,7 +18,6 @@ from eata_ledger.state import (
     HoldFact,
     Stay,
     Transaction,
-    Validated,
     Voucher,
     of_territory,
 )

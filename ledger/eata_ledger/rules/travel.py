@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.sets import Sets, release, reserve
-from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, VoucherState
+from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.outcomes import Outcome, Refused, Skipped
 from eata_ledger.proof import bodies
@@ -13,7 +13,7 @@ from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.devices import holder_of
 from eata_ledger.seal.schedule import SLOTS
-from eata_ledger.state import Carnet, CarnetState, Territory, TravelFact, Validated, Voucher, VoucherKey
+from eata_ledger.state import Carnet, CarnetState, Territory, TravelFact, Voucher, VoucherKey
 
 _LABELS = (Label.DECLARED, Label.DECLARATION, Label.PACKET)
 

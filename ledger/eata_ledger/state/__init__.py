@@ -14,7 +14,6 @@ from eata_ledger.state.carnet import (
     Stay,
     Transaction,
     TravelFact,
-    Validated,
     Voucher,
     VoucherKey,
 )
@@ -99,7 +98,6 @@ __all__ = [
     "TerritoryKey",
     "Transaction",
     "TravelFact",
-    "Validated",
     "Versions",
     "Voucher",
     "VoucherKey",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Self
 
 from eata_ledger.carnet.balances import Balances, Local
@@ -16,6 +15,7 @@ from eata_ledger.carnet.vocabulary import (
     OrderType,
     SetKind,
     Status,
+    Validated,
     VoucherState,
     Warning,
 )
@@ -77,14 +77,6 @@ class Carnet(Fact):
     @property
     def all_items(self) -> Items:
         return Items.span(1, self.items)
-
-
-class Validated(IntEnum):
-    """How the carnet became usable abroad (C-12)."""
-
-    NO = 0
-    YES = 1
-    AUTO = 2
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from eata_ledger.carnet.balances import EMPTY, NOTHING, Balances
 from eata_ledger.carnet.dates import day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import Reason, reconcile
 from eata_ledger.carnet.visibility import Seen, visible
-from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, VoucherState
+from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, Status, VoucherState
 from eata_ledger.facts import Facts, key_of
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.bodies import Commit, EntryType
@@ -345,8 +345,10 @@ class Carnets:
         for relation, direction, name in _RELATIONS:
             link = facts.get(Link, carnet_id, int(relation), direction)
             for other in () if link is None else link.others:
-                number = self.carnet(other).number
-                found.append(reading_pb2.CarnetLink(relation=name, carnet_id=other, number=number))
+                state = facts.get(CarnetState, other)
+                if state is not None and state.status is not Status.CANCELLED:
+                    number = self.carnet(other).number
+                    found.append(reading_pb2.CarnetLink(relation=name, carnet_id=other, number=number))
         return found
 
     def session(self) -> ledger_pb2.Session:
