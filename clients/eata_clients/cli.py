@@ -54,7 +54,7 @@ def main() -> None:
     except Fault as error:
         fail(error.code, error.message, error.advice)
     except (Malformed, UnicodeDecodeError, OverflowError) as error:
-        fail("MALFORMED", f"{error}.", "Correct the input and try again.")
+        fail(getattr(error, "code", "MALFORMED"), f"{error}.", "Correct the input and try again.")
     except CannotOpen as error:
         fail("CANNOT_OPEN", f"{error}.", "Use the right key, or another node.")
     except OSError as error:

@@ -89,6 +89,7 @@ class Outcome(IntEnum):
     BUDGET_SPENT = 91
     PART_TOO_LARGE = 92
     EVENT_AHEAD = 93
+    TERRITORY_UNKNOWN = 94
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -187,7 +188,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
         "Nothing was changed; the operators have been alarmed.",
     ),
     Outcome.KEY_REVOKED: ("The signing key has been revoked.", "Enrol again."),
-    Outcome.CERT_EXPIRED: ("The desk certificate does not cover this act.", "Sign in at the desk again."),
+    Outcome.CERT_EXPIRED: (
+        "The desk certificate does not cover this act.",
+        "Sign in at the desk again; a controller countersigns what an earlier shift has noted.",
+    ),
     Outcome.ENTRY_EXPIRED: ("The entry came after its own deadline.", "Make it again."),
     Outcome.WRONG_LEDGER: (
         "The entry belongs to another ledger.",
@@ -305,6 +309,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.BUDGET_SPENT: (
         "Nothing more of this kind fits into this carnet.",
         "Ask the issuer for a new carnet, or call the office directly.",
+    ),
+    Outcome.TERRITORY_UNKNOWN: (
+        "That is no customs territory of the ATA system.",
+        "Check the code: countries of the EU travel as EU; `eata registry readiness` lists all.",
     ),
     Outcome.EVENT_AHEAD: (
         "This bears a time that has not come yet: it is not in the log.",

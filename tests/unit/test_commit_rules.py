@@ -300,6 +300,24 @@ def test_a_late_commit_is_flagged_and_beyond_72_hours_countersigned(world: World
     assert world.outcome(countersigned) is Outcome.ACCEPTED
 
 
+@pytest.mark.rule("PRX-06")
+def test_the_next_shift_enters_a_noted_code_with_a_controller(world: World, tickets: list[Ticket]) -> None:
+    """The officer who noted it has gone home: the time is that of the note, up to 72 h before the new shift began."""
+    noted = Stamp(world.now, 120, life=8 * DAY)
+    world.now += 20 * HOUR
+    alone = world.commit_entry(tickets[0], stamp=noted)
+    assert world.outcome(alone) is Outcome.CERT_EXPIRED
+    clerk = world.commit_entry(tickets[0], stamp=noted, controller=world.desk())
+    assert world.outcome(clerk) is Outcome.CERT_EXPIRED  # a colleague is no controller
+    controller = world.desk("CHZRH", Role.CONTROLLER)
+    assert world.outcome(world.commit_entry(tickets[0], stamp=noted, controller=controller)) is Outcome.ACCEPTED
+    assert row(world, tickets[0], 0).flags & Flag.LATE
+    world.now += 53 * HOUR
+    later = world.desk("CHZRH", Role.CONTROLLER)
+    beyond = world.commit_entry(tickets[1], stamp=noted, controller=later)
+    assert world.outcome(beyond) is Outcome.CERT_EXPIRED
+
+
 def test_an_act_outside_its_certificate_is_refused(world: World, tickets: list[Ticket]) -> None:
     desk = world.desk()
     world.now += 13 * HOUR

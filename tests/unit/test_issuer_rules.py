@@ -61,7 +61,7 @@ def test_an_amendment_is_within_thirty_days_and_before_any_transaction(
     world.now += 30 * DAY
     assert world.outcome(acts.amend(world, carnet_id, pin_keys, version=3)) is Outcome.STALE_VERSION
     assert world.outcome(acts.amend(world, carnet_id, pin_keys, valid_until=TODAY + 365)) is Outcome.VALIDITY_WRONG
-    assert world.outcome(acts.amend(world, carnet_id, pin_keys, box_p=("ZZ",))) is Outcome.PARENT_UNKNOWN
+    assert world.outcome(acts.amend(world, carnet_id, pin_keys, box_p=("ZZ",))) is Outcome.TERRITORY_UNKNOWN
     assert world.outcome(acts.amend(world, carnet_id, pin_keys, valid_until=TODAY + 364)) is Outcome.ACCEPTED
     world.now += DAY
     late = acts.amend(world, carnet_id, pin_keys, version=3, valid_until=TODAY + 200)

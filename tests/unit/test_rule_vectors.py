@@ -1,14 +1,16 @@
 """The public vectors of plans, visibility and sets, each played on the rules themselves."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eata_clients.authoring import holding
 from eata_clients.conformance.player import FILES, cases, trip_of
+from eata_clients.today import day_in
 from eata_ledger.carnet import planner
-from eata_ledger.carnet.dates import day_of
+from eata_ledger.carnet.dates import day_of, iso
 from eata_ledger.carnet.journey import Journey
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.visibility import Seen, visible
@@ -60,13 +62,46 @@ def test_what_began_on_paper_ends_on_paper() -> None:
     assert fresh.format is planner.Format.DIGITAL
 
 
+@pytest.mark.rule("GTP-05")
+def test_what_left_on_paper_before_homes_date_goes_on_on_paper() -> None:
+    """Begun before home was digital: one paper carnet for the whole journey."""
+    case = {"home": "CH", "itinerary": ["DE", "GB"], "transit": [], "date": "2026-06-20", "begun": {"DE": "2026-05-20"}}
+    found = planner.plan(trip_of(case), planner.listed_readiness())
+    assert (found.use_case, {leg.format for leg in found.legs}) == (1, {planner.Format.PAPER})
+
+
+@pytest.mark.rule("GTP-01")
+def test_a_contracting_party_turns_digital_as_a_whole_and_everybody_at_the_transitions_end() -> None:
+    readiness = planner.listed_readiness()
+    today, after = day_of("2026-11-30"), day_of("2028-01-01")
+    assert planner.is_digital("RE", today, readiness)  # with France
+    assert not planner.is_digital("JP", after - 1, readiness)
+    assert planner.is_digital("JP", after, readiness)
+    assert not planner.is_digital("JP", after, readiness | {"JP": after + 90})  # the registry says otherwise
+
+
+@pytest.mark.parametrize(
+    ("country", "moment", "day"),
+    [
+        ("CH", "2026-11-30T23:30+00:00", "2026-12-01"),
+        ("JP", "2026-11-30T15:30+00:00", "2026-12-01"),
+        ("US", "2026-12-01T09:30+00:00", "2026-11-30"),  # not over in Honolulu
+        ("DE", "2026-11-30T23:30+00:00", "2026-12-01"),
+        ("XB", "2026-11-30T23:30+00:00", "2026-11-30"),
+    ],
+)
+def test_a_carnets_last_day_ends_at_home(country: str, moment: str, day: str) -> None:
+    """C9: reconciliation goes by the home territory's calendar, wherever the reader sits."""
+    assert iso(day_in(country, datetime.fromisoformat(moment))) == day
+
+
 @pytest.mark.rule("ACC-57")
 @pytest.mark.rule("C-17")
 @pytest.mark.parametrize("case", VISIBILITY["valid"], ids=lambda case: case["id"])
 def test_a_territory_sees_what_the_rule_says(case: dict[str, Any]) -> None:
     """Its own, what precedes its latest uncancelled arrival, and the final re-importation."""
     journey = Journey.from_json(case["journey"])
-    rows = [Seen(t.kind, t.territory, t.cancelled) for t in journey.transactions]
+    rows = [Seen(t.kind, t.territory, t.cancelled, t.declared | t.not_returned) for t in journey.transactions]
     for viewer, numbers in case["expected"].items():
         assert [n + 1 for n in visible(rows, territory_of(viewer), journey.home)] == numbers, viewer
 

@@ -13,6 +13,7 @@ from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import ITEMS as CODEC
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.journey import Journey, report
+from eata_ledger.carnet.lawful import require_lawful
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.proof import merkle, selftest
@@ -57,6 +58,7 @@ SCHEDULE, SIGNATURES = load("schedule"), load("signatures")
 def test_a_journey_reconciles_as_the_source_says(case: dict[str, Any]) -> None:
     """Status, and a reason for each open balance, on the last valid day and the day after."""
     journey = Journey.from_json(case["journey"])
+    require_lawful(journey)
     for expected in case["expected"]:
         found = report(journey, day_of(expected["as_of"]))
         assert {k: found[k] for k in ("status", "reasons")} == {k: expected[k] for k in ("status", "reasons")}
@@ -64,9 +66,10 @@ def test_a_journey_reconciles_as_the_source_says(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", JOURNEYS["invalid"], ids=lambda case: case["id"])
 def test_a_malformed_journey_is_refused_with_its_place(case: dict[str, Any]) -> None:
-    """Bad input gets a sentence, never a stack trace."""
-    with pytest.raises(Malformed):
-        Journey.from_json(case["journey"])
+    """Bad input gets a sentence, never a stack trace; what the rules refuse gets their code (C30)."""
+    with pytest.raises(Malformed) as caught:
+        require_lawful(Journey.from_json(case["journey"]))
+    assert getattr(caught.value, "code", "MALFORMED") == case["code"]
 
 
 @pytest.mark.rule("C-19")

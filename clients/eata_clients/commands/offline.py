@@ -1,18 +1,19 @@
 """Commands that need no cluster: `eata reconcile`, `eata receipt verify`."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.journey import Journey, report
+from eata_ledger.carnet.lawful import require_lawful
 from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, readable, say
 from eata_clients.faults import Fault
 from eata_clients.files import read_bounded
+from eata_clients.today import day_in
 
 _receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)
 _MAX_FILE = 4 << 20
@@ -33,19 +34,21 @@ def read_json(path: Path) -> Any:
 
 def read_journey(path: Path) -> Journey:
     """A journey file. Raises `Malformed`."""
-    return Journey.from_json(read_json(path))
+    journey = Journey.from_json(read_json(path))
+    require_lawful(journey)
+    return journey
 
 
 def reconcile(
     file: Annotated[Path, typer.Argument(help="A journey file (docs/journey.md).")],
-    as_of: Annotated[str, typer.Option(help="ISO date; the file's own `as_of`, or today.")] = "",
+    as_of: Annotated[str, typer.Option(help="ISO date; the file's own `as_of`, or today at home.")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Reconcile a journey: N/A, Terminated or To check, with reasons and transits (domain §2.6)."""
     journey = read_journey(file)
     day = day_of(as_of) if as_of else journey.as_of
     if day is None:
-        day = day_of(datetime.now(UTC).date().isoformat())
+        day = day_in(journey.country)
     found = report(journey, day)
     lines = [found["status"]]
     lines += [f"  {r['kind']} {r['territory']} items {r['items']}" for r in found["reasons"]]

@@ -1,6 +1,5 @@
-"""Commands for before the journey, with no cluster: `eata plan`, `eata visible`."""
+"""Commands for before the journey and after it: `eata plan`, `eata visible`, `eata evidence`."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.offline import read_journey, read_json
 from eata_clients.console import JSON, say
+from eata_clients.today import own_day
 
 _SENTENCES = {
     planner.Action.VALIDATION: "have the carnet validated (activated)",
@@ -30,6 +30,14 @@ _SENTENCES = {
     planner.Action.STAMP_REIMPORT_OPTIONAL: "a stamp on the paper re-import counterfoil is optional",
     planner.Action.CARRY_PAPER_COPY: "carry the paper copy as well",
     planner.Action.END_AS_BEGUN: "end in the format the leg was begun in",
+}
+
+
+_SOURCES = {
+    "file": "Digital dates: from the file.",
+    "registry": "Digital dates: from the registry, a moment ago.",
+    "unreachable": "The registry could not be reached: digital dates are those that come with the project.",
+    "listed": "No network file: digital dates are those that come with the project.",
 }
 
 
@@ -65,6 +73,7 @@ def plan(
     date: Annotated[str, typer.Option(help="ISO date of the journey; today if left out.")] = "",
     begun: Annotated[list[str] | None, typer.Option(help="CC:DATE of a leg that is open already.")] = None,
     readiness: Annotated[Path | None, typer.Option(help="Readiness as `eata registry readiness --json` prints it.")] = None,
+    network: Annotated[Path | None, typer.Option(envvar="EATA_NETWORK", help="The network file; the registry is asked where there is one.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Which carnet to issue, paper or digital, and what to do on each leg (domain §2.12)."""
@@ -74,10 +83,10 @@ def plan(
     ]
     if not _countries(itinerary):
         raise Malformed("an itinerary names at least one country")
-    day = day_of(date or datetime.now(UTC).date().isoformat())
+    day = day_of(date) if date else own_day()
     trip = planner.Trip(planner.stop(home), tuple(stops), day, _opened(begun or [], {s.territory for s in stops}, day))
-    known = planner.listed_readiness() | ({} if readiness is None else _read_readiness(readiness))
-    found = planner.plan(trip, known)
+    told, source = _readiness(readiness, network)
+    found = planner.plan(trip, planner.listed_readiness() | told)
     papers = [name for name, issued in (("paper", found.paper), ("digital", found.digital)) if issued]
     head = f"Use case {found.use_case}: issue {' and '.join(papers)}" + (" as clone or twin" if found.linked else "")
     delivery = "deliver ID and PIN" if found.deliver_id_pin else "keep ID and PIN, do not hand them over"
@@ -85,7 +94,31 @@ def plan(
         f"  {leg.country} ({leg.format.value}): " + ("; ".join(_SENTENCES[a] for a in leg.actions) or "nothing to do")
         for leg in found.legs
     ]
-    say(planner.as_json(found), as_json, f"{head}; {delivery}.", *lines)
+    if as_json and source == "unreachable":
+        typer.echo(_SOURCES[source], err=True)
+    say(planner.as_json(found), as_json, f"{head}; {delivery}.", *lines, _SOURCES[source])
+
+
+def _readiness(file: Path | None, network: Path | None) -> tuple[dict[str, int | None], str]:
+    """Digital dates as a file or the live registry has them, and where they are from."""
+    from eata_clients.errors import EataError
+    from eata_clients.places import default_network
+
+    if file is not None:
+        return _read_readiness(file), "file"
+    network = network or default_network()
+    if not network.exists():
+        return {}, "listed"
+    from eata_clients.commands.session import run
+    from eata_clients.registry_pages import fetch
+
+    try:
+        registry = run(network, None, fetch)
+    except EataError as error:
+        if error.retryable:
+            return {}, "unreachable"
+        raise
+    return {code: territory.digital_from for code, territory in registry.territories.items()}, "registry"
 
 
 def _read_readiness(path: Path) -> dict[str, int | None]:
@@ -109,7 +142,7 @@ def see(
     if not viewer.strip():
         raise Malformed("a viewer is a customs territory")
     journey = read_journey(file)
-    rows = [Seen(t.kind, t.territory, t.cancelled) for t in journey.transactions]
+    rows = [Seen(t.kind, t.territory, t.cancelled, t.declared | t.not_returned) for t in journey.transactions]
     numbers = [n + 1 for n in visible(rows, territory_of(viewer), journey.home, arriving)]
     lines = [f"{n:>3} {journey.transactions[n - 1].kind.name} {journey.transactions[n - 1].territory}" for n in numbers]
     say(numbers, as_json, *(lines or ["Nothing."]))

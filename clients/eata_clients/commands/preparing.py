@@ -1,7 +1,6 @@
 """`eata checklist`: how far a territory is on its way to its digital date (GTP-10, GTP-11)."""
 
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.offline import read_json
 from eata_clients.console import JSON, say
+from eata_clients.today import own_day
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def checklist(
 ) -> None:
     """Six steps with their due days, the workload left, and which region and office is ready."""
     digital, declared, offices = _read(read_json(file))
-    today = day_of(on or datetime.now(UTC).date().isoformat())
+    today = day_of(on) if on else own_day()
     found, left = preparation.steps(digital, offices, declared, today), preparation.workload(offices)
     regions: dict[str, list[OfficeStatus]] = defaultdict(list)
     for office in offices:

@@ -1,6 +1,5 @@
 """`eata wallet`: where the goods are and what to do by when; sharing and renewing a voucher."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_
 from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
+from eata_clients.today import own_day
 
 DISCLAIMER = "Whoever has this text can present this one voucher at its territory. You stay liable. Revoke it with `eata wallet renew`."
 _Slot = Annotated[int, typer.Argument(min=1, max=1024, help="Voucher slot.")]
@@ -35,7 +35,7 @@ def where(
     from eata_clients.whereabouts import as_json as told
     from eata_clients.whereabouts import calendar, forecast, lines
 
-    day = day_of(on or datetime.now(UTC).date().isoformat())
+    day = day_of(on) if on else own_day()
     found = forecast(run(network, None, lambda transport: WalletClient(home, transport).show(carnet)), day)
     if ics is not None:
         ics.write_bytes(calendar(found))

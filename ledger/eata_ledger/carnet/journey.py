@@ -3,6 +3,7 @@
 This is the form of the public vectors and of `eata reconcile` (domain §2.6, seed vectors 883–886, D1–D10).
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,20 @@ from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.transit import Transit, close
-from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Kind
+from eata_ledger.carnet.vocabulary import RETURNS, Kind
 from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome, Refused, sentence
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
+
+
+class Breach(Malformed):
+    """The file reads, and the rules refuse what it says; `code` is the ledger's."""
+
+    def __init__(self, place: str, outcome: Outcome, detail: str = "") -> None:
+        super().__init__(f"{place}: {(detail or sentence(outcome)).rstrip('.')}")
+        self.code = outcome.name
 
 
 @dataclass(frozen=True)
@@ -34,22 +47,25 @@ class Journey:
     """A carnet and what happened to it."""
 
     number: str
+    country: str  # of home, as it was written
     home: str
     items: Items
+    issued: int | None
     valid_until: int
     transactions: tuple[Transaction, ...]
     as_of: int | None
 
     @classmethod
     def from_json(cls, source: object) -> "Journey":
-        """Reads the documented journey form; raises `Malformed` with the place that is wrong."""
+        """Reads the documented journey form; `Malformed` with the place that is wrong, `Breach` where a rule says so."""
         root = _mapping(source, "the journey")
         carnet = _mapping(root.get("carnet"), "carnet")
         count = carnet.get("items")
         if type(count) is not int or count < 1:
             raise Malformed("carnet.items is a number of items, 1 or more")
-        valid_until = day_of(_text(carnet, "valid_until"))
-        home = territory_of(_text(carnet, "home"))
+        valid_until, issued = day_of(_text(carnet, "valid_until")), carnet.get("issued")
+        country = _text(carnet, "home")
+        home = territory_of(country)
         items = Items.span(1, count)
         rows = root.get("transactions")
         if type(rows) is not list:
@@ -57,7 +73,8 @@ class Journey:
         transactions = tuple(_transaction(row, n, items, home) for n, row in enumerate(rows, 1))
         as_of = root.get("as_of")
         return cls(
-            str(carnet.get("number", "")), home, items, valid_until, transactions,
+            str(carnet.get("number", "")), country, home, items, None if issued is None else day_of(str(issued)), valid_until,
+            transactions,
             None if as_of is None else day_of(str(as_of)),
         )  # fmt: skip
 
@@ -110,26 +127,34 @@ def _transaction(row: object, n: int, items: Items, home: str) -> Transaction:
         declared = Items.parse(_text(source, "declared") if kind not in RETURNS else str(source.get("declared") or ""))
         not_returned = Items.parse(str(source.get("not_returned") or ""))
         if not (declared | not_returned) <= items:
-            raise Malformed("an item number is not on the list")
+            raise Refused(Outcome.ITEM_OUT_OF_RANGE)
         if declared & not_returned:
-            raise Malformed("an item is both declared and not returned")
+            raise Refused(Outcome.LISTS_OVERLAP)
         if not_returned and kind not in RETURNS:
-            raise Malformed("only returns leave items behind")
+            raise Refused(Outcome.FIELD_NOT_OF_KIND, "only returns leave items behind")
         if not declared | not_returned:
             raise Malformed("no items")
-        final = source.get("final_date")
-        if final is not None and kind not in ARRIVALS | {Kind.EXPORTATION}:
-            final = None
+        final = source.get("final_date") or None  # blank is the carnet's last day (ACC-26)
         cancelled = source.get("cancelled", False)
         if type(cancelled) is not bool:
             raise Malformed("“cancelled” is true or false")
         territory = territory_of(str(source.get("territory") or home))
         return Transaction(
-            kind, day_of(_text(source, "at")[:10]), territory, declared, not_returned,
-            None if final is None else day_of(str(final)[:10]), cancelled,
+            kind, _local_day(_text(source, "at")), territory, declared, not_returned,
+            None if final is None else _local_day(str(final)), cancelled,
         )  # fmt: skip
+    except Refused as refused:
+        raise Breach(f"transaction {n}", refused.outcome, refused.detail) from None
     except Malformed as error:
         raise Malformed(f"transaction {n}: {error}") from None
+
+
+def _local_day(text: str) -> int:
+    """The day of an ISO date, or of an ISO date and time as the office's clock showed it."""
+    day, _, time = text.partition("T")
+    if _DATE.fullmatch(day) and (text == day or _TIME.fullmatch(time)):
+        return day_of(day)
+    raise Malformed(f"“{text[:20]}” is not an ISO date, or date and time such as 2026-06-01T14:34")
 
 
 def report(journey: Journey, as_of: int) -> dict[str, Any]:

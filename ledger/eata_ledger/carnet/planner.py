@@ -8,8 +8,9 @@ A territory is digital from its digital date on. A leg that is open already ends
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
-from eata_ledger.carnet.territories import by_country
+from eata_ledger.carnet.territories import all_digital_from, by_country, parties
 from eata_ledger.encoding import Malformed
 
 Readiness = Mapping[str, int | None]  # territory → digital date (day number), None for paper
@@ -98,9 +99,17 @@ def listed_readiness() -> dict[str, int | None]:
     return {party.territory: party.digital_from for party in by_country().values()}
 
 
+@cache
+def _turns_with() -> dict[str, str]:
+    return {party.territory: party.turns_with for party in parties()}
+
+
 def is_digital(territory: str, day: int, readiness: Readiness) -> bool:
+    """From its date on; where none is known, from the end of the transition on."""
     since = readiness.get(territory)
-    return since is not None and day >= since
+    if since is None:  # a contracting party turns digital as a whole
+        since = readiness.get(_turns_with().get(territory, ""))
+    return day >= (all_digital_from() if since is None else since)
 
 
 # (home is digital, some stop is digital, some stop is paper) → use case (GTP-04)
@@ -112,11 +121,14 @@ _USE_CASE = {
 
 def plan(trip: Trip, readiness: Readiness) -> Plan:
     """Decides. Raises `Malformed` where the journey crosses no customs border."""
+    home_day = min((trip.day, *trip.opened.values()))
+    home_digital = is_digital(trip.home.territory, home_day, readiness)
     formats = {s.territory: _format(s.territory, trip, readiness) for s in trip.abroad}
+    if trip.opened and not home_digital and not any(formats[code] is Format.DIGITAL for code in trip.opened):
+        formats = dict.fromkeys(formats, Format.PAPER)  # it left on paper alone: so it goes on (GTP-05, GTP-07)
     foreign = [formats[s.territory] for s in trip.abroad if s.territory != trip.home.territory]
     if not foreign:
         raise Malformed("the journey leaves no customs territory, so it needs no carnet")
-    home_digital = is_digital(trip.home.territory, trip.day, readiness)
     case = _USE_CASE[home_digital, Format.DIGITAL in foreign, Format.PAPER in foreign]
     legs = (_departure(trip, case), *_abroad(trip, formats, case), *_return(trip, case))
     return Plan(case, case != 3, case != 1, case in (5, 6), case != 1, legs)

@@ -90,7 +90,7 @@ def issue(act: Act, body: bodies.Issue) -> Value:
 def require_territories(act: Act, codes: tuple[str, ...]) -> None:
     for code in codes:
         if act.facts.get(Territory, code) is None:
-            raise Refused(Outcome.PARENT_UNKNOWN, f"territory {code} is not registered")
+            raise Refused(Outcome.TERRITORY_UNKNOWN, f"territory {code} is not registered")
 
 
 def require_sets(act: Act, kind: CarnetType, home: str, wanted: dict[SetKind, int], today: int | None = None) -> None:

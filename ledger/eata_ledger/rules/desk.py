@@ -10,7 +10,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.state import Office, Territory, Voucher, VoucherKey
 
-COUNTERSIGN_AFTER = 72 * HOUR
+COUNTERSIGN_AFTER = NOTED = 72 * HOUR
 CUSTOMS = frozenset({Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN})
 CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
 
@@ -68,10 +68,14 @@ def require_office(desk: Desk) -> None:
 
 
 def require_time(act: Act, desk: Desk, countersigned: bool = False) -> None:
-    """Event time lies inside the certificate and not ahead; late acts need a controller (C-23)."""
+    """Event time lies inside the certificate and not ahead; late acts need a controller (C-23).
+
+    What an earlier shift noted in an outage, up to 72 h before this certificate begins, is entered with one (PRX-06).
+    """
     act.require_not_ahead()
     certificate, header, now = desk.certificate, act.entry.header, act.moment.log_time
-    if not certificate.valid_from <= header.event_time <= certificate.valid_to:
+    earliest = certificate.valid_from - (NOTED if countersigned else 0)
+    if not earliest <= header.event_time <= certificate.valid_to:
         raise Refused(Outcome.CERT_EXPIRED)
     assert desk.office is not None, "judged before"
     if header.offset not in desk.office.offsets:

@@ -213,7 +213,7 @@ def _judge(act: Act, carnet: Carnet, declaration: Declaration) -> None:
     if declaration.kind is Kind.PRE_EXPORTATION:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "a pre-exportation uses the exportation's voucher")
     if act.facts.get(Territory, declaration.territory) is None:
-        raise Refused(Outcome.PARENT_UNKNOWN, f"territory {declaration.territory} is not registered")
+        raise Refused(Outcome.TERRITORY_UNKNOWN, f"territory {declaration.territory} is not registered")
     if (declaration.territory == carnet.home) != (declaration.kind in HOME_KINDS):
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE)
     keys = (declaration.voucher_key, declaration.cancel_key)

@@ -81,7 +81,9 @@ class View:
 
     def seen_by(self, viewer: str, arriving: bool) -> list[int]:
         """The numbers of the rows that a territory sees."""
-        seen = [Seen(row.kind, row.territory, row.cancelled is not None) for row in self.rows]
+        seen = [
+            Seen(row.kind, row.territory, row.cancelled is not None, row.items | row.not_returned) for row in self.rows
+        ]
         return visible(seen, viewer, self.carnet.home, arriving)
 
     def met_by(self, territory: str) -> bool:
