@@ -29,6 +29,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import packet
 from eata_ledger.state import Carnet
+from eata_proto.v1 import ledger_pb2
 
 from tests.mesh import People
 
@@ -50,6 +51,7 @@ class Load:
     entries: list[Entry]
     acknowledged: dict[bytes, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    seen: dict[str, ledger_pb2.Session] = field(default_factory=dict)  # by node, what it has shown while this was built
     waiting: int = 0  # clients that have sent something and are not answered
 
     async def send(self, transport: Transport, entry: Entry, told: Told | None = None) -> None:
@@ -93,6 +95,8 @@ class Load:
 
         async def client(number: int) -> None:
             async with people.transport(prefer=[names[number % len(names)]]) as transport:
+                for node, session in self.seen.items():  # nobody judges these entries from before they were built
+                    transport.carry(session, node)
                 while queue and not (until and until.is_set()):
                     sent = [queue.pop() for _ in range(min(_A_STREAM if streams and number % 2 else 1, len(queue)))]
                     self.waiting += 1
@@ -129,6 +133,7 @@ async def build(people: People, count: int, clerks: Iterator[Clerk] | None = Non
         while len(load.entries) < count:
             wanted = min(together, count - len(load.entries))
             load.entries += await _carnet(people, transport, registry, list(itertools.islice(clerks, wanted)))
+        load.seen = dict(transport._sessions)
         return load
 
 

@@ -16,7 +16,7 @@ from eata_ledger.facts import Facts, key_of
 from eata_ledger.order import LogState, NodeState
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Commit
+from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Cancel, Commit, EntryType
 from eata_ledger.proof.chartering import Decision
 from eata_ledger.proof.entry import Entry, Header, Signed
 from eata_ledger.proof.genesis import Charter, Genesis
@@ -24,7 +24,7 @@ from eata_ledger.proof.leaf import Leaf
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 from eata_ledger.state import CharterFact, Shredded, charter_of
 
-from eata_node import views
+from eata_node import logbook, views
 from eata_node.rocks import END, Batch, Rocks, u64
 
 ENTRIES, PARTS, FACTS, TREE, GROUPS, META, CHECKPOINTS, VIEWS = (
@@ -36,7 +36,7 @@ _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
 _DECISION = b"decision/"
-_VIEWS_KEPT, _VIEWS_NOW = b"views", b"2"
+_VIEWS_KEPT, _VIEWS_NOW = b"views", b"3"
 _LANDMARK = b"landmark/"
 _VOUCHED = b"vouched"
 _ANCHOR = b"anchor"
@@ -210,6 +210,10 @@ class Store:
             self.put(META, _DECISION + u64(index), b"")
         for view, value in views.places(self, body, facts):
             self.put(VIEWS, view + u64(index), value)
+        if isinstance(body, Commit | Cancel):
+            shown = views.Mention(body.carnet_id, EntryType.COMMIT).to_bytes()
+            for territory, row in logbook.revealed(self, body):
+                self.put(VIEWS, logbook.elsewhere_seen_by(territory) + u64(row), shown)
 
     def _complete_views(self) -> None:
         """Views are derived: a store written before they were kept gets them once."""

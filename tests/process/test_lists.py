@@ -76,12 +76,20 @@ async def test_officers_list_their_office_controllers_the_territory(scene: Scene
         kinds += [t.row.kind for t in page]
     assert (kinds, following) == ([Kind.IMPORTATION, Kind.EXPORTATION, Kind.VALIDATION], 0)  # home sees all
     assert page[0].remarks == remarks()
+    berlin = await scene.lists("DE-BER", Role.CONTROLLER, "EU")
+    seen, _ = await berlin.transactions(lists_pb2.ListQuery())
+    assert [(t.row.kind, t.remarks is not None) for t in seen] == [
+        (Kind.IMPORTATION, True), (Kind.EXPORTATION, False), (Kind.VALIDATION, False),
+    ]  # fmt: skip
+    assert [t.row.kind for t in (await (await scene.lists("DE-BER")).transactions(lists_pb2.ListQuery()))[0]] == kinds[
+        :1
+    ]
     only, _ = await lists.transactions(lists_pb2.ListQuery(kind="EXPORTATION", from_day="2020-01-01"))
     assert [t.row.kind for t in only] == [Kind.EXPORTATION]
     assert (await lists.transactions(lists_pb2.ListQuery(to_day="2020-01-01")))[0] == []
     assert await refused(lists.transactions(lists_pb2.ListQuery(kind="NONSENSE"))) == "REQUEST_MALFORMED"
     assert (await (await scene.lists("FR-LYS")).transactions(lists_pb2.ListQuery()))[0] == []
-    assert len((await (await scene.lists("FR-LYS", Role.CONTROLLER)).transactions(lists_pb2.ListQuery()))[0]) == 1
+    assert len((await (await scene.lists("FR-LYS", Role.CONTROLLER)).transactions(lists_pb2.ListQuery()))[0]) == 3
 
 
 @pytest.mark.rule("ACC-05")

@@ -13,6 +13,7 @@ from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.holding import Wish
 from eata_clients.errors import EataError
 from eata_clients.issuer import read_party
+from eata_clients.lists import Lists, openers
 from eata_clients.transport import Transport
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
@@ -149,6 +150,27 @@ async def test_a_territory_gets_its_view_and_no_more(
     assert stays == ({"EU", "XS"} if home else {JOURNEY[own[0] - 1][1]})
     assert of_carnet(reply) == {"CARNET"}
     assert (len(reply.vouchers), len(reply.notices)) == (0, 0)
+
+
+@pytest.mark.rule("ACC-50")
+@pytest.mark.rule("ACC-57")
+@pytest.mark.parametrize(
+    ("office", "rows"),
+    [("CH-ZRH", [7, 6, 5, 4, 3, 2, 1]), ("DE-BER", [7, 4, 3, 2, 1]), ("XS-KLOW", [7, 6, 5, 4, 3, 2, 1])],
+)
+@pytest.mark.parametrize("size", [1, 10])
+async def test_a_controllers_log_shows_what_the_territory_may_see(
+    house: House, office: str, rows: list[int], size: int
+) -> None:
+    """Earlier rows of other territories and the final return too, the newest first, in pages."""
+    found, following, desk = list[int](), 0, house.people.desk(office, Role.CONTROLLER)
+    lists = Lists(await house.transport(ADMINISTRATION[office]), desk, openers())
+    while True:
+        page, following = await lists.transactions(lists_pb2.ListQuery(page_size=size, before=following))
+        found += [house.indexes.index(logged.row.index) + 1 for logged in page]
+        if not following:
+            break
+    assert found == rows
 
 
 @pytest.mark.parametrize("office", ["XB-SZOHOD", "RS-BEG", "US-JFK"])

@@ -54,7 +54,7 @@ def transactions(
     before: Annotated[int, typer.Option(help="`next` of the page before.")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
-    """Last transactions: your office's; the whole territory's for a controller."""
+    """Last transactions: your office's; for a controller the territory's, and of others what it may see (ACC-57)."""
     from eata_proto.v1 import lists_pb2
 
     from eata_clients.commands.session import run
@@ -66,7 +66,7 @@ def transactions(
     rows = [
         {
             "index": t.row.index, "carnet_id": t.carnet_id, "number": t.number, "type": t.type, "kind": t.row.kind.name,
-            "time": local_time(t.row.event_time, t.row.offset), "office": t.row.office, "items": str(t.row.items),
+            "time": local_time(t.row.event_time, t.row.offset), "territory": t.row.territory, "office": t.row.office, "items": str(t.row.items),
             "not_returned": str(t.row.not_returned), "cleared": str(t.row.items | t.row.not_returned),
             "final_date": None if t.row.final_day is None else iso(t.row.final_day), "test": bool(t.row.flags & Flag.TEST),
             "cancelled": t.row.cancelled is not None, "reference": None if t.remarks is None else t.remarks.reference,
@@ -74,7 +74,7 @@ def transactions(
         for t in found
     ]  # fmt: skip
     lines = [
-        f"{r['index']:>6} {r['time']} {r['number']:<14} {r['kind']:<15} {r['cleared']:<12} {r['office']}"
+        f"{r['index']:>6} {r['time']} {r['number']:<14} {r['kind']:<15} {r['cleared']:<12} {r['territory']:<4} {r['office']}"
         + (" (cancelled)" if r["cancelled"] else "")
         for r in rows
     ]

@@ -210,18 +210,23 @@ class Carnets:
         self, view: View, viewer: str, arriving: bool, reply: reading_pb2.CarnetReply
     ) -> Iterator[Item]:  # fmt: skip
         """Counterfoils of what the territory sees, remarks and stanzas of its own, the final one; its own incidents."""
-        keys, home, nothing_out = self.keys_of(viewer), viewer == view.carnet.home, not view.state.home_out
+        keys = self.keys_of(viewer)
         seen = view.seen_by(viewer, arriving)
         yield self.links(view.carnet.carnet_id)
         for n in seen:
-            row, labels = view.rows[n], frozenset({Label.COUNTERFOIL})
-            if row.territory == viewer or home:
-                labels |= _OWN
-            if row.kind is Kind.REIMPORTATION and nothing_out:
-                labels |= {Label.FINAL}
+            row, labels = view.rows[n], self.labels(view, view.rows[n], viewer)
             yield self._row(n, row, tuple(self.row_wanted(view.carnet.carnet_id, row, labels, keys)), reply)
         visible_rows = {view.rows[n].index for n in seen}
         yield from self.incidents(view.carnet.carnet_id, viewer, visible_rows, reply)
+
+    def labels(self, view: View, row: Transaction, viewer: str) -> frozenset[Label]:
+        """What of a row goes to a territory that may see it."""
+        found = frozenset({Label.COUNTERFOIL})
+        if viewer in (row.territory, view.carnet.home):
+            found |= _OWN
+        if row.kind is Kind.REIMPORTATION and not view.state.home_out:
+            found |= {Label.FINAL}
+        return found
 
     def for_issuer(self, view: View, own: frozenset[bytes], reply: reading_pb2.CarnetReply) -> Iterator[Item]:
         """Validations in full, the rest in summary; what the holder has asked (N-07, APP-27)."""

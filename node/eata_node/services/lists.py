@@ -1,6 +1,7 @@
 """What a customs administration lists of its own territory: transactions, holds, arrivals, transits, carnets, counts."""
 
 import asyncio
+import heapq
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from eata_ledger.proof.entry import Header
 from eata_ledger.state import Family, HoldFact, Notice, Transaction, Voucher, of_territory
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
-from eata_node import views
+from eata_node import logbook, views
 from eata_node.guarding import Context, Trouble, trouble
 from eata_node.replica import Replica
 from eata_node.services.carnets import Carnets, View
@@ -27,7 +28,6 @@ from eata_node.views import Mention
 
 _PAGE, _LARGEST_PAGE = 10, 100
 _LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32
-_READ = frozenset({Label.COUNTERFOIL, Label.REMARKS, Label.STANZA})
 _OWN = frozenset({Label.REMARKS, Label.STANZA})
 _OPEN = frozenset({NoticeState.SENT.name, NoticeState.ACKNOWLEDGED.name})
 
@@ -82,29 +82,37 @@ class Lists(lists_pb2_grpc.ListsServicer):
             asked.query.office = asked.officer.certificate.office
         reply = lists_pb2.TransactionsReply(session=self._carnets.session())
         keys, excerpts = self._carnets.keys_of(asked.territory), self._carnets.excerpts()
-        async for view, index in self._met(asked, EntryType.COMMIT):
+        async for view, index in self._met(asked, EntryType.COMMIT, elsewhere=True):
             if len(reply.transactions) >= asked.page or excerpts.full:
                 reply.next = index + 1
                 break
-            for row in reversed(view.rows):  # the two rows of one EU exit stay on one page
+            seen = view.seen_by(asked.territory, arriving=False)
+            for row in (view.rows[n] for n in reversed(seen)):  # the two rows of one EU exit stay on one page
                 if row.index == index and _wanted(asked, view, row):
                     listed = lists_pb2.ListedTransaction(
                         carnet_id=view.carnet.carnet_id, number=view.carnet.number, type=view.carnet.type.name,
                         row=row.to_bytes(),
                     )  # fmt: skip
                     reply.transactions.append(listed)
-                    for wanted in self._carnets.row_wanted(view.carnet.carnet_id, row, _READ, keys):
+                    labels = self._carnets.labels(view, row, asked.territory)
+                    for wanted in self._carnets.row_wanted(view.carnet.carnet_id, row, labels, keys):
                         excerpts.add(wanted)
         reply.next = reply.next or asked.stopped
         excerpts.into(reply.entries)
         return reply
 
-    async def _met(self, asked: Asked, kind: EntryType, most: int = _LOOKED_AT) -> AsyncIterator[tuple[View, int]]:
+    async def _met(
+        self, asked: Asked, kind: EntryType, most: int = _LOOKED_AT, elsewhere: bool = False
+    ) -> AsyncIterator[tuple[View, int]]:  # fmt: skip
         """Carnets mentioned by entries of one type in the territory's view, newest first, with the entry's index.
+
+        `elsewhere`: also by entries of other territories that this one may see.
 
         Looks at `most` entries and lets others work meanwhile: a list costs little, however long the log is.
         """
-        found = self._replica.store.view_back(views.in_territory(asked.territory), asked.before)
+        store, places = self._replica.store, [views.in_territory(asked.territory)]
+        places += [logbook.elsewhere_seen_by(asked.territory)] if elsewhere else []
+        found = heapq.merge(*(store.view_back(place, asked.before) for place in places), reverse=True)
         for looked, (index, data) in enumerate(found, 1):
             mention = Mention.from_bytes(data)
             if looked % _AT_ONCE == 0:
@@ -263,12 +271,11 @@ class Lists(lists_pb2_grpc.ListsServicer):
 
 
 def _wanted(asked: Asked, view: View, row: Transaction) -> bool:
-    """One row against the filters: the own territory's, at home every territory's (domain §2.10)."""
+    """One row against the filters."""
     query = asked.query
     low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day or "9999-12-31")
     return (
-        asked.territory in (row.territory, view.carnet.home)
-        and query.office in ("", row.office)
+        query.office in ("", row.office)
         and query.kind in ("", row.kind.name)
         and query.type in ("", view.carnet.type.name)
         and low <= local_day(row.event_time, row.offset) <= high
