@@ -5,9 +5,12 @@ EataError: code, one sentence, what to do next, whether it is final
  └─ Untrusted: an answer does not verify; nothing of it is used
 """
 
+from typing import Self
+
 import grpc
 import grpc.aio
-from eata_ledger.outcomes import Outcome
+from eata_ledger.outcomes import Outcome, sentence
+from eata_ledger.wording import Reader, words
 from eata_proto import errors
 
 from eata_clients.faults import Fault
@@ -27,6 +30,13 @@ class EataError(Fault):
     def by_rules(self) -> bool:
         """True for what the rules say, logged or not; False for what lies with the request or the node."""
         return self.code in Outcome.__members__ and not self.retryable
+
+    def told_to(self, reader: Reader) -> Self:
+        """The same refusal in words for whoever reads it; what a node has added of its own stays."""
+        outcome = Outcome.__members__.get(self.code)
+        if outcome is not None and self.message == sentence(outcome):
+            self.message, self.advice = words(outcome, reader)
+        return self
 
     @property
     def settled(self) -> bool:

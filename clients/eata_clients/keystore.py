@@ -4,13 +4,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.vocabulary import Kind, VoucherState
 from eata_ledger.encoding import decode, encode
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Statement
-from eata_ledger.record import HASH, KEY, U16, U64, Record, array, f, nested, optional, table
+from eata_ledger.record import CODE, HASH, KEY, U16, U64, Record, array, enum, f, nested, optional, table
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import verify_key_seed
 from eata_ledger.seal.stanza import SealingKey
@@ -18,7 +20,7 @@ from eata_ledger.seal.verification import Occurrence, verified_by
 from eata_ledger.state import Voucher
 from eata_ledger.state.holder import MOST_ROOTS
 
-from eata_clients.authoring.devices import DeviceKeys
+from eata_clients.authoring.devices import TERMS, DeviceKeys
 from eata_clients.authoring.holding import Holding, RootKey
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
@@ -71,10 +73,21 @@ class Joining(Record):
 
 
 @dataclass(frozen=True)
-class Declared(Record):
-    """The digest of each voucher's declaration, by slot."""
+class Seen(Record):
+    """A voucher as this wallet last saw it, with the digest of its declaration."""
 
-    digests: dict[int, bytes] = f(table(U16, HASH, 1_024))
+    declaration: bytes = f(HASH)
+    kind: Kind = f(enum(Kind))
+    territory: str = f(CODE)
+    items: Items = f(ITEMS)
+    state: VoucherState = f(enum(VoucherState))
+
+
+@dataclass(frozen=True)
+class Vouchers(Record):
+    """Those of one carnet, by slot."""
+
+    seen: dict[int, Seen] = f(table(U16, nested(Seen), 1_024))
 
 
 class Keystore:
@@ -150,24 +163,52 @@ class Keystore:
 
         Uses the trust file and the declarations this wallet saw when it last showed the carnet.
         """
-        held, kept = self.holding(carnet_id), self._folder / f"{carnet_id}.declared"
-        if not kept.exists():
-            raise EataError("NOT_DOWNLOADED", "This wallet has not seen the declaration.", "Show the carnet once.")
-        declared = Declared.from_bytes(kept.read_bytes()).digests
-        if slot not in declared:
-            raise EataError("TRAVEL_UNKNOWN", "No such voucher in this wallet.", "Show the carnet once.")
+        held, declaration = self.holding(carnet_id), self.voucher(carnet_id, slot).declaration
         charter = self.trust(held.ledger).read().charter
         nodes = [(node.name, node.exchange) for node in charter.nodes if node.exchange is not None]
         seed = verify_key_seed(held.root_of(slot), held.ledger, carnet_id, slot)
-        of = Occurrence(held.ledger, carnet_id, slot, declared[slot], int(Outcome.ACCEPTED))
+        of = Occurrence(held.ledger, carnet_id, slot, declaration, int(Outcome.ACCEPTED))
         return verified_by(code, seed, nodes, charter.enough, of)
 
     def remember(self, carnet_id: int, vouchers: list[Voucher]) -> None:
-        """What verification codes are checked against when there is no network."""
-        data = Declared({v.slot: v.declaration for v in vouchers}).to_bytes()
-        path = self._folder / f"{carnet_id}.declared"
-        if not path.exists() or path.read_bytes() != data:
-            write_secret(path, data)
+        """What codes are shown and checked by when there is no network."""
+        self._remember(
+            carnet_id, {v.slot: Seen(v.declaration, v.kind, v.territory, v.items, v.state) for v in vouchers}
+        )
+
+    def remember_prepared(self, carnet_id: int, prepared: dict[int, Seen]) -> None:
+        """The vouchers of a travel that has just been made."""
+        self._remember(carnet_id, {**self._seen(carnet_id), **prepared})
+
+    def voucher(self, carnet_id: int, slot: int) -> Seen:
+        """A voucher as last seen. Raises `EataError` for one that there was not."""
+        found = self._seen(carnet_id).get(slot)
+        if found is None:
+            raise EataError(
+                "TRAVEL_UNKNOWN", f"This wallet has seen no voucher in slot {slot}.",
+                "`eata wallet show` looks again and lists them.",
+            )  # fmt: skip
+        return found
+
+    def _seen(self, carnet_id: int) -> dict[int, Seen]:
+        path = self._vouchers_path(carnet_id)
+        return Vouchers.from_bytes(read_locked(path)).seen if path.exists() else {}
+
+    def _remember(self, carnet_id: int, seen: dict[int, Seen]) -> None:
+        if seen != self._seen(carnet_id):
+            write_locked(self._vouchers_path(carnet_id), Vouchers(seen).to_bytes())
+
+    def _vouchers_path(self, carnet_id: int) -> Path:
+        return self._folder / f"{carnet_id}.vouchers"
+
+    def accept(self, carnet_id: int) -> None:
+        """The holder has accepted the terms on this device."""
+        write_secret(self._folder / f"{carnet_id}.terms", TERMS.encode())
+
+    def accepted(self, carnet_id: int) -> bool:
+        """These very terms, for this carnet."""
+        path = self._folder / f"{carnet_id}.terms"
+        return path.exists() and path.read_bytes() == TERMS.encode()
 
     def trust(self, ledger: bytes) -> TrustKeeper:
         """The trust file this wallet keeps."""

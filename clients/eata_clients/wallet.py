@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
 from eata_ledger.proof.entry import Entry
@@ -39,8 +40,10 @@ from eata_clients.registry_pages import Kept as KeptRegistry
 from eata_clients.streaming import submit_many
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
+from eata_clients.unsent import is_of, seen_of, slots_of, unsent, waits
 
 _TRUST_KEPT = 3_600_000  # ms
+_WAITS = 7 * DAY  # how long a travel that no node could take may wait (trust §2)
 Told = Callable[[Code], None]  # gets a holder code, to show it
 
 
@@ -71,6 +74,10 @@ class Downloaded:
     def entries(self) -> dict[int, bytes]:
         """Ledger index → entry hash: what fetches a receipt."""
         return {row.index: self.excerpts.entry_hash(row.index) for row, _ in self.rows if row.index in self.excerpts}
+
+
+# what to prepare, or how to tell from the carnet as it is then
+Wishes = tuple[Wish, ...] | Callable[[Downloaded], tuple[Wish, ...]]
 
 
 @dataclass(frozen=True)
@@ -259,20 +266,33 @@ class WalletClient(Keystore):
         kept = self.kept(carnet_id)
         return await self.submit(devices.sign_again(kept.holding, kept.pin_wrap, Stamp(now())))
 
-    async def travel(self, carnet_id: int, wishes: tuple[Wish, ...]) -> Travelled:
-        """Prepares a travel; rebuilds when another device took the slots."""
+    async def travel(self, carnet_id: int, wishes: Wishes) -> Travelled:
+        """Prepares a travel; rebuilds when another device took the slots.
+
+        Where no node can take it, it is kept and waits: asked again, it is sent again, and no second one is made. Raises
+        `TRAVEL_WAITS` then.
+        """
         for _ in range(3):
             shown = await self.show(carnet_id)
-            first = shown.state.next_slot
-            entry, _ = holding.travel(self.holding(carnet_id), first, wishes, Stamp(now()))
+            wanted = wishes(shown) if callable(wishes) else wishes
+            earlier = unsent(self._outbox, carnet_id)
+            entry = earlier[0] if earlier else self._travel(shown, wanted)
             try:
                 done = await self.submit(entry)
             except EataError as error:
-                if error.code != "SLOT_TAKEN":
+                if error.retryable:
+                    raise waits(error) from None
+                if not earlier and error.code != "SLOT_TAKEN":
                     raise
                 continue
-            return Travelled(tuple((first + n, wish.kind, wish.territory) for n, wish in enumerate(wishes)), done)
+            self.remember_prepared(carnet_id, seen_of(entry))
+            if is_of(entry, wanted):
+                return Travelled(slots_of(entry), done)
         raise EataError("SLOT_TAKEN", "Other devices keep preparing travels.", "Wait a moment and try again.")
+
+    def _travel(self, shown: Downloaded, wishes: tuple[Wish, ...]) -> Entry:
+        held, first = self.holding(shown.carnet.carnet_id), shown.state.next_slot
+        return holding.travel(held, first, wishes, Stamp(now(), life=_WAITS))[0]
 
     async def edit(self, carnet_id: int, travel_id: bytes, wishes: tuple[Wish, ...]) -> Committed:
         """Other contents for a travel's vouchers; their codes stay (C-28)."""

@@ -52,7 +52,7 @@ class Stage:
 
     def sign(self, wallet: str, carnet_id: int, pin: str) -> Any:
         """The answer holds the holder code."""
-        return eata("wallet", "sign", str(carnet_id), "--home", self.wallet(wallet), "--network", self.network,
+        return eata("wallet", "sign", str(carnet_id), "--accept-terms", "--home", self.wallet(wallet), "--network", self.network,
                     given=f"{pin}\n")  # fmt: skip
 
     def join(self, wallet: str, carnet_id: int) -> str:

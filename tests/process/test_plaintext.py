@@ -111,7 +111,7 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
         wallet = people.wallet(transport)
         issued = await people.issue(people.order(20, f"{PROBE} AG", f"{PROBE} violin"))
         carnet_id = await people.download(wallet, issued)
-        details = DeclarationContent(PROBE, PROBE, PROBE, PROBE, PROBE)
+        details = DeclarationContent(PROBE, PROBE, PROBE, PROBE, PROBE, PROBE)
         wishes = (Wish(Kind.VALIDATION, "CH", ALL, details=details), Wish(Kind.EXPORTATION, "CH", ALL, details=details))
         slots = [slot for slot, _, _ in (await wallet.travel(carnet_id, wishes)).slots]
         await _tell(wallet, carnet_id, slots[0])

@@ -87,16 +87,17 @@ class CarnetContent(Record):
 
 @dataclass(frozen=True)
 class DeclarationContent(Record):
-    """The private part of a declaration (APP-10)."""
+    """The private part of a declaration (APP-10); `nickname` is what the holder calls the travel."""
 
     departure: str = f(LINE)
     destination: str = f(LINE)
     transport: str = f(LINE)
     remarks: str = f(TEXT)
     packaging: str = f(LINE)
+    nickname: str = f(LINE)
 
 
-NO_DETAILS = DeclarationContent("", "", "", "", "")
+NO_DETAILS = DeclarationContent("", "", "", "", "", "")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from eata_clients.commands.options import (
     signed_in,
     wallet_app,
 )
+from eata_clients.commands.terms import Accept, require_terms
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 
@@ -108,6 +109,7 @@ def cards(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotat
 def card(
     carnet: CarnetId, slot: Annotated[int, typer.Argument(min=1, max=1024, help="Voucher slot.")], home: WalletHome,
     png: Annotated[Path | None, typer.Option(help="Also write the QR picture here.")] = None,
+    accept: Accept = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Show a declaration's self-proving QR (works offline); it holds the code: show it to Customs only."""
@@ -118,7 +120,10 @@ def card(
     from eata_clients.files import write_secret
     from eata_clients.keystore import Keystore
 
-    text = Keystore(home).card(carnet, slot).text
+    wallet = Keystore(home)
+    wallet.kept(carnet)
+    require_terms(wallet, carnet, accept, as_json)
+    text = wallet.card(carnet, slot).text
     try:
         made = segno.make(text, error="m", micro=False)
     except segno.DataOverflowError:

@@ -5,19 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import iso
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.territories import territory_of
-from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.encoding import Malformed
+from eata_ledger.carnet.vocabulary import VoucherState
 from eata_ledger.state import Incident
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
-from eata_clients.commands.standing import line, standing
+from eata_clients.commands.terms import Accept, require_terms
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.authoring.holding import Wish
     from eata_clients.wallet import Downloaded
 
 
@@ -119,44 +115,6 @@ def show(
     say(summary, as_json, *_lines(summary), f"  {summary['status']}")
 
 
-_Travel = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
-
-
-def _travel_id(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise Malformed("a travel id is hex digits") from None
-
-
-@wallet_app.command()
-def delete(
-    carnet: CarnetId, travel_id: _Travel, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False
-) -> None:
-    """Delete a travel that has not been transacted; its sets come back."""
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    which = _travel_id(travel_id)
-    done = run(network, None, lambda transport: WalletClient(home, transport).delete(carnet, which))
-    say(standing(done), as_json, line(done, "Deleted."))
-
-
-@wallet_app.command()
-def edit(
-    carnet: CarnetId, travel_id: _Travel, home: WalletHome, network: Network,
-    voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
-    as_json: Annotated[bool, JSON] = False,
-) -> None:  # fmt: skip
-    """Change a travel's vouchers; their codes stay the same."""
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    which, wishes = _travel_id(travel_id), tuple(_wish(text) for text in voucher)
-    done = run(network, None, lambda transport: WalletClient(home, transport).edit(carnet, which, wishes))
-    say(standing(done), as_json, line(done, "Changed."))
-
-
 @wallet_app.command()
 def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what is not final yet; the same bytes, so nothing happens twice."""
@@ -167,43 +125,12 @@ def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = 
     say({"settled": count}, as_json, f"{count} entries are settled now.")
 
 
-def _wish(text: str) -> "Wish":
-    from eata_clients.authoring.holding import Wish
-
-    match text.split(":"):
-        case [kind, territory, items]:
-            rest = ""
-        case [kind, territory, items, rest]:
-            pass
-        case _:
-            raise Malformed("a voucher is KIND:TERRITORY:ITEMS[:NOT_RETURNED]")
-    if kind.upper() not in Kind.__members__:
-        raise Malformed(f"“{kind[:20]}” is not a kind; kinds are {', '.join(Kind.__members__)}")
-    return Wish(Kind[kind.upper()], territory_of(territory), Items.parse(items), Items.parse(rest))
-
-
-@wallet_app.command()
-def travel(
-    carnet: CarnetId, home: WalletHome, network: Network,
-    voucher: Annotated[list[str], typer.Option(help="KIND:TERRITORY:ITEMS[:NOT_RETURNED]; one for each voucher.")],
-    as_json: Annotated[bool, JSON] = False,
-) -> None:  # fmt: skip
-    """Prepare a travel; its vouchers take the next slots."""
-    from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-
-    wishes = tuple(_wish(text) for text in voucher)
-    made = run(network, None, lambda transport: WalletClient(home, transport).travel(carnet, wishes))
-    vouchers = [{"slot": slot, "kind": kind.name, "territory": territory} for slot, kind, territory in made.slots]
-    said = (f"slot {v['slot']}: {v['kind']} {v['territory']}" for v in vouchers)
-    say({**standing(made.done), "vouchers": vouchers}, as_json, *said, line(made.done, "Prepared."))
-
-
 @wallet_app.command()
 def qr(
     carnet: CarnetId, slot: Annotated[int, typer.Argument(help="Voucher slot.")], home: WalletHome,
     png: Annotated[Path | None, typer.Option(help="Also write the QR picture here.")] = None,
     cancellation: Annotated[bool, typer.Option("--cancellation", help="The code that cancels what was committed.")] = False,
+    accept: Accept = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Show a voucher's QR text (works offline); it is the code: show it to Customs only."""
@@ -213,10 +140,18 @@ def qr(
 
     if not 1 <= slot <= 1024:
         raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")
-    kind = CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
-    text = Keystore(home).code(carnet, slot, kind).text
+    wallet, kind = Keystore(home), CodeKind.CANCELLATION if cancellation else CodeKind.TRANSACTION
+    wallet.kept(carnet)
+    require_terms(wallet, carnet, accept, as_json)
+    known = wallet.voucher(carnet, slot)
+    wanted = VoucherState.COMMITTED if cancellation else VoucherState.PREPARED
+    if known.state is not wanted:
+        said = f"Slot {slot} is {known.kind.name} {known.territory}: {known.state.name}, as last seen."
+        raise Fault("CODE_CONSUMED", said, "`eata wallet show` looks again and lists the open ones.")
+    text = wallet.code(carnet, slot, kind).text
     if png is not None:
         from eata_clients.files import write_picture
 
         write_picture(png, text)  # it is the code
-    say({"text": text}, as_json, text)
+    about = {"slot": slot, "kind": known.kind.name, "territory": known.territory, "items": str(known.items)}
+    say({"text": text, **about}, as_json, text, f"{about['kind']} {about['territory']} {about['items']}")

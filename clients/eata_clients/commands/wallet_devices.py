@@ -9,6 +9,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
+from eata_clients.commands.terms import Accept, require_terms
 from eata_clients.console import JSON, answer, say, secret
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class _Shown:
 
 
 @wallet_app.command()
-def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
+def sign(
+    carnet: CarnetId, home: WalletHome, network: Network, accept: Accept = False, as_json: Annotated[bool, JSON] = False
+) -> None:  # fmt: skip
     """Accept the terms and sign the carnet. Its first device gives the PIN on standard input, and gets the holder code."""
     from eata_ledger.proof.qr import CodeQr, read_code
     from eata_ledger.seal.codes import CodeKind
@@ -54,17 +57,20 @@ def sign(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotate
         client = WalletClient(home, transport)
         return client.holds(carnet) and await client.still_holds(carnet)
 
-    if Keystore(home).holds(carnet) and run(network, None, held):
+    wallet = Keystore(home)
+    if wallet.holds(carnet) and run(network, None, held):
+        require_terms(wallet, carnet, accept, as_json)
         done = run(network, None, lambda transport: WalletClient(home, transport).sign_again(carnet))
     else:
         pin = secret("PIN")
         given = read_code(pin if ":" in pin or " " in pin else f"{carnet} {pin}", CodeKind.PIN)
         qr = CodeQr(str(carnet), given.code)
+        require_terms(wallet, carnet, accept, as_json)
         done = run(network, None, lambda transport: WalletClient(home, transport).sign(qr, shown))
     data = {"carnet_id": carnet, "terms": TERMS, **({"index": None} if done is None else standing(done))}
     if shown.code:
         data["holder_code"] = shown.code
-    say(data, as_json, TERMS, "Already signed." if done is None else line(done, "Signed."))
+    say(data, as_json, "Already signed." if done is None else line(done, "Signed."))
 
 
 @wallet_app.command()

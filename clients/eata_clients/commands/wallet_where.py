@@ -10,6 +10,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
+from eata_clients.commands.terms import Accept, require_terms
 from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 from eata_clients.today import own_day
@@ -47,6 +48,7 @@ def where(
 def share(
     carnet: CarnetId, slot: _Slot, home: WalletHome, network: Network,
     base: Annotated[str, typer.Option(help="Address of the page that opens a voucher.")] = "https://eata.invalid/v",
+    accept: Accept = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """A link to one voucher: its transaction code alone, in the fragment, which no server sees."""
@@ -58,6 +60,7 @@ def share(
     async def work(transport: Any) -> tuple[str, str, str]:
         client = WalletClient(home, transport)
         shown = await client.show(carnet)
+        require_terms(client, carnet, accept, as_json)
         voucher = next((v for v in shown.vouchers if v.slot == slot), None)
         if voucher is None or voucher.state.name != "PREPARED":
             raise Fault("TRAVEL_UNKNOWN", "This voucher is not open.", "See `eata wallet show`.")

@@ -17,6 +17,11 @@ _SET_OF = {
 }
 
 
+def set_of(kind: Kind) -> SetKind | None:
+    """The set that a voucher of this kind takes one of."""
+    return _SET_OF.get(kind)
+
+
 @dataclass(frozen=True)
 class Counters(Record):
     """Counters of one set kind."""
