@@ -92,7 +92,7 @@ def test_an_officer_at_a_terminal_needs_three_enters(office: Office, tmp_path: P
 
     identity = str(issued.carnet_id)
     eata("wallet", "download", "--home", str(wallet), given=f"{identity} {issued.pin}\n")
-    eata("wallet", "sign", identity, "--home", str(wallet), given=f"{issued.pin}\n")
+    eata("wallet", "sign", identity, "--accept-terms", "--home", str(wallet), given=f"{issued.pin}\n")
     eata(
         "wallet",
         "travel",

@@ -154,4 +154,5 @@ def qr(
 
         write_picture(png, text)  # it is the code
     about = {"slot": slot, "kind": known.kind.name, "territory": known.territory, "items": str(known.items)}
-    say({"text": text, **about}, as_json, text, f"{about['kind']} {about['territory']} {about['items']}")
+    typer.echo(f"{about['kind']} {about['territory']} {about['items']}", err=True)
+    say({"text": text, **about}, as_json, text)

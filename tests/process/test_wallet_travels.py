@@ -1,0 +1,88 @@
+"""A holder's travels from a few words: which vouchers, which items, what is said before anything is written."""
+
+import pytest
+import pytest_asyncio
+from eata_clients.authoring.content import DeclarationContent
+from eata_clients.authoring.holding import Wish
+from eata_clients.transport import now
+from eata_clients.travelling import Trip, plan
+from eata_ledger.carnet.dates import local_day
+from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.vocabulary import Kind, VoucherState
+from eata_ledger.encoding import Malformed
+from eata_node.engine.core import CoreServer
+
+from tests.process.scene import Scene, refused
+
+DETAILS = DeclarationContent("Monday, Basel", "Fair hall 4", "ZH 1", "door B", "four crates", "spring fair")
+
+
+async def prepare(scene: Scene, trip: Trip) -> list[tuple[Kind, str, str]]:
+    """Prepares what the trip needs; (kind, territory, items) of the vouchers it made."""
+    made = await scene.wallet.travel(scene.carnet_id, lambda shown: plan(shown, trip, local_day(now(), 0), True))
+    vouchers = {v.slot: v for v in (await scene.wallet.show(scene.carnet_id)).vouchers}
+    return [(kind, territory, str(vouchers[slot].items)) for slot, kind, territory in made.slots]
+
+
+@pytest_asyncio.fixture
+async def cleared(scene: Scene) -> Scene:
+    """Without the travel that the scene begins with."""
+    shown = await scene.wallet.show(scene.carnet_id)
+    for travel_id in {v.travel_id for v in shown.vouchers if v.state is VoucherState.PREPARED}:
+        await scene.wallet.delete(scene.carnet_id, travel_id)
+    return scene
+
+
+@pytest.mark.rule("APP-15")
+@pytest.mark.rule("APP-10")
+@pytest.mark.rule("APP-09")
+@pytest.mark.rule("U5")
+async def test_a_travel_makes_its_vouchers_by_itself(cleared: Scene) -> None:
+    """Out with the validation, through a transit; then what is left; then all of it home, each from a few words."""
+    scene = cleared
+    out = await prepare(scene, Trip("DE", ("XS",), "1-12", details=DETAILS))
+    assert out == [
+        (Kind.VALIDATION, "CH", "1-20"), (Kind.EXPORTATION, "CH", "1-12"), (Kind.TRANSIT_OPEN, "XS", "1-12"),
+        (Kind.TRANSIT_CLOSE, "XS", "1-12"), (Kind.IMPORTATION, "EU", "1-12"),
+    ]  # fmt: skip
+    shown = await scene.wallet.show(scene.carnet_id)
+    assert scene.wallet.details(shown, max(v.slot for v in shown.vouchers)) == DETAILS
+    assert await prepare(scene, Trip("XS", items="rest")) == [
+        (Kind.EXPORTATION, "CH", "13-20"), (Kind.IMPORTATION, "XS", "13-20"),
+    ]  # fmt: skip
+    assert await prepare(scene, Trip("XS", items="1-2")) == [
+        (Kind.REEXPORTATION, "EU", "1-2"), (Kind.IMPORTATION, "XS", "1-2"),
+    ]  # fmt: skip
+    back = await prepare(scene, Trip("CH", items="all", origin="XS", not_returned=Items.parse("13")))
+    assert back == [(Kind.REEXPORTATION, "XS", "1-2,14-20"), (Kind.REIMPORTATION, "CH", "1-2,14-20")]
+
+
+async def test_what_cannot_be_is_said_before_anything_is_written(cleared: Scene) -> None:
+    """Territory, goods in two places, too few sets: in the holder's words; nothing is reserved."""
+    scene = cleared
+    before = (await scene.wallet.show(scene.carnet_id)).state
+    assert await refused(prepare(scene, Trip("US"))) == "TERRITORY_NOT_IN_BOX_P"
+    assert await refused(prepare(scene, Trip("DE", items="1-21"))) == "ITEM_OUT_OF_RANGE"
+    with pytest.raises(Malformed, match="no customs border"):
+        await prepare(scene, Trip("CH", items="1"))
+    assert (await scene.wallet.show(scene.carnet_id)).state == before
+    for item in range(1, 10):
+        await prepare(scene, Trip("DE", items=str(item)))
+    assert await refused(prepare(scene, Trip("DE", items="10"))) == "NO_SETS_LEFT"
+
+
+async def test_a_travel_that_no_node_can_take_waits_and_is_made_once(scene: Scene) -> None:
+    """Typed again with no engine, and again when it is back: one travel, one set."""
+    free = (await scene.wallet.show(scene.carnet_id)).state.sets
+    wishes = (Wish(Kind.TRANSIT_OPEN, "XS", Items.parse("1-5")), Wish(Kind.TRANSIT_CLOSE, "XS", Items.parse("1-5")))
+    await scene.mesh.core.stop()
+    for _ in range(2):
+        assert await refused(scene.wallet.travel(scene.carnet_id, wishes)) == "TRAVEL_WAITS"
+    scene.mesh.core = CoreServer(scene.mesh.home / "core", scene.mesh.genesis, scene.mesh.cluster.core.members)
+    await scene.mesh.core.start()
+    made = await scene.wallet.travel(scene.carnet_id, wishes)
+    after = await scene.wallet.show(scene.carnet_id)
+    assert [kind for _, kind, _ in made.slots] == [Kind.TRANSIT_OPEN, Kind.TRANSIT_CLOSE]
+    used = {kind: free[kind].free - after.state.sets[kind].free for kind in free}
+    assert sum(used.values()) == 1
+    assert await scene.wallet.resend() == 0
