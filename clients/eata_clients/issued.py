@@ -24,6 +24,10 @@ class IssuedFiles:
     def _path(self, request_id: str) -> Path:
         return self._folder / "issued" / f"{sha256(request_id.encode()).hex()}.issue"
 
+    def knows(self, request_id: str) -> bool:
+        """A carnet was issued, or is being issued, under it."""
+        return self._path(request_id).exists()
+
     def read(self, request_id: str, order: Order) -> Issued | None:
         """None for a request id that is new. Raises `EataError` where it was used for another order."""
         path = self._path(request_id)

@@ -1,5 +1,6 @@
 """What the gateway answers: replies from what the ledger gave, and refusals with code, sentence and advice."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import grpc
@@ -10,11 +11,12 @@ from eata_clients.opening import Excerpts
 from eata_clients.receipts import Committed
 from eata_clients.registry import Registry
 from eata_ledger.carnet.dates import MINUTE, iso
+from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof import bodies
-from eata_ledger.state import Incident, Transaction
+from eata_ledger.state import Carnet, CarnetState, Goods, Incident, Stay, Transaction
 from eata_proto.errors import to_bytes
-from eata_proto.v1 import gateway_pb2
+from eata_proto.v1 import gateway_pb2, reading_pb2
 
 from eata_nics.formats import format_of
 
@@ -33,10 +35,25 @@ def standing(done: Committed) -> gateway_pb2.Standing:
     return gateway_pb2.Standing(final=done.final, signers=done.signers, nodes=done.nodes)
 
 
-def asked(excerpts: Excerpts, incident: Incident) -> str:
-    """What a holder has asked, by the header it signed."""
+def open_goods(reply: reading_pb2.CarnetReply) -> list[gateway_pb2.GatewayReason]:
+    """What reconciliation would miss if the carnet ended now."""
+    carnet, state = Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state)
+    balances = Goods.of(state, map(Stay.from_bytes, reply.stays)).balances
+    _, reasons = reconcile(balances, carnet.home, carnet.valid_until, carnet.valid_until + 1)
+    return [gateway_pb2.GatewayReason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in reasons]
+
+
+def in_words(reasons: Sequence[gateway_pb2.GatewayReason]) -> str:
+    """Items and territories."""
+    words = {"MISSING_REEXPORTATION": "not re-exported from", "MISSING_REIMPORTATION": "not re-imported into"}
+    return "; ".join(f"items {r.items} {words.get(r.kind, 'in transit through')} {r.territory}" for r in reasons)
+
+
+def asked(excerpts: Excerpts, incident: Incident) -> gateway_pb2.GatewayAsk:
+    """What a holder has asked, by the header it signed (APP-27, U7)."""
     body = excerpts.header(incident.index).body
-    return body.kind.name if isinstance(body, bodies.Ask) else ""
+    assert isinstance(body, bodies.Ask), "an issuer is shown no other incidents"
+    return gateway_pb2.GatewayAsk(kind=body.kind.name, sets={kind.name: n for kind, n in body.sets.items()})
 
 
 def summary(found: Transaction, full: bool) -> gateway_pb2.GatewayTransaction:

@@ -20,7 +20,7 @@ from eata_clients.issuer_care import IssuerCare
 from eata_clients.receipts import Committed
 from eata_clients.streaming import TOGETHER
 from eata_clients.transport import now
-from eata_ledger.carnet.vocabulary import OrderType, SetKind
+from eata_ledger.carnet.vocabulary import OrderType, SetKind, Status
 from eata_ledger.encoding import Malformed, Value, decode
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
@@ -29,10 +29,11 @@ from eata_ledger.state import Carnet, CarnetState, Incident, Transaction
 from eata_proto.errors import to_status
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 
-from eata_nics.answers import answer, asked, changed, coded, issued, standing, summary
+from eata_nics.answers import answer, asked, changed, coded, in_words, issued, open_goods, standing, summary
 from eata_nics.drafts import Drafts
 from eata_nics.formats import format_of
-from eata_nics.orders import order_from, problems, sets_from, total_of
+from eata_nics.judging import judge
+from eata_nics.orders import order_from, sets_from, total_of
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -40,7 +41,7 @@ else:
     Context = grpc.aio.ServicerContext
 
 T = TypeVar("T")
-_Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest
+_Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest | gateway_pb2.DischargeRequest
 
 
 class Gateway(gateway_pb2_grpc.NicsServicer):
@@ -110,8 +111,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         """A dry run: everything that is wrong at once; nothing is written."""
         async with _Coded(self, context):
             registry = await self._issuer.registry()
-            own = registry.organisations.get(self._issuer.party.code)
-            found = problems(request, set(registry.territories), own, registry.today)
+            found = await judge(request, self._issuer)
             return gateway_pb2.ValidateReply(
                 problems=[gateway_pb2.Problem(code=code, sentence=sentence) for code, sentence in found],
                 format=format_of(registry, request.home, list(request.itinerary)),
@@ -192,10 +192,20 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             return changed(*await self._act(request, bodies.CancelCarnet))
 
     async def Discharge(  # noqa: N802
-        self, request: gateway_pb2.ChangeRequest, context: Context
+        self, request: gateway_pb2.DischargeRequest, context: Context
     ) -> gateway_pb2.DischargeReply:
-        """Terminates, counts what was never used, and blocks if anything was (NICS-05)."""
+        """Terminates, counts what was never used, and blocks if anything was (NICS-05).
+
+        Goods that are still out are named, and end it only where the issuer says `anyway`.
+        """
         async with _Coded(self, context):
+            reply = await self._issuer.carnet(request.number)
+            still_out = open_goods(reply)
+            if still_out and not request.anyway and CarnetState.from_bytes(reply.state).status is not Status.TERMINATED:
+                raise Fault(
+                    "GOODS_OUT", f"Goods of this carnet are still out: {in_words(still_out)}.",
+                    "Wait for them, or see to other evidence; then discharge with --anyway.",
+                )  # fmt: skip
             carnet_id, done = await self._act(request, bodies.Discharge)
             facts: Any = done.facts
             match facts:
@@ -205,7 +215,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
                     raise EataError("UNTRUSTED", "The discharge carries no counts.", "Use another node.")
             return gateway_pb2.DischargeReply(
                 carnet_id=carnet_id, index=done.index, statement=done.statement, unused=unused, prepared=prepared,
-                blocked=blocked, standing=standing(done),
+                blocked=blocked, standing=standing(done), open=still_out,
             )  # fmt: skip
 
     async def RotatePin(self, request: gateway_pb2.ChangeRequest, context: Context) -> gateway_pb2.PinReply:  # noqa: N802

@@ -7,9 +7,11 @@ from eata_clients.authoring.issuing import Order
 from eata_clients.money import decimals_of, plain_amount, read_amount
 from eata_clients.words import written
 from eata_ledger.carnet.dates import day_of, last_valid_day
-from eata_ledger.carnet.vocabulary import CarnetType, OrderType, SetKind
+from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOrganisation
+from eata_ledger.rules.act import LONGEST
+from eata_ledger.seal.aead import OVERHEAD, padme
 from eata_proto.v1 import gateway_pb2
 
 _MAX_TEXT, _MAX_TERRITORIES = 4000, 200
@@ -27,7 +29,10 @@ def order_from(request: gateway_pb2.IssueRequest) -> Order:
         request.holder, tuple(request.representatives), request.intended_use, currency, decimals_of(currency),
         tuple(request.itinerary), _goods(request, currency),
     )  # fmt: skip
-    sealable(content)
+    if padme(OVERHEAD + len(sealable(content)) + 1) > LONGEST[Label.CARNET]:
+        raise Malformed(
+            f"general list: it is too long: holder and goods are {LONGEST[Label.CARNET] // 1024} KiB at most"
+        )
     return Order(
         request.number, request.home, tuple(request.box_p), day_of(request.valid_until), sets_from(request.sets),
         content, request.test, CarnetType[request.type or "ATA"],

@@ -74,6 +74,11 @@ def test_a_dry_run_finds_every_problem_at_once_and_writes_nothing(office: Office
     bad = order(holder=" ", number="chta1", currency="x", box_p=["EU", "QQ"], itinerary=["US"])
     reply = office.call("Validate", bad)
     assert {p.code for p in reply.problems} == {"BOX_A", "BOX_G", "CURRENCY", "BOX_P"}
+    long = [{"item": n, "description": "x" * 70, "pieces": 1, "origin": "CH", "value": "1"} for n in range(1, 10_001)]
+    missing = order(number=number(1), goods=long, twin_of=number(99), replaces="", type="CPD_TW", sets={"TRANSIT": 1})
+    said = office.call("Validate", missing)  # C27: what the ledger would say of it
+    assert {p.code for p in said.problems} == {"GENERAL_LIST", "LINK"}, said.problems
+    assert office.refusal(order(request_id="long", number=number(1), goods=long)).code == "ORDER_MALFORMED"
     good = office.call("Validate", order(number=number(1)))
     assert (list(good.problems), good.format.use_case, good.format.deliver_id_pin, good.total) == (
         [],
@@ -84,6 +89,9 @@ def test_a_dry_run_finds_every_problem_at_once_and_writes_nothing(office: Office
     paper = office.call("Validate", order(number=number(1), home="US", box_p=["RS"], itinerary=["RS"]))
     assert (paper.format.use_case, paper.format.paper, paper.format.deliver_id_pin) == (1, True, False)
     assert office.issue(order(request_id="dry", number=number(1))).index
+    taken = office.call("Validate", order(request_id="another", number=number(1)))
+    assert [p.code for p in taken.problems] == ["BOX_G"]
+    assert not office.call("Validate", order(request_id="dry", number=number(1))).problems
 
 
 @pytest.mark.rule("N-01")
@@ -120,7 +128,7 @@ def test_a_carnets_life_through_the_gateway(office: Office) -> None:
     office.call("Block", change("l3"))
     assert office.code("Block", change("l4")) == "NOT_BLOCKED"
     office.call("Unblock", change("l5"))
-    ended = office.call("Discharge", change("l6"))
+    ended = office.call("Discharge", gateway_pb2.DischargeRequest(request_id="l6", number=change("l6").number))
     assert (ended.carnet_id, dict(ended.unused)["TRANSIT"], ended.blocked) == (first.carnet_id, 2, True)
     assert office.code("Cancel", change("l7")) == "CARNET_TERMINATED"
     assert office.code("Block", gateway_pb2.ChangeRequest(request_id="", number=number(3))) == "ORDER_MALFORMED"

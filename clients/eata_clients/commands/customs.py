@@ -39,7 +39,7 @@ def sign_in(
     home: DeskHome, network: Network,
     office: Annotated[str, typer.Option(help="Office code.")],
     authority: Annotated[Path, typer.Option(help="The desk authority's key file.")],
-    role: Annotated[str, typer.Option(help="OFFICER or CONTROLLER.")] = "OFFICER",
+    role: Annotated[str, typer.Option(help="OFFICER, CONTROLLER, REGIONAL_MANAGER or ADMIN.")] = "OFFICER",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Make a desk key and have it certified for at most 12 hours."""
@@ -50,8 +50,8 @@ def sign_in(
     from eata_clients.network import Network
     from eata_clients.transport import now
 
-    if role.upper() not in ("OFFICER", "CONTROLLER"):
-        raise Malformed("a desk role is OFFICER or CONTROLLER")
+    if role.upper() not in Role.__members__:
+        raise Malformed(f"a desk role is {', '.join(Role.__members__)}")
     key = SigningKey(read_key(authority))
     _check_office(network, office, key.id)
     desk = clearing.sign_in(Network.read(network).ledger, key, office, Role[role.upper()], now())

@@ -212,14 +212,16 @@ def attach(number: _Number, file: Annotated[Path, typer.Argument(help="A PDF or 
 
 @_app.command()
 def discharge(number: _Number, request_id: _RequestId, gateway: Gateway, home: Home,
+              anyway: Annotated[bool, typer.Option("--anyway", help="Also with goods that are still out.")] = False,
               as_json: Annotated[bool, JSON] = False) -> None:  # fmt: skip
-    """End a carnet; tells what was never used, and blocks it if anything was."""
+    """End a carnet; tells what was never used, and blocks it if anything was. Goods that are still out stop it."""
     from eata_proto.v1 import gateway_pb2
 
-    request = gateway_pb2.ChangeRequest(request_id=request_id, number=number)
+    request = gateway_pb2.DischargeRequest(request_id=request_id, number=number, anyway=anyway)
     reply: gateway_pb2.DischargeReply = call(gateway, home, "Discharge", request)
     data = {"carnet_id": reply.carnet_id, "index": reply.index, "unused": dict(reply.unused),
-            "prepared": reply.prepared, "blocked": reply.blocked, **as_standing(reply.standing)}  # fmt: skip
+            "prepared": reply.prepared, "blocked": reply.blocked,
+            "open": [{"kind": r.kind, "territory": r.territory, "items": r.items} for r in reply.open], **as_standing(reply.standing)}  # fmt: skip
     unused = ", ".join(f"{kind} {n}" for kind, n in sorted(reply.unused.items()) if n) or "nothing"
     say(data, as_json, f"Discharged. Unused: {unused}; {reply.prepared} vouchers prepared. Blocked: {reply.blocked}.")
 
@@ -236,13 +238,15 @@ def transactions(number: _Number, gateway: Gateway, home: Home, as_json: Annotat
          "full": t.full}
         for t in reply.transactions
     ]  # fmt: skip
-    data = {"number": reply.number, "carnet_id": reply.carnet_id, "transactions": rows, "asks": list(reply.asks)}
+    asks = [{"kind": ask.kind, "sets": dict(ask.sets)} for ask in reply.asks]
+    data = {"number": reply.number, "carnet_id": reply.carnet_id, "transactions": rows, "asks": asks}
     lines = [
         f"{r['index']:>6} {r['time']} {r['kind']:<15} {r['items']:<12} {r['office']}"
         + (" (cancelled)" if r["cancelled"] else "")
         for r in rows
     ]
-    say(data, as_json, *lines, *(f"the holder asks for {ask.lower()}" for ask in reply.asks))
+    wanted = [(a["kind"].lower(), " ".join(f"{kind} {n}" for kind, n in sorted(a["sets"].items()))) for a in asks]
+    say(data, as_json, *lines, *(f"the holder asks for {kind} {sets}".rstrip() for kind, sets in wanted))
 
 
 @_app.command()

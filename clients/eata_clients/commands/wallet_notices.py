@@ -136,7 +136,10 @@ def ask(
     if (kind is AskKind.SETS) != bool(wanted):
         raise Malformed("ask for sets with --sets KIND=N, for discharge without")
     done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).ask(carnet, kind, wanted))
-    say({**standing(done), "asked": kind.name}, as_json, line(done, "Your issuer has been asked."))
+    sets_asked = {one.name: count for one, count in wanted.items()}
+    what_for = " ".join(f"{one} {count}" for one, count in sorted(sets_asked.items())) or "discharge"
+    said = line(done, f"Your issuer has been asked for {what_for}.")
+    say({**standing(done), "asked": kind.name, "sets": sets_asked}, as_json, said)
 
 
 @wallet_app.command()
