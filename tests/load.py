@@ -35,6 +35,7 @@ from tests.mesh import People
 
 Clerk: TypeAlias = tuple[str, Desk]  # a territory, and who sits at a desk in it
 _A_STREAM, _A_TRAVEL = 24, 32
+_AGAIN = 0.1  # seconds before what is only ordered is sent again
 _A_CARNET, _A_TOUR = 960, 6  # importations on one carnet: by one officer, and each by another
 
 
@@ -60,7 +61,9 @@ class Load:
         while True:
             try:
                 done = await submit(transport, self.registry.charter, entry, told=told)
-                break
+                if done.final:
+                    break
+                await asyncio.sleep(_AGAIN)
             except EataError as error:
                 if not passing(error):
                     raise
@@ -76,7 +79,9 @@ class Load:
                     async for entry, answer in answers:
                         if isinstance(answer, EataError):
                             raise answer
-                        self.acknowledged[entry.hash] = answer.index
+                        if answer.final:  # one node's word alone is none
+                            self.acknowledged[entry.hash] = answer.index
+                await asyncio.sleep(_AGAIN if any(entry.hash not in self.acknowledged for entry in left) else 0)
             except EataError as error:
                 if not passing(error):
                     raise
