@@ -5,25 +5,25 @@ An unchanged declaration takes three Enters: verdict read, goods read, commit.
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from eata_ledger.carnet.dates import day_of, iso, local_day
+from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Warning
+from eata_ledger.carnet.vocabulary import Flag, Warning
 from eata_ledger.encoding import Malformed, decode
 from eata_ledger.proof.qr import read_code
 from eata_ledger.seal.codes import CodeKind
 from eata_proto.v1 import lists_pb2
 from rich.console import Console
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from eata_clients.authoring.clearing import Decision, Desk
-from eata_clients.authoring.content import remarks
 from eata_clients.customs import CustomsClient
+from eata_clients.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, Typed, offered, take, with_flag
+from eata_clients.desk_views import Pages, check, history
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.lists import Lists, follow
@@ -32,16 +32,15 @@ from eata_clients.scanned import Scanned
 from eata_clients.transport import Transport, now
 from eata_clients.verdict import Verdict, Word, verdict
 from eata_clients.words import shown
-from eata_clients.zones import clock_differs
+from eata_clients.zones import clock_differs, event_time
 
-_STYLE = {Word.GO: "bold white on green", Word.LOOK: "bold black on yellow", Word.STOP: "bold white on red"}
-_SHAPE = {Word.GO: "● ", Word.LOOK: "▲ ", Word.STOP: "■ "}
-_SHOWN = 12
 _SETTLE_SECONDS = 3.0
 _HELP = """Scan a code, or type “ID CODE”. Then Enter, Enter, Enter.
- at the verdict   r reject   h hold   q back
- at the goods     1-10,12 these items   s 5 draw five to inspect   q back
- at the commit    f 2026-12-31 final date   ref TEXT reference   q back
+ at the verdict   r reject   h hold   g general list   t what happened   d documents   q back
+ at the goods     1-10,12 these items   x 3 not returned   w 5 processed   m 3 MARK   s 5 draw five to inspect
+                  n next page   p page back   /words search   q back
+ at the commit    f 2026-12-31 final date   ref TEXT   rem TEXT   paper   at 2026-06-02T14:34+02:00 noted then   q back
+                  exam y (validation)   seals TEXT (transit)   b TEXT, c TEXT actions (re-exportation)
  at the scan      l last transactions   o on hold   ? this help   q quit"""
 
 Ask = Callable[[str], Awaitable[str]]
@@ -61,6 +60,8 @@ class Counter:
     desk: Desk
     console: Console
     ask: Ask
+    controller: Desk | None = None  # signs what an earlier shift has noted
+    _at: tuple[int, int] | None = None
     _alerts: list[str] = field(default_factory=list)
     _prompt: str = ""
 
@@ -91,7 +92,7 @@ class Counter:
 
     def _say(self, text: str, style: str = "") -> None:
         """One line; nothing that anybody wrote is markup, a control or a line of its own."""
-        self.console.print(Text(shown(text), style=style))
+        self.console.print(Text(shown(text), style=style), soft_wrap=True)
 
     async def _line(self, prompt: str) -> str:
         self._prompt = prompt
@@ -121,13 +122,14 @@ class Counter:
         day = local_day(*await self.client.clock())
         decision = Decision(scanned.presented.items, scanned.presented.not_returned)
         found = await self._verdict(scanned, decision, day)
-        self.console.print(_check(scanned, found, day))
+        self.console.print(check(scanned, found, day, await self._testing(day)))
         if found.word is Word.STOP and found.code == "HELD_IN_TERRITORY" and await self._offer_release(scanned):
             return await self._process(line)
         await self._decided(scanned, found)
         decision = await self._goods(scanned, decision)
         decision = await self._reason(scanned, decision, day)
-        decision = await self._last_look(decision)
+        self._at = None
+        decision = await self._last_look(scanned, decision)
         await self._commit(scanned, decision)
         return None
 
@@ -135,6 +137,11 @@ class Counter:
         home = (await self.client.registry()).territories.get(scanned.carnet.home)
         since = None if home is None else home.digital_from
         return verdict(scanned, decision, day, since is not None and since <= scanned.carnet.issued)
+
+    async def _testing(self, day: int) -> bool:
+        """Before the territory's digital date what is done here has no legal effect (GTP-16)."""
+        territory = (await self.client.registry()).territories.get((await self.client.office()).territory)
+        return territory is None or territory.digital_from is None or territory.digital_from > day
 
     async def _offer_release(self, scanned: Scanned) -> bool:
         """Rescanning by the office that holds it opens the wizard again (ACC-42)."""
@@ -148,17 +155,47 @@ class Counter:
         return True
 
     async def _decided(self, scanned: Scanned, found: Verdict) -> None:
-        said = (await self._line("Enter goods · r reject · h hold ▸ ")).strip().lower()
-        if said == "r":
-            done = await self.client.reject(scanned, await self._required("why ▸ "))
-            self._say(f"Rejected, ledger index {done.index}; the voucher stays good.")
-            raise Left
-        if said == "h":
-            done = await self.client.hold(scanned.carnet.carnet_id, await self._required("why ▸ "))
-            self._say(f"Held in this territory, ledger index {done.index}.")
-            raise Left
-        if said or found.word is Word.STOP:
-            raise Left
+        while True:
+            said = (await self._line("Enter goods · r reject · h hold · g list · t history · d documents ▸ ")).strip()
+            match said.lower():
+                case "r":
+                    done = await self.client.reject(scanned, await self._required("why ▸ "))
+                    self._say(f"Rejected, ledger index {done.index}; the voucher stays good.")
+                    raise Left
+                case "h":
+                    done = await self.client.hold(scanned.carnet.carnet_id, await self._required("why ▸ "))
+                    self._say(f"Held in this territory, ledger index {done.index}.")
+                    raise Left
+                case "g":
+                    await self._browse(Pages(scanned, scanned.carnet.all_items, self._page))
+                case "t":
+                    for text in history(scanned):
+                        self._say(text)
+                case "d":
+                    self._documents(scanned)
+                case "" if found.word is not Word.STOP:
+                    return
+                case _:
+                    raise Left
+
+    @property
+    def _page(self) -> int:
+        """Lines of a list that fit on the screen."""
+        return max(self.console.size.height - 8, 15)
+
+    async def _browse(self, pages: Pages) -> None:
+        """The general list, until Enter."""
+        self.console.print(pages.table())
+        while said := (await self._line("Enter back · n · p · /words ▸ ")).strip():
+            if pages.turn(said.lower()):
+                self.console.print(pages.table())
+            else:
+                self._say("n next, p back, /words search; Enter goes back.")
+
+    def _documents(self, scanned: Scanned) -> None:
+        for found in scanned.documents:
+            self._say(f"  {found.content.name}, {found.content.media}, {found.content.size:,} bytes")
+        self._say("`eata customs document NAME --out FILE` fetches one." if scanned.documents else "No documents.")
 
     async def _required(self, prompt: str) -> str:
         """What must be typed; q goes back."""
@@ -169,24 +206,45 @@ class Counter:
         return text
 
     async def _goods(self, scanned: Scanned, decision: Decision) -> Decision:
-        self.console.print(_goods(scanned, decision.items | decision.not_returned))
+        kind, pages = scanned.presented.kind, Pages(scanned, decision.items | decision.not_returned, self._page)
+        self.console.print(pages.table())
+        self._say(offered(AT_THE_GOODS, kind), "dim")
         while True:
             said = (await self._line("Enter accept · items · s N sample ▸ ")).strip()
             if not said:
                 return decision
             if said.lower() == "q":
                 raise Left
-            if said.lower().startswith("s"):
-                wanted = said[1:].strip()
-                count = int(wanted) if wanted.isdecimal() and len(wanted) < 6 else 3
-                drawn = await self.client.sample(scanned, count)
+            if pages.turn(said.lower()):
+                self.console.print(pages.table())
+                continue
+            if re.fullmatch(r"s\s*\d*", said.lower()):
+                drawn = await self.client.sample(scanned, int(said[1:].strip()[:5] or 3))
                 self._say(f"Inspect items {drawn}.")
                 decision = replace(decision, remarks=replace(decision.remarks, sample=drawn))
                 continue
-            typed = self._typed_items(said, Items.span(1, scanned.carnet.items))
-            if typed is not None:
-                decision = replace(decision, items=typed)
-                self.console.print(_goods(scanned, decision.items | decision.not_returned))
+            decision = self._field(AT_THE_GOODS, scanned, decision, said)
+            pages = Pages(scanned, decision.items | decision.not_returned, self._page, decision.remarks.item_marks)
+            self.console.print(pages.table())
+
+    def _field(self, fields: tuple[Typed, ...], scanned: Scanned, decision: Decision, said: str) -> Decision:
+        """With what was typed; unchanged, and told why, where that is wrong."""
+        try:
+            taken = take(fields, scanned.presented.kind, decision, said)
+        except Malformed as error:
+            self._say(f"■ {error}.", "bold red")
+            return decision
+        if taken is not None:
+            wrong = (taken.items | taken.not_returned | taken.processed) - scanned.carnet.all_items
+            if wrong:
+                self._say(f"■ {wrong}: not on this carnet, which lists items {scanned.carnet.all_items}.", "bold red")
+                return decision
+            return taken
+        if fields is AT_THE_COMMIT:
+            self._say(f"Enter commits; q goes back. {offered(fields, scanned.presented.kind)}")
+            return decision
+        typed = self._typed_items(said, scanned.carnet.all_items)
+        return decision if typed is None else replace(decision, items=typed)
 
     def _typed_items(self, said: str, listed: Items) -> Items | None:
         """What was typed, if the carnet lists all of it; else it is said, and asked again."""
@@ -211,25 +269,32 @@ class Counter:
             remarks=replace(decision.remarks, reason=reason),
         )  # fmt: skip
 
-    async def _last_look(self, decision: Decision) -> Decision:
+    async def _last_look(self, scanned: Scanned, decision: Decision) -> Decision:
+        self._say(offered(AT_THE_COMMIT, scanned.presented.kind), "dim")
         while True:
-            said = (await self._line("Enter commit · f DATE · ref TEXT ▸ ")).strip()
-            if not said:
-                return decision
-            if said.lower() == "q":
-                raise Left
-            if said.lower().startswith("f "):
-                try:
-                    decision = replace(decision, final_day=day_of(said[2:].strip()))
-                except Malformed as error:
-                    self._say(f"■ {error}.", "bold red")
-            elif said.lower().startswith("ref "):
-                kept = decision.remarks
-                decision = replace(
-                    decision, remarks=remarks(said[4:].strip(), kept.remarks, kept.reason, sample=kept.sample)
-                )
-            else:
-                self._say("Enter commits; q goes back.")
+            said = (await self._line("Enter commit · fields · paper · at TIME ▸ ")).strip()
+            match said.lower().split(" ")[0]:
+                case "":
+                    return decision
+                case "q":
+                    raise Left
+                case "paper":
+                    decision = with_flag(decision, Flag.PAPER_PRESENTED)
+                    self._say("PAPER presented." if decision.flags & Flag.PAPER_PRESENTED else "No paper presented.")
+                case "at":
+                    self._noted(said[2:].strip())
+                case _:
+                    decision = self._field(AT_THE_COMMIT, scanned, decision, said)
+
+    def _noted(self, text: str) -> None:
+        """A code noted in an outage counts as of then; a controller's desk signs too where the shift was another's (PRX-06)."""
+        try:
+            self._at = event_time(text)
+        except Malformed as error:
+            self._say(f"■ {error}.", "bold red")
+            return
+        by = "a controller signs too" if self.controller is not None else "in your own shift"
+        self._say(f"As of {text}, {by}.")
 
     async def _commit(self, scanned: Scanned, decision: Decision) -> None:
         started = time.perf_counter()
@@ -240,7 +305,8 @@ class Counter:
             said = f"{mark} {done.standing}, {ms:.0f} ms"
             self._say(f"{said} (ledger index {done.index})", style)
 
-        done = await self.client.commit(scanned, decision, told=say)
+        second = None if self._at is None else self.controller
+        done = await self.client.commit(scanned, decision, self._at, second, told=say)
         say(done)
         if not done.final:
             self._say(await self.client.until_final(), "yellow")
@@ -292,67 +358,3 @@ class Counter:
             self._say(f"■ {error.code}: {error.message} {error.advice}", "bold red")
         else:
             self._say(f"■ {error}.", "bold red")
-
-
-def _check(scanned: Scanned, found: Verdict, day: int) -> Panel:
-    """Step 2: the word, whose carnet it is, what is new since the last crossing."""
-    carnet, presented = scanned.carnet, scanned.presented
-    left = carnet.valid_until - day
-    body = Text()
-
-    def line(text: str, style: str = "") -> None:
-        body.append(shown(text) + "\n", style)
-
-    body.append(f" {_SHAPE[found.word]}{found.word} ", _STYLE[found.word])
-    line(f"  {found.sentence} {found.advice}" if found.word is not Word.GO else f"  {found.sentence}")
-    if found.code:
-        line(found.code, "dim")
-    left_behind = f", not returned {presented.not_returned}" if presented.not_returned else ""
-    line(f"{presented.kind.name} of items {presented.items}{left_behind}", "bold")
-    line(f"{carnet.number}{' TEST' if carnet.test else ''}, issued by {carnet.issuer}")
-    line(f"{scanned.content.holder}, {scanned.content.intended_use}")
-    line(f"{scanned.content.worth}, {carnet.items} items, valid until {iso(carnet.valid_until)} ({left} days)")
-    line(scanned.agreed.standing, "dim" if scanned.agreed.sure else "bold yellow")
-    for name in scanned.agreed.differing:
-        line(f"{name} tells otherwise: kept as evidence", "bold red")
-    for relation, number in scanned.links:
-        line(f"{relation.lower().replace('_', ' ')} {number}")
-    body.append(shown(_new_since(scanned)))
-    return Panel(body, title=f"carnet {carnet.carnet_id}", expand=False)
-
-
-def _new_since(scanned: Scanned) -> str:
-    last = scanned.last
-    if last is None:
-        return "First crossing."
-    declared = scanned.presented.items | scanned.presented.not_returned
-    before = last.items | last.not_returned
-    if declared == before:
-        return f"Same items as the last crossing ({last.kind.name}, {last.office})."
-    more, fewer = declared - before, before - declared
-    parts = [
-        f"new since {last.kind.name} at {last.office}: {more}" if more else "",
-        f"missing: {fewer}" if fewer else "",
-    ]
-    return "; ".join(part for part in parts if part) + "."
-
-
-def _goods(scanned: Scanned, items: Items) -> Table:
-    """Step 3: the declared lines, with a total."""
-    table = Table(expand=False)
-    for name in ("item", "pieces", "description", "origin", "value"):
-        table.add_column(name, justify="right" if name in ("item", "pieces", "value") else "left")
-    lines = [line for line in scanned.content.goods if line.item in items]
-    for line in lines[:_SHOWN]:
-        table.add_row(
-            str(line.item),
-            str(line.pieces),
-            Text(line.description),
-            Text(line.origin),
-            scanned.content.amount(line.value),
-        )
-    if len(lines) > _SHOWN:
-        table.add_row("…", "", f"{len(lines) - _SHOWN} more", "", "")
-    total = sum(line.value for line in lines)
-    table.add_row("", str(sum(line.pieces for line in lines)), "total", "", scanned.content.amount(total))
-    return table

@@ -1,5 +1,6 @@
 """The officer's client: scan, see, decide, commit; and what a territory's opener can read afterwards."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from eata_clients import documents
 from eata_clients.arrivals import Arrival
 from eata_clients.authoring import clearing, deciding
 from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
-from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Stamp
+from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Remarks, Stamp
 from eata_clients.authors import Authors
 from eata_clients.comparing import Agreed, Comparing, seen_by_territory
 from eata_clients.documents import Document
@@ -30,7 +31,7 @@ from eata_clients.errors import EataError, Untrusted
 from eata_clients.journals import Journals
 from eata_clients.lent import lent
 from eata_clients.numbers import carnet_id_of
-from eata_clients.opening import Excerpts, open_carnet, open_counterfoil
+from eata_clients.opening import Excerpts, Openers, open_carnet, open_counterfoil, open_remarks
 from eata_clients.outbox import Outbox
 from eata_clients.receipts import Committed, check_statement, receipt
 from eata_clients.registry import Registry
@@ -47,8 +48,9 @@ LIFE = 600_000
 class CustomsClient:
     """One signed-in desk over one transport."""
 
-    def __init__(self, folder: Path, transport: Transport, desk: Desk) -> None:
-        self._transport, self._desk = transport, desk
+    def __init__(self, folder: Path, transport: Transport, desk: Desk, openers: Openers | None = None) -> None:
+        """`openers`: the territory's keys, which open what its officers have sealed."""
+        self._transport, self._desk, self._openers = transport, desk, openers or {}
         transport.suspicions.folder = folder / "evidence"
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport, folder)
@@ -118,17 +120,24 @@ class CustomsClient:
         content = CarnetContent.from_bytes(open_carnet(excerpts, carnet, packet.content))
         details = DeclarationContent.from_bytes(private.unsealed(presented.leaf, carnet_id))
         rows, own = [Transaction.from_bytes(row) for row in reply.rows], presented.territory
+        incidents = [Incident.from_bytes(incident) for incident in reply.incidents]
         stays = {stay.territory: stay for stay in map(Stay.from_bytes, reply.stays)}
         return Scanned(
             presented, carnet, CarnetState.from_bytes(reply.state), stays.get(own, Stay.blank(own)),
             HoldFact.from_bytes(reply.hold) if reply.hold else None, voucher, two_step, content, details,
             [(row, _counterfoil(excerpts, row, presented)) for row in rows],
-            [Incident.from_bytes(incident) for incident in reply.incidents],
+            incidents,
             [(link.relation, link.number) for link in reply.links],
             (voucher.entry, excerpts.entry_hash(voucher.entry)),
             [(shown.office, shown.time) for shown in reply.presentations], [],
             lent(excerpts, voucher.slot, presented.leaf, carnet_id), agreed,
+            self._said(excerpts, [*(row.index for row in rows), *(one.index for one in incidents)], carnet_id),
+            _notes(excerpts, rows, incidents, presented),
         )  # fmt: skip
+
+    def _said(self, excerpts: Excerpts, indexes: list[int], carnet_id: int) -> dict[int, Remarks]:
+        found = {index: open_remarks(excerpts, index, self._openers, carnet_id) for index in indexes}
+        return {index: said for index, said in found.items() if said is not None}
 
     async def office(self) -> bodies.RegisterOffice:
         """The desk's own office, from the registry."""
@@ -263,6 +272,33 @@ class CustomsClient:
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""
         return await seen_by_territory(self._transport, (await self.registry()).charter, self._desk, carnet_id)
+
+
+def _notes(
+    excerpts: Excerpts, rows: list[Transaction], incidents: list[Incident], presented: Presented
+) -> dict[int, list[str]]:
+    """What the holder has against a transaction (U12), for whoever may read its counterfoil."""
+    slots, found = {row.index: row.slot for row in rows}, dict[int, list[str]]()
+    for incident in incidents:
+        slot = None if incident.about is None else slots.get(incident.about)
+        key = None if slot is None else _leaf(excerpts, presented, slot)
+        if incident.about is None or slot is None or key is None:
+            continue
+        with suppress(Untrusted, Malformed):
+            part = excerpts.find(Label.NOTE, incident.index, slot)
+            if part is not None:
+                said = Remarks.from_bytes(part.unsealed(key, presented.carnet_id)).remarks
+                found.setdefault(incident.about, []).append(said)
+    return found
+
+
+def _leaf(excerpts: Excerpts, presented: Presented, slot: int) -> bytes | None:
+    """L of a slot, as far as the packet's journal key reaches."""
+    journal = presented.packet.journal
+    if journal is None or slot > presented.slot:
+        return presented.leaf if slot == presented.slot else None
+    own = Journals(journal, presented.slot, excerpts, presented.carnet_id).journal(slot)
+    return None if own is None else leaf_key(own)
 
 
 def _counterfoil(excerpts: Excerpts, row: Transaction, presented: Presented) -> Counterfoil | None:

@@ -1,6 +1,6 @@
 """A voucher as the desk has opened it: what Customs may see at this moment, and no more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.carnet.warnings import warnings
@@ -10,7 +10,7 @@ from eata_ledger.proof.keys import verify
 from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
 
 from eata_clients.authoring.clearing import Decision, Presented
-from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent
+from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Remarks
 from eata_clients.comparing import Agreed
 from eata_clients.documents import Document
 from eata_clients.errors import Untrusted
@@ -24,7 +24,8 @@ class Scanned:
 
     `stay` and `hold` are of this territory. `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
     was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike, the registry
-    that it is judged by among it.
+    that it is judged by among it. By ledger index of a transaction or an incident: `said` is what this territory's
+    officers have sealed of it, where an opener's key was given; `notes` what the holder has against it.
     """
 
     presented: Presented
@@ -44,6 +45,8 @@ class Scanned:
     documents: list[Document]
     lent: Lent | None
     agreed: Agreed
+    said: dict[int, Remarks] = field(default_factory=dict)
+    notes: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def last(self) -> Transaction | None:

@@ -32,6 +32,20 @@ def offset_at(office: RegisterOffice, at: int) -> int:
     return min(office.offsets, key=lambda offset: abs(offset - minutes))
 
 
+def event_time(text: str) -> tuple[int, int] | None:
+    """ms UTC and offset in minutes of an ISO time with offset, None for empty text."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed("the time is ISO with an offset, such as 2026-06-02T14:34+02:00") from None
+    offset = found.utcoffset()
+    if offset is None:
+        raise Malformed("the time needs its offset, such as +02:00")
+    return int(found.timestamp() * 1000), round(offset.total_seconds() / 60)
+
+
 def clock_differs(office: RegisterOffice, at: int) -> str:
     """What to tell whoever sits before a computer with another clock than the office's; empty where they are the same."""
     here, minutes = datetime.fromtimestamp(at / 1000, UTC).astimezone(), offset_at(office, at)

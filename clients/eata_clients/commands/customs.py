@@ -2,12 +2,11 @@
 
 import time
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from eata_ledger.carnet.dates import day_of, iso, local_day
+from eata_ledger.carnet.dates import day_of, local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
 from eata_ledger.encoding import Malformed
@@ -18,7 +17,7 @@ from eata_clients.commands.standing import PROVISIONAL, standing
 from eata_clients.console import JSON, say, secret
 from eata_clients.faults import Fault
 from eata_clients.vault import read_key
-from eata_clients.zones import shown_offset
+from eata_clients.zones import event_time, shown_offset
 
 if TYPE_CHECKING:
     from eata_ledger.proof.bodies import RegisterOffice
@@ -85,84 +84,6 @@ def listed(found: "Document") -> dict[str, Any]:
     """A document as commands show it."""
     content = found.content
     return {"name": content.name, "media": content.media, "size": content.size, "document": found.blob.hex()}
-
-
-def _shown(scanned: "Scanned") -> dict[str, Any]:
-    presented = scanned.presented.items | scanned.presented.not_returned
-    return {
-        "carnet_id": scanned.carnet.carnet_id,
-        "number": scanned.carnet.number,
-        "test": scanned.carnet.test,
-        "kind": scanned.presented.kind.name,
-        "territory": scanned.presented.territory,
-        "voucher": scanned.voucher.state.name,
-        "items": str(scanned.presented.items),
-        "not_returned": str(scanned.presented.not_returned),
-        "issuer": scanned.carnet.issuer,
-        "holder": scanned.content.holder,
-        "valid_until": iso(scanned.carnet.valid_until),
-        "total": scanned.content.worth,
-        "goods": [
-            {"item": g.item, "description": g.description, "value": scanned.content.amount(g.value)}
-            for g in scanned.content.goods
-            if g.item in presented
-        ],
-        "box_p": list(scanned.carnet.box_p),
-        "last": None if scanned.last is None else {"kind": scanned.last.kind.name, "items": str(scanned.last.items)},
-        "held_by": None if scanned.hold is None else scanned.hold.office,
-        "links": [{"relation": relation, "number": number} for relation, number in scanned.links],
-        "shown_before": [{"office": office, "time": time} for office, time in scanned.elsewhere],
-        "told_by": scanned.agreed.by,
-        "nodes": scanned.agreed.nodes,
-        "sure": scanned.agreed.sure,
-        "differing": list(scanned.agreed.differing),
-        "documents": [listed(found) for found in scanned.documents],
-        "lent": None
-        if scanned.lent is None
-        else {
-            "to": scanned.lent.content.name,
-            "identification": scanned.lent.content.identification,
-            "from": scanned.lent.valid_from,
-            "to_time": scanned.lent.valid_to,
-            "authority": scanned.lent.content.authority,
-        },
-        "history": [
-            {"kind": row.kind.name, "territory": row.territory, "items": str(row.items), "opened": foil is not None}
-            for row, foil in scanned.history
-        ],
-    }
-
-
-@customs_app.command()
-def scan(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
-    """Scan a voucher: its QR text, or “ID code”, on standard input."""
-    from eata_ledger.proof.qr import read_code
-    from eata_ledger.seal.codes import CodeKind
-
-    from eata_clients.commands.session import run
-    from eata_clients.customs import CustomsClient
-
-    desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
-    data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk).scan(qr)))
-    say(data, as_json, *_scan_lines(data))
-
-
-def _scan_lines(data: dict[str, Any]) -> list[str]:
-    """For a person: what is presented, then everything to look at, then the history."""
-    lines = [
-        f"{data['kind']} of {data['items']}, {data['number']} issued by {data['issuer']}, {data['holder']}, {data['total']}",
-        f"  told alike by {data['told_by']} of {data['nodes']} nodes" + ("" if data["sure"] else ": UNCONFIRMED"),
-    ]
-    lines += [f"  {name} tells otherwise: kept as evidence" for name in data["differing"]]
-    if data["voucher"] != "PREPARED":
-        lines.append("  USED: this voucher has been committed")
-    if data["held_by"]:
-        lines.append(f"  ON HOLD by {data['held_by']}")
-    if data["lent"]:
-        lines.append(f"  lent to {data['lent']['to']} {data['lent']['identification']}")
-    lines += [f"  shown before at {before['office']}" for before in data["shown_before"]]
-    lines += [f"  document {found['name']}" for found in data["documents"]]
-    return lines + [f"  {h['kind']} {h['territory']} {h['items']}" for h in data["history"]]
 
 
 @customs_app.command()
@@ -292,20 +213,6 @@ def instant(text: str) -> int | None:
     """ms UTC of an ISO time with offset, None for empty text."""
     found = event_time(text)
     return None if found is None else found[0]
-
-
-def event_time(text: str) -> tuple[int, int] | None:
-    """ms UTC and offset in minutes of an ISO time with offset, None for empty text."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Malformed("the time is ISO with an offset, such as 2026-06-02T14:34+02:00") from None
-    offset = found.utcoffset()
-    if offset is None:
-        raise Malformed("the time needs its offset, such as +02:00")
-    return int(found.timestamp() * 1000), round(offset.total_seconds() / 60)
 
 
 def _decide(

@@ -1,6 +1,7 @@
 """`eata desk`: a terminal for an officer with a wedge scanner."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +12,14 @@ def register(app: typer.Typer) -> None:
     app.command(name="desk")(desk)
 
 
-def desk(home: DeskHome, network: Network, opener: Opener = None) -> None:
-    """Scan, Enter, Enter, Enter: committed. Type ? for the keys."""
+def desk(
+    home: DeskHome, network: Network, opener: Opener = None,
+    controller: Annotated[Path | None, typer.Option(help="A controller's desk folder: signs what an earlier shift has noted.")] = None,
+) -> None:  # fmt: skip
+    """Scan, Enter, Enter, Enter: committed. Type ? for the keys.
+
+    Example: eata desk --opener territory-CH.key
+    """
     from rich.console import Console
 
     from eata_clients.commands.session import run
@@ -21,6 +28,7 @@ def desk(home: DeskHome, network: Network, opener: Opener = None) -> None:
     from eata_clients.lists import Lists
     from eata_clients.typing_in import Typed
 
+    second = None if controller is None else signed_in(controller)
     here, console = signed_in(home), Console(highlight=False, markup=False)
 
     async def work(transport: Any) -> None:
@@ -31,7 +39,8 @@ def desk(home: DeskHome, network: Network, opener: Opener = None) -> None:
             console.print(prompt, end="", markup=False)
             return await typed.line()
 
-        lists = Lists(transport, here, opener_keys(opener))
-        await Counter(CustomsClient(home, transport, here), lists, transport, here, console, ask).run()
+        keys = opener_keys(opener)
+        client, lists = CustomsClient(home, transport, here, keys), Lists(transport, here, keys)
+        await Counter(client, lists, transport, here, console, ask, second).run()
 
     run(network, home, work)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 
-from eata_clients.commands.customs import instant, listed
+from eata_clients.commands.customs import instant
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
+from eata_clients.commands.scanning import listed
 from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, answer, say
 from eata_clients.faults import Fault
