@@ -1,5 +1,6 @@
 """The `eata` command: each package that does work adds its own sub-commands (entry points `eata.commands`)."""
 
+import io
 import os
 import sys
 from importlib.metadata import entry_points, version
@@ -48,6 +49,9 @@ def _version(
 
 def main() -> None:
     """Errors are one line for a person, or one JSON object with --json; never a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal's own alphabet lacks is shown as such
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines say nothing that our errors do not
     try:
         build()()

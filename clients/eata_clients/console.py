@@ -5,9 +5,12 @@ import sys
 from typing import Any
 
 import typer
+from eata_ledger.encoding import Malformed
 
+from eata_clients.files import text_of
 from eata_clients.words import shown, unseen, written
 
+_LONGEST_LINE = 65_536  # bytes
 JSON = typer.Option("--json", help="Print JSON instead of text.")
 
 
@@ -41,14 +44,27 @@ def fail(code: str, message: str, advice: str) -> None:
 
 
 def secret(prompt: str) -> str:
-    """A code or PIN from a terminal or from standard input, never from the command line."""
-    if sys.stdin.isatty():
+    """A code or PIN from a terminal or from standard input, never from the command line. Raises `Malformed`."""
+    if at_terminal():
         return str(typer.prompt(prompt, hide_input=True))
-    return sys.stdin.readline().strip()
+    return typed_line()
 
 
 def answer(prompt: str) -> str:
     """A line about a person, from a terminal or from standard input, never from the command line. Raises `Malformed`."""
-    if sys.stdin.isatty():
+    if at_terminal():
         return written(str(typer.prompt(prompt)).strip())
-    return written(sys.stdin.readline().strip())
+    return written(typed_line())
+
+
+def at_terminal() -> bool:
+    """Somebody may be asked. False where standard input is closed."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def typed_line() -> str:
+    """The next line of standard input, without what surrounds it; empty at its end, or where it is closed. Raises `Malformed`."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.readline(_LONGEST_LINE)
+    if len(data) == _LONGEST_LINE:
+        raise Malformed("the line is too long")
+    return text_of(data, "standard input").strip()

@@ -29,6 +29,19 @@ def read_bounded(path: Path, most: int) -> bytes:
     return data
 
 
+def text_of(data: bytes, name: str) -> str:
+    """UTF-8, without the mark that some editors put before it. Raises `Malformed`."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Malformed(f"{name} is not text (UTF-8)") from None
+
+
+def read_text(path: Path, most: int) -> str:
+    """A text file of at most `most` bytes. Raises `Malformed`."""
+    return text_of(read_bounded(path, most), path.name)
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Durable and whole once it returns: a temporary file, fsync, rename. Mode 0600 from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

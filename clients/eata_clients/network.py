@@ -8,6 +8,9 @@ import grpc
 import grpc.aio
 
 from eata_clients.errors import EataError
+from eata_clients.files import read_text
+
+_LARGEST = 1 << 20  # bytes of a network file
 
 CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -56,7 +59,7 @@ class Network:
     @classmethod
     def read(cls, path: Path) -> "Network":
         try:
-            source = json.loads(path.read_text())
+            source = json.loads(read_text(path, _LARGEST))
             nodes = tuple(Node(n["name"], n["public"], n["members"]) for n in source["nodes"])
             return cls(bytes.fromhex(source["ledger"]), nodes, source["ca"].encode())
         except FileNotFoundError:
@@ -65,7 +68,7 @@ class Network:
                 f"{path} does not exist.",
                 "Give the network file of the cluster; `eata init` writes it.",
             ) from None
-        except (OSError, KeyError, TypeError, ValueError):
+        except (OSError, KeyError, TypeError, ValueError, RecursionError):
             raise EataError(
                 "NETWORK_FILE", f"{path.name} is not a network file.", "Give the one that `eata init` wrote."
             ) from None

@@ -8,7 +8,9 @@ import termios
 
 from eata_ledger.encoding import Malformed
 
-_LONGEST = 65_536  # bytes of a line
+from eata_clients.console import at_terminal
+
+_LONGEST, _MOST = 65_536, 1 << 24  # bytes of a line, and of a file of lines
 _AFTER_A_SCAN = 0.05  # s: the rest of what a scanner sends in one go
 
 
@@ -17,17 +19,18 @@ class Typed(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._text, self._ended, self._more = bytearray(), False, asyncio.Event()
-        self._terminal = sys.stdin.isatty()
+        self._terminal = at_terminal()
 
     @classmethod
     async def standard(cls) -> "Typed":
         """Of standard input."""
         made = cls()
-        if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
-            made.data_received(sys.stdin.buffer.read())
-            made.eof_received()
-        else:
+        mode = 0 if sys.stdin is None else os.fstat(sys.stdin.fileno()).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or made._terminal:
             await asyncio.get_running_loop().connect_read_pipe(lambda: made, sys.stdin)
+        else:  # a file; a device that ends at once; closed
+            made.data_received(b"" if sys.stdin is None else sys.stdin.buffer.read(_MOST))
+            made.eof_received()
         return made
 
     def data_received(self, data: bytes) -> None:
@@ -61,4 +64,4 @@ class Typed(asyncio.Protocol):
         self._text = bytearray(rest)
         if len(line) >= _LONGEST:
             raise Malformed("the line is too long")
-        return line.decode(errors="replace").rstrip("\r")
+        return line.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").rstrip("\r")

@@ -17,6 +17,7 @@ from eata_clients.faults import Fault
 from eata_clients.files import write_secret
 from eata_clients.places import default_home
 
+_MARK = b"\xef\xbb\xbf"  # some editors put it before a text
 SHORTEST = 6  # digits of a wallet PIN (APP-04)
 
 
@@ -83,7 +84,7 @@ def _read(source: Path | None) -> bytes:
     if source is not None and not source.exists():
         raise Fault("PASSPHRASE_NEEDED", f"The passphrase's file {source.name} does not exist.", "Name the right one.")
     try:
-        found = _from_terminal() if source is None else source.read_bytes().strip()
+        found = _from_terminal() if source is None else source.read_bytes().removeprefix(_MARK).strip()
     except OSError:
         raise Fault(
             "PASSPHRASE_NEEDED", "These keys are locked, and nobody is there to give the passphrase.",

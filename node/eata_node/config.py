@@ -26,7 +26,7 @@ _WALK = count(os.getpid() * 7919)  # each process from a place of its own, so th
 class Settings(BaseSettings):
     """From the environment; everything has a default."""
 
-    model_config = SettingsConfigDict(env_prefix="EATA_")
+    model_config = SettingsConfigDict(env_prefix="EATA_", env_ignore_empty=True)
 
     home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "eata")
 
@@ -159,7 +159,7 @@ def _vault(file: Path) -> Vault:
 
 
 def _passphrase(file: Path) -> bytes:
-    found = file.read_bytes().strip()
+    found = file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
     if len(found) < 6:
         raise CannotOpen(f"{file.name} holds no passphrase of at least 6 characters")
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from eata_ledger.carnet.dates import iso
 from eata_ledger.encoding import Malformed
+from eata_ledger.proof.card import PREFIX
 
 from eata_clients.commands.offline import read_qr
 from eata_clients.commands.options import (
@@ -64,7 +65,7 @@ def booth(
     from eata_clients.verdict import Word
 
     desk, time = _booth(home, network), now()
-    text = secret("Declaration QR") if png is None else read_qr(png)
+    text = secret("Declaration QR") if png is None else read_qr(png, PREFIX)
     sight = desk.look(text, time)
     verdict, facts, prepared = desk.verdict(sight, time), sight.card.facts, sight.presented
     queued = ""

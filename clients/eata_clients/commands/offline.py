@@ -12,11 +12,12 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, readable, say
 from eata_clients.faults import Fault
-from eata_clients.files import read_bounded
+from eata_clients.files import read_bounded, read_text
 from eata_clients.today import day_in
 
 _receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)
-_MAX_FILE = 4 << 20
+_MAX_FILE, _BEFORE = 4 << 20, 64  # bytes of a file, and of what may stand before a receipt's text
+_BROKEN = str.maketrans("", "", "\r\n\t")  # where a mail has broken a line
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def read_json(path: Path) -> Any:
     """A JSON file of at most 4 MiB. Raises `Malformed`."""
     try:
-        return json.loads(read_bounded(path, _MAX_FILE))
+        return json.loads(read_text(path, _MAX_FILE))
     except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
 
@@ -63,9 +64,15 @@ def verify(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Check a receipt against a trust file, offline. Exit 0 if it is good, 1 if not, with one line why."""
+    from eata_ledger.proof.statement import Statement
     from eata_ledger.proof.trust import Trust, verify_receipt
 
-    verdict = verify_receipt(_receipt_bytes(file), Trust.from_bytes(read_bounded(trust, _MAX_FILE)))
+    receipt = _receipt_bytes(file)
+    try:
+        Statement.from_bytes(receipt)
+    except Malformed:
+        raise unreadable() from None
+    verdict = verify_receipt(receipt, Trust.from_bytes(read_bounded(trust, _MAX_FILE)))
     claim = verdict.claim
     data: dict[str, Any] = {"good": verdict.good, "why": verdict.why, "signers": list(verdict.signers)}
     if claim is not None:
@@ -78,18 +85,32 @@ def verify(
 
 
 def _receipt_bytes(path: Path) -> bytes:
-    from eata_ledger.proof.qr import read_receipt
+    from eata_ledger.proof.qr import RECEIPT, read_receipt
+    from eata_ledger.proof.statement import Statement
 
     data = read_bounded(path, _MAX_FILE)
     if data.startswith(b"\x89PNG"):
-        return read_receipt(read_qr(path))
-    if data.startswith(b"EATA1:R:"):
-        return read_receipt(data.decode("ascii", "replace").strip())
-    return data
+        return read_receipt(read_qr(path, RECEIPT))
+    start = data.find(RECEIPT.encode(), 0, _BEFORE)
+    if start < 0:
+        return data
+    text = data[start:].decode("ascii", "replace").translate(_BROKEN).rstrip("\"'")
+    for tried in (text, text.rstrip(" \"'")):  # a space may be its last symbol
+        try:
+            found = read_receipt(tried)
+            Statement.from_bytes(found)
+        except Malformed:
+            continue
+        return found
+    raise unreadable()
 
 
-def read_qr(path: Path) -> str:
-    """The text of the QR code in a picture. Raises `Malformed`."""
+def unreadable() -> Fault:
+    return Fault("RECEIPT_UNREADABLE", "This could not be read as a receipt.", "Copy or scan it again; it may be good.")
+
+
+def read_qr(path: Path, wanted: str) -> str:
+    """The text of the QR code in a picture that begins as wanted; of any, if none does. Raises `Malformed`."""
     try:
         import zxingcpp
         from PIL import Image
@@ -102,4 +123,5 @@ def read_qr(path: Path) -> str:
             raise Malformed("the picture is damaged") from None
     if not found:
         raise Malformed("no QR code was found in the picture")
-    return str(found[0].text)
+    texts = [str(one.text) for one in found]
+    return next((text for text in texts if text.startswith(wanted)), texts[0])

@@ -1,6 +1,5 @@
 """`eata opener`: an administration's territory keys: new generations, recovery shares, the watch over commits."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network, Opener, opener_keys, signed_in
 from eata_clients.commands.standing import standing
-from eata_clients.console import JSON, say
+from eata_clients.console import JSON, say, typed_line
 from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def recover(home: _Home, network: Network, as_json: Annotated[bool, JSON] = Fals
     from eata_clients.registry_pages import fetch
     from eata_clients.vault import write_locked
 
-    lines = [line.strip() for line in iter(sys.stdin.readline, "") if line.strip()]
+    lines = list(iter(typed_line, ""))
     if not lines:
         raise Malformed("give the shares, one a line, on standard input")
     seed = territory_keys.seed_of(lines)

@@ -7,7 +7,7 @@ import typer
 from eata_ledger.encoding import Malformed
 
 from eata_clients.faults import Fault
-from eata_clients.files import read_bounded
+from eata_clients.files import read_text
 from eata_clients.places import default_network
 from eata_clients.vault import read_key
 from eata_clients.words import written
@@ -35,8 +35,8 @@ Opener = Annotated[
 
 def _from_file(value: str) -> str:
     try:
-        text = read_bounded(Path(value), 16_000).decode().strip() if value else ""
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(Path(value), 16_000).strip() if value else ""
+    except (OSError, Malformed) as error:
         raise typer.BadParameter(f"a text file is wanted: {error}") from None
     if len(text) > 4_000:
         raise typer.BadParameter("at most 4,000 characters are sealed")

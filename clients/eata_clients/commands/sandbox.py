@@ -9,6 +9,7 @@ import typer
 from eata_ledger.encoding import Malformed
 
 from eata_clients.console import JSON, say
+from eata_clients.files import text_of
 from eata_clients.places import default_network
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def seed(
 
     path = parties if parties is not None else files("eata_clients") / "sandbox.json"
     try:
-        source = json.loads(path.read_text(encoding="utf-8"))
+        source = json.loads(text_of(path.read_bytes(), path.name))
     except ValueError:
         raise Malformed("the list of parties is not JSON") from None
     if not isinstance(source, dict) or not {"organisations", "administrations", "territories", "offices"} <= set(

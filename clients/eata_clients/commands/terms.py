@@ -1,11 +1,11 @@
 """The terms, shown and accepted on each device before it shows a code (APP-16)."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from eata_clients.authoring.devices import TERMS
+from eata_clients.console import typed_line
 from eata_clients.faults import Fault
 from eata_clients.keystore import Keystore
 
@@ -19,7 +19,7 @@ def require_terms(wallet: Keystore, carnet: int, accept: bool, as_json: bool) ->
     if not accept:
         typer.echo(TERMS, err=as_json)
         typer.echo("Do you accept? y/N ", nl=False, err=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if typed_line().lower() not in ("y", "yes"):
             raise Fault(
                 "TERMS_NOT_ACCEPTED", "No code is shown before the terms are accepted.",
                 "Read them, then answer y, or give --accept-terms.",

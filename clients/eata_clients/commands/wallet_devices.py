@@ -1,6 +1,5 @@
 """`eata wallet`: the devices of a carnet. The first signs, another is admitted or knows the holder code, a lost one leaves."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from eata_ledger.encoding import Malformed
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
 from eata_clients.commands.terms import Accept, require_terms
-from eata_clients.console import JSON, answer, say, secret
+from eata_clients.console import JSON, answer, at_terminal, say, secret
 
 if TYPE_CHECKING:
     from eata_ledger.seal.codes import Code
@@ -167,7 +166,7 @@ def revoke(
     lost, shown = [_key_id(text) for text in device or ()], _Shown(as_json)
 
     async def work(transport: Any) -> Any:
-        asked = yes or as_json or not sys.stdin.isatty()
+        asked = yes or as_json or not at_terminal()
         return await Devices(WalletClient(home, transport)).revoke(
             carnet, lost, with_admitted, shown, agreed if asked else _agree
         )

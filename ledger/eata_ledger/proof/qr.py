@@ -6,6 +6,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode
 
 _SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+RECEIPT = "EATA1:R:"
 _VALUE = {symbol: value for value, symbol in enumerate(_SYMBOLS)}
 
 
@@ -62,12 +63,12 @@ def read_code(text: str, kind: CodeKind) -> CodeQr:
 
 
 def receipt_text(statement: bytes) -> str:
-    return "EATA1:R:" + base45(statement)
+    return RECEIPT + base45(statement)
 
 
 def read_receipt(text: str) -> bytes:
     """The statement bytes of a receipt QR. Raises `Malformed`."""
     prefix, body = text[:8], text[8:]
-    if prefix != "EATA1:R:":
+    if prefix != RECEIPT:
         raise Malformed("this QR is no receipt")
     return from_base45(body)
