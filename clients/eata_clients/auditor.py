@@ -92,10 +92,14 @@ class Report:
     forks: int
     transactions: int
     shredded: int = 0
+    missing: tuple[str, ...] = ()  # nodes that did not answer
 
     @property
     def line(self) -> str:
-        return f"{self.entries:,} entries, {self.agreeing}/{self.nodes} roots equal, {self.forks} forks, {self.shredded} shredded"
+        return (
+            f"{self.entries:,} entries, {self.agreeing}/{self.nodes} roots equal, {self.forks} forks, {self.shredded} shredded"
+            + (f"; NOT ASKED: {', '.join(self.missing)}" if self.missing else "")
+        )
 
 
 async def audit(
@@ -118,7 +122,9 @@ async def audit(
         transactions += family == int(Transaction.FAMILY)
     answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
     known = [answer for answer in answers if answer is not None]
-    return Report(replay.size, sum(known), len(transport.network.nodes), known.count(False), transactions, shredded)
+    missing = tuple(n.name for n, answer in zip(transport.network.nodes, answers, strict=True) if answer is None)
+    count = len(transport.network.nodes)
+    return Report(replay.size, sum(known), count, known.count(False), transactions, shredded, missing)
 
 
 async def _set_back(transport: Transport, genesis: Genesis) -> dict[int, int]:

@@ -49,6 +49,7 @@ def _version(
 
 def main() -> None:
     """Errors are one line for a person, or one JSON object with --json; never a stack trace."""
+    os.umask(os.umask(0o077) | 0o077)  # what is written here is its owner's
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what a terminal's own alphabet lacks is shown as such

@@ -67,6 +67,12 @@ _RETRYABLE = {
 }  # fmt: skip
 
 
+_OF_THE_CLOCK = ("certificate is not yet valid", "certificate has expired")
+_CLOCK = (
+    "By this computer's clock a node's certificate is not valid now: the clock is wrong, or the certificate is old."
+)
+
+
 def from_rpc(error: grpc.aio.AioRpcError) -> EataError:
     """The coded error inside a gRPC status; plain statuses get their name as code."""
     return _read(error.code(), errors.from_rpc(error), error.details())
@@ -79,6 +85,8 @@ def from_answer(refused: bytes) -> EataError:
 
 def _read(status: grpc.StatusCode, coded: errors.WireError | None, reason: str | None = None) -> EataError:
     retryable = status in _RETRYABLE
+    if coded is None and reason is not None and any(sign in reason for sign in _OF_THE_CLOCK):
+        return EataError("CLOCK_WRONG", _CLOCK, "Set this computer's clock right, then try again.", False, retryable)
     if coded is not None:
         final = coded.details.get("final") == "true"
         return EataError(coded.code, coded.message, coded.details.get("advice", ""), final, retryable)

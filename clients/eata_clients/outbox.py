@@ -1,14 +1,18 @@
 """Entries that are not final yet, one file each; sending the same bytes again is always safe (P7)."""
 
+import logging
 from pathlib import Path
 
-from eata_ledger.encoding import decode, encode
+from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2
+from google.protobuf.message import DecodeError
 
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
+
+log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -35,11 +39,14 @@ class Outbox:
     def words(self, entry: Entry) -> dict[str, bytes]:
         """Node → the statement it gave of an entry that was not final then."""
         path = self._said_path(entry)
-        match decode(path.read_bytes()) if path.exists() else None:
-            case list(rows):
-                return {row[0]: row[1] for row in rows}  # type: ignore[index,misc]
-            case _:
-                return {}
+        try:
+            match decode(path.read_bytes()) if path.exists() else None:
+                case list(rows):
+                    return {row[0]: row[1] for row in rows}  # type: ignore[index,misc]
+                case _:
+                    return {}
+        except (Malformed, TypeError, IndexError):
+            return {}  # what a node said alone, and nobody knows any more: nothing rests on it
 
     def final(self, entry: Entry) -> None:
         """More than half of the nodes have signed it: nothing is left to send."""
@@ -52,6 +59,13 @@ class Outbox:
             self._path(entry).replace(self._path(entry).with_suffix(".refused"))
 
     def waiting(self) -> list[Entry]:
-        """What is not final yet."""
-        files = sorted(self._folder.glob("*.entry"))
-        return [entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())) for path in files]
+        """What is not final yet. A file that does not read is named, set aside, and stops no other."""
+        found = []
+        for path in sorted(self._folder.glob("*.entry")):
+            try:
+                found.append(entry_from_proto(ledger_pb2.Entry.FromString(path.read_bytes())))
+            except (Malformed, DecodeError):
+                aside = path.with_suffix(".unreadable")
+                path.replace(aside)
+                log.warning("%s does not read: it is set aside as %s", path.name, aside)
+        return found

@@ -104,7 +104,7 @@ class Transport:
                         if isinstance(error, EataError):
                             error.alone, error.node = asked == 1, node.name
                         raise error
-                    last = error
+                    last = last if last.code == "CLOCK_WRONG" else error
                     self.demote(node.name)
         finally:
             for task in waiting:

@@ -1,6 +1,7 @@
 """The trust file a client keeps: fetched from all nodes, never older than the last, its age always known (trust §5)."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,8 @@ from eata_clients.receipts import check_statement, receipt
 from eata_clients.registry import Registry
 from eata_clients.registry_pages import fetch
 from eata_clients.transport import Transport
+
+log = logging.getLogger(__name__)
 
 OLD_DAYS, STALE_DAYS = 7, 30
 _ASK_SECONDS, _TRIES, _PAUSE_SECONDS = 3.0, 30, 0.2
@@ -62,14 +65,17 @@ class TrustKeeper:
         self._path, self._seen_path, self._ledger = folder / "trust.cbor", folder / "log-time", ledger
 
     def read(self) -> Trust:
-        """Raises `EataError` where there is none, or it is not of this ledger."""
+        """Raises `EataError` where there is none, or it does not read, or it is not of this ledger."""
         if not self._path.exists():
             raise EataError("TRUST_MISSING", "There is no trust file here.", "Go on line once, or import one.")
         try:
             trust = Trust.from_bytes(self._path.read_bytes())
             trust.check(self._ledger)
         except Malformed as error:
-            raise Untrusted(f"the trust file is not good: {error}") from None
+            said = f"The trust file {self._path.name} is not good: {error}."
+            raise EataError(
+                "TRUST_MISSING", said, "`eata customs prepare` or any look on line fetches another."
+            ) from None
         return trust
 
     def _kept(self) -> Trust | None:
@@ -82,7 +88,12 @@ class TrustKeeper:
     @property
     def seen(self) -> int:
         """The highest log time this client has met, ms UTC."""
-        return int(self._seen_path.read_text()) if self._seen_path.exists() else 0
+        try:
+            return int(self._seen_path.read_bytes()) if self._seen_path.exists() else 0
+        except ValueError:  # the next receipt or node tells it anew
+            log.warning("%s does not read: it is begun anew", self._seen_path)
+            self._seen_path.unlink(missing_ok=True)
+            return 0
 
     def see(self, log_time: int) -> None:
         """Remembers a log time that a receipt or a node has shown."""

@@ -22,10 +22,10 @@ from eata_node.config import (
     ClusterFile,
     Member,
     NodeKeys,
-    all_free,
     free_ports,
     make_passphrase,
     read_genesis,
+    taken,
     write_durable,
     write_locked,
 )
@@ -51,6 +51,7 @@ def create(
 ) -> Genesis:
     """Keys, certificates, genesis and era 1 of a cluster in `home`; `root` is (threshold, keys), 1-of-1 to develop."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)  # it may have been there
     make_passphrase(home)
     authority = Authority(home / "tls")
     threshold, roots = root
@@ -97,15 +98,19 @@ def choose_engine(home: Path, engine: str, voters: int, endpoints: Sequence[str]
 
 
 def assign_ports(home: Path, genesis: Genesis, before: ClusterFile | None = None) -> ClusterFile:
-    """Fresh free ports for the core and every proxy, written to cluster.json; the engine stays the one it was."""
-    ports = iter(free_ports(1 + 3 * len(genesis.nodes)))
+    """Fresh free ports for the core and every proxy, written to cluster.json; the engine stays the one it was.
+
+    The proxies are those of `before`, those that were added since the genesis among them.
+    """
+    names = [node.name for node in (genesis.nodes if before is None else before.nodes)]
+    ports = iter(free_ports(1 + 3 * len(names)))
     core = Member(name="core", members=f"127.0.0.1:{next(ports)}")
     nodes = [
         Member(
-            name=node.name, public=f"127.0.0.1:{next(ports)}", members=f"127.0.0.1:{next(ports)}",
+            name=name, public=f"127.0.0.1:{next(ports)}", members=f"127.0.0.1:{next(ports)}",
             metrics=next(ports),
         )
-        for node in genesis.nodes
+        for name in names
     ]  # fmt: skip
     cluster = ClusterFile(ledger=genesis.ledger.hex(), core=core, nodes=nodes)
     if before is not None:
@@ -119,14 +124,18 @@ def assign_ports(home: Path, genesis: Genesis, before: ClusterFile | None = None
     return cluster
 
 
+class PortTaken(Exception):
+    """Another process has a member's port: which member, at which address. Addresses stay; nothing is moved by itself."""
+
+
 class Cluster:
     """The processes of one $EATA_HOME, owned by this one."""
 
     def __init__(self, home: Path, keep_ports: bool = False) -> None:
         self.home, self.genesis = home, read_genesis(home)
         self.file = ClusterFile.read(home)
-        if not keep_ports and not all_free(self.file):
-            self.file = assign_ports(home, self.genesis, self.file)
+        if not keep_ports and (member := taken(self.file)):
+            raise PortTaken(member)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.programs: dict[str, str] = {}  # by name, where another module than `eata_node` plays it
         self._noting = threading.Lock()
@@ -323,7 +332,11 @@ def core_head(home: Path, cluster: ClusterFile, timeout: float = 2.0) -> node_pb
 @contextmanager
 def running(home: Path, voters: Members | None = None) -> Iterator[Cluster]:
     """All its processes, stopped at the end whatever happens; `voters` in place of its own members."""
-    cluster = Cluster(home)
+    try:
+        cluster = Cluster(home)
+    except PortTaken:  # a test's: somewhere else will do
+        assign_ports(home, read_genesis(home), ClusterFile.read(home))
+        cluster = Cluster(home)
     cluster.voters = voters or cluster.voters
     try:
         cluster.start_all()

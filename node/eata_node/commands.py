@@ -140,7 +140,7 @@ def up(
     from eata_ledger.seal.aead import CannotOpen
     from rich.console import Console
 
-    from eata_node.cluster import Cluster, Ended
+    from eata_node.cluster import Cluster, Ended, PortTaken
     from eata_node.engine.access import authority_of
     from eata_node.rocks import hold
 
@@ -156,7 +156,10 @@ def up(
         signal.signal(name, lambda *_: told.set())
     if engine or endpoints:
         _choose(folder, wanted_engine(engine or "etcd", voters, endpoints))
-    cluster = Cluster(folder)
+    try:
+        cluster = Cluster(folder)
+    except PortTaken as member:
+        fail("PORT_TAKEN", f"Another process has the port of {member}.", "End that process, or change cluster.json.")
     (folder / "up.pid").write_text(str(os.getpid()))
     try:
         with console.status(f"starting the {cluster.file.engine} engine and {len(cluster.names)} proxies"):
@@ -191,9 +194,17 @@ def up(
 def wanted_engine(engine: str, voters: int, endpoints: str) -> tuple[str, int, list[str]]:
     """(engine, its voters on this machine, where they are if they are not ours)."""
     found = [one.strip() for one in endpoints.split(",") if one.strip()]
+    wrong = [one for one in found if not _address(one)]
+    if wrong:
+        fail("VALUE", f"“{wrong[0][:40]}” is no address.", "An endpoint is HOST:PORT; more are separated by commas.")
     if found and engine != "etcd":
         fail("VALUE", "Endpoints are an etcd's.", "Leave --engine out, or say etcd.")
     return engine, _voters(engine, voters), found
+
+
+def _address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 65_536
 
 
 def _choose(folder: Path, wanted: tuple[str, int, list[str]]) -> None:
@@ -221,13 +232,33 @@ def _notice(cluster: "Cluster") -> None:
             typer.echo(f"{name} has ended with code {process.returncode}; see its log.jsonl", err=True)
 
 
-def down(home: Home = None) -> None:
-    """Stop a cluster that `eata up` runs elsewhere."""
+def down(
+    home: Home = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also members that `eata start` runs.")] = False,
+) -> None:
+    """Stop a cluster that `eata up` runs elsewhere; says which members still run."""
     from eata_node.rocks import hold
+    from eata_node.running import still_running, stop_member
 
     folder = home_of(home)
     if not (folder / "up.pid").exists() or _free(folder, hold):
-        fail("NOT_RUNNING", "No `eata up` runs for this home.", "Nothing to stop.")
+        if not (everything and still_running(folder)):
+            fail("NOT_RUNNING", "No `eata up` runs for this home.", "Nothing to stop.")
+    else:
+        _end(folder, hold)
+    left = still_running(folder)
+    for name, pid in left.items() if everything else ():
+        if not stop_member(folder, name, pid):
+            fail("STILL_RUNNING", f"{name} did not end in 20 s.", "Look at its log.jsonl.")
+    if left and not everything:
+        fail(
+            "STILL_RUNNING",
+            f"Started by themselves, and still up: {', '.join(left)}.",
+            "`eata down --all` stops them too.",
+        )
+
+
+def _end(folder: Path, hold: Callable[[Path], int]) -> None:
     os.kill(int((folder / "up.pid").read_text()), signal.SIGTERM)
     deadline = time.monotonic() + 30
     while not _free(folder, hold):
@@ -278,9 +309,10 @@ def status(home: Home = None, as_json: Json = False) -> None:
             })  # fmt: skip
         except grpc.RpcError:
             data["replicas"].append({"name": member.name, "state": "DOWN", "pid": member.pid})
+    code = 1 if all(r["state"] == "DOWN" for r in data["replicas"]) else 0
     if as_json:
         typer.echo(json.dumps(data, indent=2))
-        return
+        raise typer.Exit(code)
     engine = data["engine"]
     typer.echo(
         f"{engine['engine']} engine {engine['state']}, leader {engine.get('leader')}, era {engine.get('era')}, head {engine['head']}"
@@ -293,6 +325,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
     for r in data["replicas"]:
         if r.get("evidence"):
             typer.echo(f"{r['name']}: {r['evidence']}")
+    raise typer.Exit(code)
 
 
 def scrub(

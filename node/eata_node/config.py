@@ -83,18 +83,19 @@ def free_ports(wanted: int) -> list[int]:
         return found
 
 
-def all_free(cluster: ClusterFile) -> bool:
-    """True if every port of cluster.json can be taken again: addresses stay from one start to the next."""
-    addresses = [cluster.core.members, *(a for n in cluster.nodes for a in (n.public, n.members))]
-    ports = [int(address.rpartition(":")[2]) for address in addresses] + [n.metrics for n in cluster.nodes]
-    for port in ports:
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
+def taken(cluster: ClusterFile) -> str:
+    """The first member whose port another process has, with the address; empty where all can be taken again."""
+    for member in (cluster.core, *cluster.nodes):
+        addresses = [one for one in (member.public, member.members) if one]
+        addresses += [f"127.0.0.1:{member.metrics}"] if member.metrics else []
+        for address in addresses:
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    s.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+                except OSError:
+                    return f"{member.name} at {address}"
+    return ""
 
 
 def read_genesis(home: Path) -> Genesis:
@@ -124,7 +125,7 @@ class NodeKeys:
 
     @classmethod
     def create(cls, folder: Path) -> "NodeKeys":
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("group.key", "statement.key", "exchange.key", "cosign.key"):
             write_locked(folder / name, os.urandom(32))
         return cls.read(folder)

@@ -36,7 +36,11 @@ class Trouble(Enum):
     """What can be wrong beside the rules: (status, sentence, advice)."""
 
     REQUEST_MALFORMED = (S.INVALID_ARGUMENT, "The request is not in the documented form.", "Correct it and ask again.")
-    READ_STALE = (S.UNAUTHENTICATED, "The request's time is over 60 s from this node's clock.", "Set the clock right.")
+    READ_STALE = (
+        S.UNAUTHENTICATED,
+        "The request's time is over 60 s from this node's clock.",
+        "Set this computer's clock right.",
+    )
     NONCE_USED = (S.UNAUTHENTICATED, "This signed request was shown before.", "Sign a new one.")
     NOT_VISIBLE = (S.PERMISSION_DENIED, "This key may not see that.", "Use the code, the PIN or the right key.")
     NOT_FOUND = (S.NOT_FOUND, "There is no such thing.", "Check what you asked for.")

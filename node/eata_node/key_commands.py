@@ -1,6 +1,5 @@
 """`eata node-keys`, `node-add`, `start`, `stop`: new keys for a node, a further node, and one member at a time."""
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -120,9 +119,8 @@ def _require_registered(folder: Path, fresh: Path, home: Path) -> None:
 
 def stop(node: _Node, home: Home = None, as_json: Json = False) -> None:
     """Stop one member, also a halted one; `eata start` brings it back."""
-    import time
-
     from eata_node.config import ClusterFile
+    from eata_node.running import runs, stop_member
 
     folder = home_of(home)
     if not (folder / "cluster.json").exists():
@@ -131,24 +129,11 @@ def stop(node: _Node, home: Home = None, as_json: Json = False) -> None:
     member = cluster.core if node == "core" else next((n for n in cluster.nodes if n.name == node), None)
     if member is None:
         fail("NODE_UNKNOWN", f"No node is called {node} here.", "Check the name and --home.")
-    if not member.pid or not _alive(member.pid):
+    if not runs(folder, node, member.pid):
         fail("NOT_RUNNING", f"{node} is not running.", "Nothing to stop.")
-    os.kill(member.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while _alive(member.pid):
-        if time.monotonic() > deadline:
-            fail("STILL_RUNNING", f"{node} did not end in 20 s.", "Look at its log.jsonl.")
-        time.sleep(0.1)
+    if not stop_member(folder, node, member.pid):
+        fail("STILL_RUNNING", f"{node} did not end in 20 s.", "Look at its log.jsonl.")
     say({"node": node, "stopped": True}, as_json, f"{node} has stopped.")
-
-
-def _alive(pid: int) -> bool:
-    """A process of ours with this pid runs, and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and "eata_node" in Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return False
 
 
 def _let_write(cluster: "Cluster", node: str) -> None:
@@ -167,6 +152,7 @@ def start(node: _Node, home: Home = None) -> None:
     """Run one proxy, or `core`, until Ctrl-C: one that has ended under `eata up`, or on a machine of its own."""
     from eata_node.cluster import Cluster
     from eata_node.engine.access import authority_of
+    from eata_node.running import runs
 
     folder = home_of(home)
     if not (folder / "genesis.cbor").exists():
@@ -178,7 +164,7 @@ def start(node: _Node, home: Home = None) -> None:
         signal.signal(name, lambda *_: told.set())
     cluster = Cluster(folder, keep_ports=True)
     running = cluster.file.core.pid if node == "core" else cluster.file.node(node).pid
-    if running and _alive(running):
+    if runs(folder, node, running):
         fail("RUNNING", f"{node} is running already.", "Stop it first with `eata stop`.")
     cluster.start(node)
     try:

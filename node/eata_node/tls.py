@@ -81,7 +81,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         if not (folder / "ca.pem").exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._create()
         self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
         key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
@@ -109,7 +109,7 @@ class Authority:
         self, common: str, folder: Path, lives: timedelta = timedelta(days=_DAYS), host: str = "localhost"
     ) -> None:  # fmt: skip
         """Writes tls.key, tls.pem and ca.pem for a member; it is reached on loopback, or as `host`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
         names = [x509.DNSName("localhost"), _reached_at(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (

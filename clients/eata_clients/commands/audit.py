@@ -61,10 +61,10 @@ def audit(
     report = run(network, home, work)
     data = {
         "entries": report.entries, "roots_equal": report.agreeing, "nodes": report.nodes, "forks": report.forks,
-        "transactions": report.transactions, "shredded": report.shredded,
+        "transactions": report.transactions, "shredded": report.shredded, "missing": list(report.missing),
     }  # fmt: skip
     say(data, as_json, report.line)
-    raise typer.Exit(0 if report.forks == 0 else 1)
+    raise typer.Exit(0 if report.agreeing == report.nodes else 1)
 
 
 def fetch_receipt(

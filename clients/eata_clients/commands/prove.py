@@ -8,6 +8,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.console import JSON, say
+from eata_clients.faults import Fault
 from eata_clients.files import read_bounded
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def evidence(
     from eata_clients.evidence import collect, pack
     from eata_clients.files import write_secret
     from eata_clients.wallet import WalletClient
+
+    if out.exists():
+        raise Fault("EXISTS", f"{out.name} is there already.", "Give another name, or move it away first.")
 
     async def work(transport: "Transport") -> dict[str, Any]:
         with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -150,7 +150,11 @@ def rules(
 ) -> None:  # fmt: skip
     """Propose later rules; refused unless every registered node has announced that it knows them."""
     from eata_ledger.proof.bodies import ActivateRules
+    from eata_ledger.rules import VERSION
 
+    if version > VERSION:
+        said = f"This build knows the rules up to {VERSION}, not {version}."
+        raise Fault("RULES_UNKNOWN", said, "Update this computer and the nodes first, or name the right rules.")
     _said(_propose(network, key, lambda _: ActivateRules(version), out), as_json, out)
 
 
