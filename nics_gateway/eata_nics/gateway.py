@@ -299,7 +299,11 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             self.check_caller(context)
             async for event in self._issuer.events(request.from_index):
                 facts = decode(event.facts)
-                named = facts[1] if isinstance(facts, list) and len(facts) > 1 and isinstance(facts[1], str) else ""
+                match facts:
+                    case [_, str(number), *_] if event.carnet_id:
+                        named = number
+                    case _:
+                        named = ""
                 yield gateway_pb2.GatewayEvent(
                     index=event.index, time=datetime.fromtimestamp(event.log_time / 1000, UTC).isoformat(),
                     type=event.type, carnet_id=event.carnet_id, number=named, json=json.dumps(facts, default=bytes.hex),

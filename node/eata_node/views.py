@@ -6,7 +6,7 @@ from typing import Self
 
 from eata_ledger.encoding import decode_own
 from eata_ledger.facts import Facts, Reader
-from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType, RegisterTerritoryKey
+from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType, Readiness, RegisterTerritoryKey
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.state import Carnet, Office, of_territory
 
@@ -57,6 +57,11 @@ def of_issuer(code: str) -> bytes:
     return b"i" + of_territory(code)
 
 
+def announcements() -> bytes:
+    """Digital dates, as they are announced: every issuer is told."""
+    return b"a"
+
+
 def keys_of(territory: str) -> bytes:
     """Every generation of a territory's key that there ever was."""
     return b"k" + of_territory(territory)
@@ -66,6 +71,8 @@ def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, by
     """The views an accepted entry stands in, each with its mention; a territory key's with its id."""
     if isinstance(body, RegisterTerritoryKey):
         yield keys_of(body.territory), key_id(body.key, Algorithm.XWING)
+    if isinstance(body, Readiness):
+        yield announcements(), Mention(0, body.TYPE).to_bytes()
     carnet_id = getattr(body, "carnet_id", None)
     if carnet_id is None:
         return

@@ -12,6 +12,7 @@ from eata_ledger.encoding import Malformed
 from eata_clients.commands.options import Network
 from eata_clients.commands.standing import line, standing
 from eata_clients.console import JSON, say
+from eata_clients.faults import Fault
 from eata_clients.vault import read_key
 
 if TYPE_CHECKING:
@@ -19,27 +20,45 @@ if TYPE_CHECKING:
 
     from eata_ledger.proof.keys import SigningKey
 
-_app = typer.Typer(
+    from eata_clients.authoring.registering import Party
+
+app = typer.Typer(
     help="The public registry: who is digital, which offices, what is accepted, news.", no_args_is_help=True
 )
 _Key = Annotated[Path, typer.Option("--key", help="ICC operations' key file.")]
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(_app, name="registry")
+# Customs Preparation Guide, steps 1.3, 1.5 and 5; the quoted sentence is the administrative committee's own
+_ADDRESSEES = ("wcf-ata@iccwbo.org", "facilitation@wcoomd.org")
+_LETTERS = {
+    ReadinessStage.PROVISIONAL: (
+        "Customs territory {territory} notifies its provisional digital date: {day}.\n"
+        "It will be confirmed at least three months before."
+    ),
+    ReadinessStage.CONFIRMED: (
+        "“All formalities necessary for implementing the provisions of the Istanbul Convention shall be carried out by "
+        "using the digital eATA carnet system as deployed by the International Chamber of Commerce as from {day}. Paper "
+        "ATA carnets may be used only in cases where eATA carnets cannot be issued.”\n"
+        "Customs territory: {territory}"
+    ),
+}
 
 
-def _fetch(network: Path) -> Any:
+def register(root: typer.Typer) -> None:
+    root.add_typer(app, name="registry")
+
+
+def fetched(network: Path) -> Any:
     from eata_clients.commands.session import run
     from eata_clients.registry_pages import fetch
 
     return run(network, None, fetch)
 
 
-@_app.command()
+@app.command()
 def readiness(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Which territories are digital, since or from when, and how firm the date is (GTP-01, GTP-02)."""
-    registry = _fetch(network)
+    registry = fetched(network)
     rows = []
     for code, territory in sorted(registry.territories.items()):
         announced = registry.announced.get(code)
@@ -61,13 +80,13 @@ def readiness(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     say(data, as_json, *lines, f"Where digital: {sentence}")
 
 
-@_app.command()
+@app.command()
 def offices(
     network: Network, territory: Annotated[str, typer.Option(help="Only this territory.")] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Offices with region, address, hours, place and types (ACC-61)."""
-    registry = _fetch(network)
+    registry = fetched(network)
     if territory and territory not in registry.territories:
         raise Malformed(f"territory “{territory[:20]}” is not registered")
     rows = []
@@ -86,10 +105,10 @@ def offices(
     say(rows, as_json, *lines)
 
 
-@_app.command()
+@app.command()
 def regions(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Customs regions, each of one territory (OBJ-03)."""
-    found = _fetch(network).regions
+    found = fetched(network).regions
     rows = [
         {"code": r.code, "name": r.name, "administration": r.administration, "territory": r.territory, "active": r.active}
         for _, r in sorted(found.items())
@@ -97,13 +116,13 @@ def regions(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     say(rows, as_json, *(f"{r['code']:<12} {r['territory']:<4} {r['name']}" for r in rows))
 
 
-@_app.command()
+@app.command()
 def acceptance(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """What each territory accepts: intended uses, transit, split, postal, replacement (domain §3.4)."""
     rows = [
         {"territory": a.territory, "categories": list(a.categories), "transit": a.transit, "split": a.split,
          "postal": a.postal, "replacement": a.replacement, "effective": iso(a.effective)}
-        for _, a in sorted(_fetch(network).accepted.items())
+        for _, a in sorted(fetched(network).accepted.items())
     ]  # fmt: skip
     say(rows, as_json, *(_accepts(r) for r in rows))
 
@@ -113,12 +132,12 @@ def _accepts(row: dict[str, Any]) -> str:
     return f"{row['territory']:<4} {', '.join(row['categories'])}; {', '.join(also)}"
 
 
-@_app.command()
+@app.command()
 def sets(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Voucher sets and colours by carnet type and home (domain §3.1)."""
     rows = [
         {"type": v.type.name, "home": v.home, "cover": v.cover, "colours": {k.name: c for k, c in v.colours.items()}}
-        for _, v in sorted(_fetch(network).voucher_sets.items())
+        for _, v in sorted(fetched(network).voucher_sets.items())
     ]
     say(
         rows,
@@ -131,7 +150,7 @@ def sets(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
 
 
 def _published(topic: Topic, network: Path, as_json: bool) -> None:
-    registry = _fetch(network)
+    registry = fetched(network)
     rows = [
         {"key": key, "title": p.title, "text": p.text, "effective": iso(p.effective)}
         for key, p in registry.published(topic).items()
@@ -146,22 +165,31 @@ def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in text.split("\n")]
 
 
-@_app.command()
+@app.command()
 def news(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """News from ICC, the newest first (ACC-72)."""
     _published(Topic.NEWS, network, as_json)
 
 
-@_app.command()
+@app.command()
 def directory(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Stakeholders of the guarantee chain (ACC-72)."""
     _published(Topic.DIRECTORY, network, as_json)
 
 
-def _operate(network: Path, key: Path, body: Any) -> Any:
+def operate(network: Path, key: Path, body: Any) -> Any:
+    """What ICC operations signs, ordered."""
     from eata_ledger.proof.keys import SigningKey
 
     return _submit(network, None, lambda: (body, SigningKey(read_key(key))))
+
+
+def submitted(network: Path, home: Path, made: "Callable[[Party], Any]") -> Any:
+    """What an organisation signs with its own key, ordered."""
+    from eata_clients.issuer import read_party
+
+    party = read_party(home / "party.cbor")
+    return _submit(network, home if (home / "tls.key").exists() else None, lambda: (made(party), party.sign))
 
 
 def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any, SigningKey]]") -> Any:
@@ -180,7 +208,7 @@ def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any,
     return run(network, identity, work)
 
 
-@_app.command()
+@app.command()
 def publish(
     topic: Annotated[str, typer.Argument(help="news or directory.")], code: Annotated[str, typer.Argument(help="Its key.")],
     network: Network, key: _Key, title: Annotated[str, typer.Option(help="One line.")],
@@ -192,14 +220,14 @@ def publish(
 
     if topic.upper() not in Topic.__members__:
         raise Malformed("topics are news and directory")
-    if not text and code not in _fetch(network).published(Topic[topic.upper()]):
+    if not text and code not in fetched(network).published(Topic[topic.upper()]):
         raise Malformed(f"there is no {topic.lower()} entry “{code[:30]}” to withdraw; give --text to publish one")
     today = day_of(datetime.now(UTC).date().isoformat())
-    done = _operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))
+    done = operate(network, key, Publish(Topic[topic.upper()], code, title, text or None, today))
     say(standing(done), as_json, line(done, "Published." if text else "Withdrawn."))
 
 
-@_app.command()
+@app.command()
 def revoke(
     network: Network, key: Annotated[Path, typer.Option("--key", help="Key file of ICC operations.")],
     leaked: Annotated[str, typer.Option(help="Key id (32 hex digits) of the key that leaked.")],
@@ -214,15 +242,17 @@ def revoke(
         which = b""
     if len(which) != 16:
         raise Malformed("a key is named by the 32 hex digits of its key id")
-    done = _operate(network, key, RevokeKey(which))
+    done = operate(network, key, RevokeKey(which))
     say(standing(done), as_json, line(done, f"Revoked from ledger index {done.index} on."))
 
 
-@_app.command()
+@app.command()
 def announce(
-    territory: Annotated[str, typer.Argument(help="Territory code.")], network: Network, key: _Key,
+    territory: Annotated[str, typer.Argument(help="Territory code.")], network: Network,
     digital_from: Annotated[str, typer.Option(help="The digital date (ISO).")],
     stage: Annotated[str, typer.Option(help="provisional (5 months ahead) or confirmed (3 months ahead).")] = "provisional",
+    letter: Annotated[bool, typer.Option("--letter", help="Only print the notice to ICC and WCO, to be sent by e-mail.")] = False,
+    key: Annotated[Path | None, typer.Option("--key", help="ICC operations' key file.")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Announce or confirm a territory's digital date (ICC operations)."""
@@ -231,11 +261,17 @@ def announce(
     if stage.upper() not in ReadinessStage.__members__:
         raise Malformed("stages are provisional and confirmed")
     body = Readiness(territory.upper(), ReadinessStage[stage.upper()], day_of(digital_from))
-    done = _operate(network, key, body)
+    if letter:
+        text = _LETTERS[body.stage].format(territory=body.territory, day=iso(body.digital_from))
+        say({"to": list(_ADDRESSEES), "text": text}, as_json, f"To: {', '.join(_ADDRESSEES)}", "", *text.split("\n"))
+        return
+    if key is None:
+        raise Fault("OPTION", "An announcement is signed by ICC operations.", "Give --key, or --letter for the notice.")
+    done = operate(network, key, body)
     say(standing(done), as_json, line(done, f"{territory.upper()}: {stage.lower()} {digital_from}."))
 
 
-@_app.command()
+@app.command()
 def provisional(
     home: Annotated[Path, typer.Option(envvar="EATA_CLIENT_HOME", help="The administration's folder: party.cbor.")],
     network: Network,

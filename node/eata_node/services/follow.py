@@ -1,6 +1,7 @@
 """Streams of what has happened, for holders, desks and issuers; they resume where the reader stopped."""
 
 import asyncio
+import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ class Follow(lists_pb2_grpc.FollowServicer):
 
         view = views.of_issuer(issuer.code)
         with self._counted(view):
-            async for event in self._events(view, query.from_index, may, None):
+            async for event in self._events(view, query.from_index, may, None, views.announcements()):
                 yield event
 
     async def Territory(  # noqa: N802
@@ -95,15 +96,16 @@ class Follow(lists_pb2_grpc.FollowServicer):
                 del self._open[key]
 
     async def _events(
-        self, view: bytes, low: int, may: Callable[[], bool], officer: Officer | None
+        self, view: bytes, low: int, may: Callable[[], bool], officer: Officer | None, *others: bytes
     ) -> AsyncIterator[lists_pb2.Event]:
-        """Everything in the view from `low` on, then as it is applied, while the reader `may` read and the node serves."""
+        """Everything in the views from `low` on, then as it is applied, while the reader `may` read and the node serves."""
         collisions = None if officer is None else self._presentations.listen()
         caught_up = self._replica.state.size
         try:
             while self._replica.serving and may():
                 end = self._replica.state.size
-                for looked, (index, mention) in enumerate(self._replica.store.view(view, low, end), 1):
+                found = heapq.merge(*(self._replica.store.view(one, low, end) for one in (view, *others)))
+                for looked, (index, mention) in enumerate(found, 1):
                     low = index + 1
                     if looked % _AT_ONCE == 0:
                         await asyncio.sleep(0)
