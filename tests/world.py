@@ -26,6 +26,7 @@ from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose, Role, SetKind
 from eata_ledger.encoding import decode
+from eata_ledger.named import named
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import bodies, merkle
 from eata_ledger.proof.entry import Entry, Part
@@ -150,6 +151,8 @@ class World:
             self.leaves.append(result.leaf)
             if result.fault is not None:
                 raise result.fault
+            if result.outcome is Outcome.ACCEPTED:
+                assert "1" not in named(decode(result.facts)), "each fact of each type has a name"
         return result
 
     def outcome(self, entry: Entry) -> Outcome:

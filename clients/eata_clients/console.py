@@ -29,13 +29,6 @@ def as_text(data: Any) -> str:
     return "".join(json.dumps(c)[1:-1] if unseen(c) and c != "\n" else c for c in plain)
 
 
-def readable(value: Any) -> Any:
-    """CBOR facts as JSON: bytes in hex."""
-    if isinstance(value, bytes):
-        return value.hex()
-    return [readable(item) for item in value] if isinstance(value, list) else value
-
-
 def fail(code: str, message: str, advice: str) -> None:
     """One error: JSON on stdout when --json was asked, and a line on stderr."""
     if "--json" in sys.argv:

@@ -1,11 +1,12 @@
 """How lists look in a terminal: a shape beside every colour, bars for counts, one line an event."""
 
 import json
+from typing import Any
 
 from eata_ledger.encoding import Malformed, decode
+from eata_ledger.named import named
 from eata_proto.v1 import lists_pb2
 
-from eata_clients.console import readable
 from eata_clients.words import shown
 
 _TRANSIT = {"IN_PROGRESS": "◐", "CLOSED_IN_DUE_TIME": "●", "EXPIRED": "✗"}
@@ -22,10 +23,18 @@ def bars(counts: dict[str, int], width: int = 40) -> list[str]:
     return [f"  {name:<14} {count:>6} {'█' * max(1, count * width // most)}" for name, count in counts.items()]
 
 
+def told(event: lists_pb2.Event) -> dict[str, Any]:
+    """An event's facts by name. Raises `Malformed`."""
+    if event.type == "SECOND_PRESENTATION":
+        names = ("slot", "first_office", "first_time", "second_office", "second_time")
+        return dict(zip(names, decode(event.facts), strict=True))  # type: ignore[arg-type]
+    return named(decode(event.facts))
+
+
 def event_line(event: lists_pb2.Event, as_json: bool) -> str:
     """One line an event; with --json one object a line."""
     try:
-        facts = readable(decode(event.facts))
+        facts = told(event)
     except Malformed:
         facts = None
     if not as_json:

@@ -300,13 +300,13 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             async for event in self._issuer.events(request.from_index):
                 facts = decode(event.facts)
                 match facts:
-                    case [_, str(number), *_] if event.carnet_id:
-                        named = number
+                    case [_, str(known), *_] if event.carnet_id:
+                        number = known
                     case _:
-                        named = ""
+                        number = ""
                 yield gateway_pb2.GatewayEvent(
                     index=event.index, time=datetime.fromtimestamp(event.log_time / 1000, UTC).isoformat(),
-                    type=event.type, carnet_id=event.carnet_id, number=named, json=json.dumps(facts, default=bytes.hex),
+                    type=event.type, carnet_id=event.carnet_id, number=number, json=json.dumps(named(facts)),
                 )  # fmt: skip
         except (Fault, Malformed) as error:
             await abort(context, error)

@@ -55,7 +55,7 @@ def test_operations_admit_who_is_new_and_issuers_hear_of_a_digital_date(office: 
     since = (datetime.now(UTC).date() + timedelta(days=200)).isoformat()
     announced = eata(office, "announce", "MA", "--digital-from", since, *key)
     told = [event for event in office.events(announced["index"], 1) if event.type == "READINESS"]
-    assert [(event.index, json.loads(event.json)[1]) for event in told] == [(announced["index"], "MA")]
+    assert [(event.index, json.loads(event.json)["territory"]) for event in told] == [(announced["index"], "MA")]
     [row] = [one for one in eata(office, "readiness")["territories"] if one["territory"] == "MA"]
     assert (row["administrations"], row["announced"], row["stage"]) == (["MA"], since, "PROVISIONAL")
     letter = eata(office, "announce", "MA", "--digital-from", since, "--stage", "confirmed", "--letter")

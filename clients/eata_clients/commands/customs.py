@@ -10,6 +10,7 @@ from eata_ledger.carnet.dates import day_of, local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
 from eata_ledger.encoding import Malformed
+from eata_ledger.named import named
 from eata_ledger.outcomes import Outcome, advice, sentence
 
 from eata_clients.commands.options import DeskHome, Network, customs_app, sealed, signed_in
@@ -150,7 +151,7 @@ def commit(
     scanned, done, ms, node, until = run(network, home, work)
     data = {
         "carnet_id": scanned.carnet.carnet_id, "kind": "PRE_EXPORTATION" if pre_export else scanned.presented.kind.name,
-        **standing(done), "ordered_ms": round(ordered["ms"], 2), "ms": round(ms, 2), "node": node, "facts": done.facts,
+        **standing(done), "ordered_ms": round(ordered["ms"], 2), "ms": round(ms, 2), "node": node, "facts": named(done.facts),
         "verification": done.verification, "told_by": scanned.agreed.by, "differing": list(scanned.agreed.differing),
     }  # fmt: skip
     said = f"{data['kind']} of {scanned.carnet.number}: {done.standing}, {ms:.0f} ms, ledger index {done.index}."

@@ -7,6 +7,7 @@ import typer
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
+from eata_ledger.named import named
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, sealed, signed_in
 from eata_clients.commands.standing import PROVISIONAL, line, standing
@@ -32,7 +33,7 @@ def _client(home: "Path", transport: Any) -> Any:
 
 
 def _told(done: "Committed", as_json: bool, text: str) -> None:
-    say({**standing(done), "facts": done.facts}, as_json, line(done, text))
+    say({**standing(done), "facts": named(done.facts)}, as_json, line(done, text))
     raise typer.Exit(0 if done.final else PROVISIONAL)
 
 

@@ -9,8 +9,9 @@ from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.journey import Journey, report
 from eata_ledger.carnet.lawful import require_lawful
 from eata_ledger.encoding import Malformed
+from eata_ledger.named import named
 
-from eata_clients.console import JSON, readable, say
+from eata_clients.console import JSON, say
 from eata_clients.faults import Fault
 from eata_clients.files import read_bounded, read_text
 from eata_clients.today import day_in
@@ -77,7 +78,7 @@ def verify(
     data: dict[str, Any] = {"good": verdict.good, "why": verdict.why, "signers": list(verdict.signers)}
     if claim is not None:
         data |= {
-            "index": claim.index, "facts": readable(claim.facts), "log_time": claim.log_time,
+            "index": claim.index, "facts": named(claim.facts), "log_time": claim.log_time,
             "standing": claim.standing.name, "at_index": claim.at_index,
         }  # fmt: skip
     say(data, as_json, f"{'good' if verdict.good else 'NOT GOOD'}: {verdict.why}")
