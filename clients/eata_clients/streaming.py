@@ -55,8 +55,6 @@ async def submit_many(
                 async for number, answer in answers:
                     outcome = await judge.outcome(left[number], answer, names[0], alone)
                     if isinstance(outcome, EataError) and not outcome.by_rules:
-                        if not outcome.retryable:
-                            raise outcome
                         last = outcome
                         continue
                     entry = left.pop(number)
@@ -64,9 +62,9 @@ async def submit_many(
                     if outbox is not None:
                         await judge.put_away(outbox, entry, outcome)
                     yield entry, outcome
-        except EataError as error:
-            if not error.retryable:
-                raise
+        except EataError as error:  # one node's word, whatever it is
+            if isinstance(error, Untrusted):
+                transport.suspicions.keep(names[0], f"answered what does not verify ({error.message})")
             last = error
         barren, alone = (barren + 1 if len(left) == before else 0), False
         names.append(names.pop(0))  # the next one, until its turn comes again

@@ -65,7 +65,7 @@ class Sending:
             try:
                 reply, node = await self._transport.ask(_submit, self._request, distrusted)
             except EataError as error:
-                if error.by_rules and error.node:
+                if error.node and not error.retryable:
                     return await self.second_opinion(error)
                 raise
             try:
@@ -95,7 +95,7 @@ class Sending:
             for name, answer in zip(asked, await self._try(asked), strict=True):
                 if isinstance(answer, Committed):
                     return answer, name
-                refused += answer.by_rules
+                refused += answer.by_rules or answer.code == first.code
         first.confirmed = refused >= self._charter.one_honest
         if not first.confirmed:
             first.advice = f"{first.node} alone says so, too few others answer: do not go by it; send it again later."

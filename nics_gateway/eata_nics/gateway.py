@@ -22,6 +22,7 @@ from eata_clients.streaming import TOGETHER
 from eata_clients.transport import now
 from eata_ledger.carnet.vocabulary import OrderType, SetKind, Status
 from eata_ledger.encoding import Malformed, Value, decode
+from eata_ledger.named import named
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
 from eata_ledger.seal.codes import code_keys
