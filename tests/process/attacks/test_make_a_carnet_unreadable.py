@@ -33,7 +33,7 @@ async def test_a_carnet_of_millions_of_bytes_is_read_page_by_page(scene: Scene, 
     wallet = scene.people.wallet(scene.public, "attacker")
     carnet_id = await scene.people.download(wallet, issued)
     for _ in range(TRAVELS):
-        long = DeclarationContent("", "", "", secrets.token_hex(1_990), "")
+        long = DeclarationContent("", "", "", secrets.token_hex(1_990), "", "")
         wish = Wish(Kind.EXPORTATION, "CH", Items.parse("1-20"), Items(), long)
         await wallet.travel(carnet_id, (wish,) * EACH)
     device = SigningKey(wallet.kept(carnet_id).device)
