@@ -27,6 +27,7 @@ from typing import Any
 from eata_clients.errors import EataError
 from eata_node.cluster import Cluster
 from eata_node.engine.members import Members
+from eata_node.rocks import DamagedError
 from eata_node.store import Store
 from eata_proto.v1 import ledger_pb2
 from rich.console import Console
@@ -45,6 +46,7 @@ SMALL = "tokyo"  # lives on a disk of its own that can be filled
 LIAR = "sao-paulo"  # is in the attacker's hands
 _STRUCK = 600.0  # seconds within which one fault is over and mended
 _ANSWERED = 300.0  # seconds after the end within which the last commits must have been answered
+_LOOKS = 3  # into the stores at the end
 BATCH, CLIENTS, A_MINUTE = 600, 12, 300  # commits built at once; clients; the least traffic that counts
 _RESUMED, _DEATHS = (
     3.0,
@@ -133,9 +135,36 @@ class Run:
                 raise TimeoutError(f"after {HEALED:.0f} s: {[(s.name, s.state, s.position) for s in statuses]}")
             time.sleep(0.2)
 
+    def _stopped(self, statuses: list[ledger_pb2.StatusReply]) -> list[ledger_pb2.StatusReply]:
+        """All stopped, each store as long as its proxy has said.
+
+        A flipped bit may be found at any moment: a store that is being built anew just then must become whole too.
+        """
+        for _ in range(_LOOKS):
+            self.cluster.stop_all()
+            short = [n for n, s in zip(self.honest, statuses, strict=True) if self._size(n) < s.size]
+            if not short:
+                break
+            self.cluster.start_all()
+            self.cluster.ready()
+            statuses = self._settled()
+        return statuses
+
+    def _size(self, name: str) -> int:
+        """Entries in a stopped proxy's store."""
+        try:
+            store = Store.open(self.cluster.home / "nodes" / name)
+        except DamagedError:
+            return 0
+        try:
+            state = store.log_state()
+            return 0 if state is None else state[0].size
+        finally:
+            store.close()
+
     def judge(self, statuses: list[ledger_pb2.StatusReply]) -> dict[str, Any]:
         """Stops everything and looks into the stores of all who are honest."""
-        self.cluster.stop_all()
+        statuses = self._stopped(statuses)
         lost = doubled = reordered = 0
         for name, status in zip(self.honest, statuses, strict=True):
             store = Store.open(self.cluster.home / "nodes" / name)
