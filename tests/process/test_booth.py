@@ -205,5 +205,5 @@ async def test_an_older_or_contradicting_trust_file_is_refused(scene: Scene, tmp
     with pytest.raises(Untrusted, match="has seen"):
         booth.trust.keep(old)
     (tmp_path / "desk-0" / "trust.cbor").write_bytes(old.to_bytes()[:-1])
-    with pytest.raises(Untrusted, match="not good"):
+    with pytest.raises(EataError, match="not good"):  # C19: named, and fetched anew on line
         booth.trust.read()
