@@ -53,6 +53,7 @@ class Load:
     acknowledged: dict[bytes, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     seen: dict[str, ledger_pb2.Session] = field(default_factory=dict)  # by node, what it has shown while this was built
+    final: bool = True  # what counts as acknowledged; one node left alone orders only
     waiting: int = 0  # clients that have sent something and are not answered
 
     async def send(self, transport: Transport, entry: Entry, told: Told | None = None) -> None:
@@ -61,7 +62,7 @@ class Load:
         while True:
             try:
                 done = await submit(transport, self.registry.charter, entry, told=told)
-                if done.final:
+                if done.final or not self.final:
                     break
                 await asyncio.sleep(_AGAIN)
             except EataError as error:
@@ -79,7 +80,7 @@ class Load:
                     async for entry, answer in answers:
                         if isinstance(answer, EataError):
                             raise answer
-                        if answer.final:  # one node's word alone is none
+                        if answer.final or not self.final:  # one node's word alone is none
                             self.acknowledged[entry.hash] = answer.index
                 await asyncio.sleep(_AGAIN if any(entry.hash not in self.acknowledged for entry in left) else 0)
             except EataError as error:
