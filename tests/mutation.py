@@ -1,6 +1,6 @@
 """A pytest plugin that switches one refusal of the rules off: `EATA_MUTATE=CODE pytest -p tests.mutation`.
 
-Every `raise Refused(Outcome.CODE, …)` (and Skipped) in `eata_ledger.rules` and `apply` becomes `pass`.
+Every `raise Refused(Outcome.CODE, …)` (and Skipped) in `eata_ledger.rules`, `apply` and `carnet.blocks` becomes `pass`.
 """
 
 import ast
@@ -11,7 +11,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-MUTATED = ("eata_ledger.rules", "eata_ledger.apply")
+MUTATED = ("eata_ledger.rules", "eata_ledger.apply", "eata_ledger.carnet.blocks")
 
 
 class Off(ast.NodeTransformer):
