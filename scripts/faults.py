@@ -121,7 +121,7 @@ class Run:
         """Commits in batches until the run is over; each batch on a carnet of its own."""
         while not over.is_set():
             self.load = await _patiently(lambda: build(people, BATCH))
-            self.load.acknowledged = self.acknowledged
+            self.load.acknowledged, self.load.final = self.acknowledged, True
             await self.load.run(people, CLIENTS, streams=True, pause=self.pause)
 
     def _settled(self) -> list[ledger_pb2.StatusReply]:

@@ -53,7 +53,7 @@ class Load:
     acknowledged: dict[bytes, int] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     seen: dict[str, ledger_pb2.Session] = field(default_factory=dict)  # by node, what it has shown while this was built
-    final: bool = True  # what counts as acknowledged; one node left alone orders only
+    final: bool = False  # only that counts as acknowledged: where nodes lie, and more than half are there
     waiting: int = 0  # clients that have sent something and are not answered
 
     async def send(self, transport: Transport, entry: Entry, told: Told | None = None) -> None:

@@ -300,7 +300,6 @@ async def test_after_a_long_silence_the_log_goes_on_in_the_new_day(mesh: tuple[M
     """Four hundred days with nobody there: the first commits are flagged, then log time has caught up, on all six alike."""
     house, people = mesh
     silence, load = 400 * DAY, await build(people, 2)
-    load.final = False
     for name in list(house.proxies):
         await house.proxies.pop(name).stop()
     alone = await house.start_proxy(SMALL, clock=lambda: wall_clock() + silence)
