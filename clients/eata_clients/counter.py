@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Flag, Warning
 from eata_ledger.encoding import Malformed, decode
 from eata_ledger.proof.qr import read_code
@@ -135,13 +136,13 @@ class Counter:
 
     async def _verdict(self, scanned: Scanned, decision: Decision, day: int) -> Verdict:
         home = (await self.client.registry()).territories.get(scanned.carnet.home)
-        since = None if home is None else home.digital_from
-        return verdict(scanned, decision, day, since is not None and since <= scanned.carnet.issued)
+        digital = home is not None and digital_by(home.digital_from, scanned.carnet.issued)
+        return verdict(scanned, decision, day, digital)
 
     async def _testing(self, day: int) -> bool:
         """Before the territory's digital date what is done here has no legal effect (GTP-16)."""
         territory = (await self.client.registry()).territories.get((await self.client.office()).territory)
-        return territory is None or territory.digital_from is None or territory.digital_from > day
+        return territory is None or not digital_by(territory.digital_from, day)
 
     async def _offer_release(self, scanned: Scanned) -> bool:
         """Rescanning by the office that holds it opens the wizard again (ACC-42)."""

@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import termios
+from codecs import BOM_UTF8
 
 from eata_ledger.encoding import Malformed
 
@@ -64,4 +65,4 @@ class Typed(asyncio.Protocol):
         self._text = bytearray(rest)
         if len(line) >= _LONGEST:
             raise Malformed("the line is too long")
-        return line.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").rstrip("\r")
+        return line.removeprefix(BOM_UTF8).decode(errors="replace").rstrip("\r")

@@ -6,6 +6,7 @@ terminal. Never an argument, never an environment variable's value.
 
 import getpass
 import os
+from codecs import BOM_UTF8
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from eata_clients.faults import Fault
 from eata_clients.files import write_secret
 from eata_clients.places import default_home
 
-_MARK = b"\xef\xbb\xbf"  # some editors put it before a text
 SHORTEST = 6  # digits of a wallet PIN (APP-04)
 
 
@@ -84,7 +84,7 @@ def _read(source: Path | None) -> bytes:
     if source is not None and not source.exists():
         raise Fault("PASSPHRASE_NEEDED", f"The passphrase's file {source.name} does not exist.", "Name the right one.")
     try:
-        found = _from_terminal() if source is None else source.read_bytes().removeprefix(_MARK).strip()
+        found = _from_terminal() if source is None else source.read_bytes().removeprefix(BOM_UTF8).strip()
     except OSError:
         raise Fault(
             "PASSPHRASE_NEEDED", "These keys are locked, and nobody is there to give the passphrase.",

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from codecs import BOM_UTF8
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -160,7 +161,7 @@ def _vault(file: Path) -> Vault:
 
 
 def _passphrase(file: Path) -> bytes:
-    found = file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
+    found = file.read_bytes().removeprefix(BOM_UTF8).strip()
     if len(found) < 6:
         raise CannotOpen(f"{file.name} holds no passphrase of at least 6 characters")
     return found

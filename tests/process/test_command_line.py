@@ -34,14 +34,9 @@ def eata(
     *arguments: str | bytes, given: bytes | None = b"", environment: dict[str, str] | None = None, umask: int = 0o022
 ) -> subprocess.CompletedProcess[bytes]:
     """`given` None: standard input is closed."""
-
-    def begin() -> None:
-        os.umask(umask)
-        if given is None:
-            os.close(0)
-
+    closed = ("sh", "-c", 'exec "$0" "$@" <&-') if given is None else ()
     return subprocess.run(
-        [str(EATA), *arguments], capture_output=True, input=given, timeout=120, check=False, preexec_fn=begin,
+        [*closed, str(EATA), *arguments], capture_output=True, input=given, timeout=120, check=False, umask=umask,
         env={**os.environ, **(environment or {})},
     )  # fmt: skip
 
@@ -82,7 +77,7 @@ def test_an_empty_place_is_no_place(tmp_path: Path) -> None:
     here.mkdir()
     done = subprocess.run(
         [str(EATA), "init"], capture_output=True, cwd=here, check=False, timeout=120,
-        env={**os.environ, "EATA_HOME": "", "HOME": str(tmp_path)}, preexec_fn=lambda: os.umask(0) and None,
+        env={**os.environ, "EATA_HOME": "", "HOME": str(tmp_path)}, umask=0,
     )  # fmt: skip
     assert (done.returncode, list(here.iterdir())) == (0, []), done.stderr
     made = list((tmp_path / ".local" / "share" / "eata").rglob("*"))

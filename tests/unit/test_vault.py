@@ -1,11 +1,9 @@
 """Keys on disk are locked: what a thief with the files gets, what a person at a terminal is asked."""
 
-import fcntl
 import os
 import pty
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -75,9 +73,8 @@ def at_terminal(answers: list[str], out: Path) -> tuple[int, str]:
     leader, follower = pty.openpty()
     environment = {k: v for k, v in os.environ.items() if k != "EATA_PASSPHRASE_FILE"} | {"HOME": str(out.parent)}
     process = subprocess.Popen(
-        [str(EATA), "root", "new-key", "--out", str(out)], stdin=follower, stdout=follower, stderr=follower,
-        env={**environment, "EATA_HOME": str(out.parent / "none")}, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        ["setsid", "--ctty", "--wait", str(EATA), "root", "new-key", "--out", str(out)],
+        stdin=follower, stdout=follower, stderr=follower, env={**environment, "EATA_HOME": str(out.parent / "none")},
     )  # fmt: skip
     os.close(follower)
     shown = b""

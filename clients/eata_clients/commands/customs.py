@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from eata_ledger.proof.entry import Entry
 
     from eata_clients.authoring.clearing import Decision
-    from eata_clients.documents import Document
     from eata_clients.receipts import Committed
     from eata_clients.scanned import Scanned
 
@@ -79,12 +78,6 @@ def _check_office(network: Path, office: str, authority: bytes) -> None:
         raise Fault(
             "ROLE_FORBIDDEN", f"This is not a desk authority of {found.administration}.", "Use that office's own."
         )
-
-
-def listed(found: "Document") -> dict[str, Any]:
-    """A document as commands show it."""
-    content = found.content
-    return {"name": content.name, "media": content.media, "size": content.size, "document": found.blob.hex()}
 
 
 @customs_app.command()

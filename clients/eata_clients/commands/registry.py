@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.dates import day_of, iso
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 
@@ -66,7 +67,7 @@ def readiness(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
         rows.append({
             "territory": code, "administrations": list(territory.administrations),
             "digital_from": None if since is None else iso(since),
-            "digital": since is not None and since <= registry.today,
+            "digital": digital_by(since, registry.today),
             "announced": None if announced is None else iso(announced.digital_from),
             "stage": None if announced is None else announced.stage.name,
         })  # fmt: skip

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.territories import territory_of
+from eata_ledger.carnet.territories import digital_by, territory_of
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed
 
@@ -62,8 +62,7 @@ def travel(
         territories = (await client.registry()).territories
 
         def wishes(shown: "Downloaded") -> "tuple[Wish, ...]":
-            since = territories[shown.carnet.home].digital_from
-            digital = since is not None and since <= shown.carnet.issued
+            digital = digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued)
             if kinds:
                 require_ready(shown, kinds, digital)
             return kinds or plan(shown, trip, own_day(), digital)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eata_ledger.carnet.vocabulary import RETURNS, Kind, Status, Validated
+from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Kind, Status, Validated
 from eata_ledger.outcomes import Outcome, Refused
 
 NEED_VALIDATION = frozenset({Kind.PRE_EXPORTATION, Kind.EXPORTATION, Kind.IMPORTATION, Kind.TRANSIT_OPEN})
@@ -78,3 +78,20 @@ def _place(case: Case) -> None:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "the voucher is of another kind")
     if pre_export and not case.two_step:
         raise Refused(Outcome.WRONG_TERRITORY_FOR_TYPE, "only the EU exports in two steps")
+
+
+def final_day(kind: Kind, wanted: int | None, day: int, valid_until: int) -> int | None:
+    """The final date of what happens on `day`: blank is the carnet's last (ACC-26), None for a kind without one.
+
+    Raises `Refused`.
+    """
+    if kind not in (*ARRIVALS, Kind.EXPORTATION):
+        if wanted is not None:
+            raise Refused(Outcome.FIELD_NOT_OF_KIND, "this kind has no final date")
+        return None
+    final = valid_until if wanted is None else wanted
+    if final > valid_until:
+        raise Refused(Outcome.FINAL_DATE_AFTER_VALIDITY)
+    if final < day:
+        raise Refused(Outcome.FINAL_DATE_PAST)
+    return final

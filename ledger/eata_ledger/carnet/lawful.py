@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from eata_ledger.carnet.blocks import Case, require_open
+from eata_ledger.carnet.blocks import Case, final_day, require_open
 from eata_ledger.carnet.dates import last_valid_day
 from eata_ledger.carnet.journey import Breach, Journey, Transaction
 from eata_ledger.carnet.territories import known
-from eata_ledger.carnet.vocabulary import ARRIVALS, HOME_KINDS, Kind, Validated
+from eata_ledger.carnet.vocabulary import HOME_KINDS, Kind, Validated
 from eata_ledger.outcomes import Outcome, Refused
 
 
@@ -41,20 +41,9 @@ def _require(journey: Journey, made: Transaction, done: list[Transaction]) -> No
         in_transit=_in_transit(journey, made.territory, done),
     )  # fmt: skip
     require_open(here)
-    _dates(made, until)
+    final_day(made.kind, made.final_day, made.day, until)
 
 
 def _in_transit(journey: Journey, territory: str, done: list[Transaction]) -> bool:
     so_far = replace(journey, transactions=tuple(done)).transits(max((one.day for one in done), default=0))
     return any(transit.left for transit in so_far if transit.territory == territory)
-
-
-def _dates(made: Transaction, until: int) -> None:
-    if made.final_day is None:
-        return
-    if made.kind not in (*ARRIVALS, Kind.EXPORTATION):
-        raise Refused(Outcome.FIELD_NOT_OF_KIND, "this kind has no final date")
-    if made.final_day > until:
-        raise Refused(Outcome.FINAL_DATE_AFTER_VALIDITY)
-    if made.final_day < made.day:
-        raise Refused(Outcome.FINAL_DATE_PAST)

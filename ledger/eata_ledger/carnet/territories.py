@@ -29,6 +29,11 @@ class Party:
     turns_with: str
 
 
+def digital_by(since: int | None, day: int) -> bool:
+    """On `day` a territory whose digital date is `since` is digital; None is a paper territory (GTP-01)."""
+    return since is not None and since <= day
+
+
 @cache
 def parties() -> tuple[Party, ...]:
     """The working list of contracting parties."""

@@ -3,9 +3,10 @@
 Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC-20 to ACC-34.
 """
 
-from eata_ledger.carnet.blocks import NEED_VALIDATION, Case, require_open
+from eata_ledger.carnet.blocks import NEED_VALIDATION, Case, final_day, require_open
 from eata_ledger.carnet.dates import MINUTE
-from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind, Label, OrderType, Validated, Warning
+from eata_ledger.carnet.territories import digital_by
+from eata_ledger.carnet.vocabulary import RETURNS, Flag, Kind, Label, OrderType, Validated, Warning
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
@@ -33,10 +34,10 @@ def commit(act: Act, body: Commit) -> Value:
     require_time(act, scene.desk, scene.countersigned)
     require_granted(act, body.carnet_id, body.slot)
     _stanzas(act, scene)
-    final_day = _final_day(scene)
+    final = final_day(body.kind, body.final_day, scene.day, scene.carnet.valid_until)
     found = _warned(act, scene)
     flags = _flags(act, scene, validated)
-    return write(act, scene, validated, final_day, tuple(sorted(found)), flags)
+    return write(act, scene, validated, final, tuple(sorted(found)), flags)
 
 
 def _scene(act: Act, body: Commit) -> Scene:
@@ -67,7 +68,7 @@ def _case(act: Act, scene: Scene) -> Case:
     carnet, state, voucher, home = scene.carnet, scene.state, scene.voucher, _home(act, scene.carnet)
     return Case(
         scene.body.kind, scene.day, scene.territory, voucher.kind, voucher.territory, carnet.home, carnet.box_p,
-        carnet.valid_until, home.digital_from is not None and home.digital_from <= carnet.issued, home.two_step_export,
+        carnet.valid_until, digital_by(home.digital_from, carnet.issued), home.two_step_export,
         state.status, state.blocked, scene.countersigned, _held(act, scene), state.validated,
         state.signed is not None, bool(scene.stay.transit),
     )  # fmt: skip
@@ -143,21 +144,6 @@ def recipients(territory: str, home: str) -> tuple[str, ...]:
     return (territory,) if territory == home else (territory, home)
 
 
-def _final_day(scene: Scene) -> int | None:
-    """Blank is the carnet's last day; a later day is refused (ACC-26)."""
-    if scene.body.kind not in (*ARRIVALS, Kind.EXPORTATION):
-        if scene.body.final_day is not None:
-            raise Refused(Outcome.FIELD_NOT_OF_KIND, "this kind has no final date")
-        return None
-    valid_until = scene.carnet.valid_until
-    day = valid_until if scene.body.final_day is None else scene.body.final_day
-    if day > valid_until:
-        raise Refused(Outcome.FINAL_DATE_AFTER_VALIDITY)
-    if day < scene.day:
-        raise Refused(Outcome.FINAL_DATE_PAST)
-    return day
-
-
 def _warned(act: Act, scene: Scene) -> frozenset[Warning]:
     """Every warning the rules compute must have been acknowledged (C-20)."""
     listed = scene.body.items | scene.body.not_returned
@@ -181,7 +167,7 @@ def _legal(act: Act, scene: Scene) -> bool:
     """Digital transactions count in law from the territory's digital date on; before it they are tests (GTP-16)."""
     territory = act.facts.get(Territory, scene.territory)
     assert territory is not None, "judged before"
-    return territory.digital_from is not None and territory.digital_from <= scene.day
+    return digital_by(territory.digital_from, scene.day)
 
 
 def _flags(act: Act, scene: Scene, validated: Validated) -> Flag:

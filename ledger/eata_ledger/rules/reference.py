@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.notice import may_announce
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import CarnetType, ReadinessStage
 from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
@@ -58,7 +59,7 @@ def readiness(act: Act, body: bodies.Readiness) -> Value:
         raise Refused(Outcome.PARENT_UNKNOWN, f"territory {body.territory} is not registered")
     today = act.moment.log_time // DAY
     known = act.facts.get(Announced, body.territory)
-    digital = territory.digital_from is not None and territory.digital_from <= today
+    digital = digital_by(territory.digital_from, today)
     provisional = None if known is None else known.digital_from
     if digital or not may_announce(body.stage, body.digital_from, today, provisional, known is not None):
         raise Refused(Outcome.READINESS_NOTICE)
