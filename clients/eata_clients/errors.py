@@ -67,6 +67,7 @@ _RETRYABLE = {
 }  # fmt: skip
 
 
+OWN_CLOCK = "OWN_CLOCK_WRONG"  # the code; CLOCK_WRONG is a node's
 _OF_THE_CLOCK = ("certificate is not yet valid", "certificate has expired")
 _CLOCK = (
     "By this computer's clock a node's certificate is not valid now: the clock is wrong, or the certificate is old."
@@ -86,7 +87,7 @@ def from_answer(refused: bytes) -> EataError:
 def _read(status: grpc.StatusCode, coded: errors.WireError | None, reason: str | None = None) -> EataError:
     retryable = status in _RETRYABLE
     if coded is None and reason is not None and any(sign in reason for sign in _OF_THE_CLOCK):
-        return EataError("CLOCK_WRONG", _CLOCK, "Set this computer's clock right, then try again.", False, retryable)
+        return EataError(OWN_CLOCK, _CLOCK, "Set this computer's clock right, then try again.", False, retryable)
     if coded is not None:
         final = coded.details.get("final") == "true"
         return EataError(coded.code, coded.message, coded.details.get("advice", ""), final, retryable)

@@ -13,7 +13,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.reading import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
-from eata_clients.errors import EataError, Unreachable, from_rpc
+from eata_clients.errors import OWN_CLOCK, EataError, Unreachable, from_rpc
 from eata_clients.network import Identity, Network, Node
 from eata_clients.suspicions import Suspicions
 
@@ -104,7 +104,7 @@ class Transport:
                         if isinstance(error, EataError):
                             error.alone, error.node = asked == 1, node.name
                         raise error
-                    last = last if last.code == "CLOCK_WRONG" else error
+                    last = last if last.code == OWN_CLOCK else error
                     self.demote(node.name)
         finally:
             for task in waiting:

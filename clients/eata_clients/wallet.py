@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -301,11 +302,13 @@ class WalletClient(Keystore):
         slots = [v.slot for v in vouchers if v.travel_id == travel_id and v.state in open_states]
         if not slots:
             raise EataError("TRAVEL_UNKNOWN", "No such travel.", "See `eata wallet show`.")
-        return await self.submit(holding.edit(self.holding(carnet_id), travel_id, slots, wishes, Stamp(now())))
+        return await self._change(
+            carnet_id, holding.edit(self.holding(carnet_id), travel_id, slots, wishes, Stamp(now()))
+        )
 
     async def delete(self, carnet_id: int, travel_id: bytes) -> Committed:
         """Gives an untransacted travel's sets back (APP-14)."""
-        return await self.submit(holding.delete(self.holding(carnet_id), travel_id, Stamp(now())))
+        return await self._change(carnet_id, holding.delete(self.holding(carnet_id), travel_id, Stamp(now())))
 
     async def renew(self, carnet_id: int, slot: int, items: Items | None = None) -> tuple[int, Committed]:
         """A new voucher for slot `slot`, with new codes: to redo what was cancelled, or to revoke what was shared.
@@ -319,7 +322,7 @@ class WalletClient(Keystore):
         wish = Wish(old.kind, old.territory, items or old.items, old.not_returned, self.details(shown, slot))
         first = shown.state.next_slot
         entry = holding.renew(self.holding(carnet_id), [slot], first, (wish,), Stamp(now()))
-        return first, await self.submit(entry)
+        return first, await self._change(carnet_id, entry)
 
     def details(self, shown: Downloaded, slot: int) -> DeclarationContent:
         """What was declared privately for a slot, empty where it does not open."""
@@ -366,6 +369,13 @@ class WalletClient(Keystore):
     async def submit(self, entry: Entry) -> Committed:
         """Kept in the outbox until it is final."""
         return await submit(self.transport, (await self.registry()).charter, entry, self._outbox)
+
+    async def _change(self, carnet_id: int, entry: Entry) -> Committed:
+        """Submits what changes vouchers and looks at them again: codes are shown with no network too."""
+        done = await self.submit(entry)
+        with suppress(EataError):  # it is done, whether or not a node tells of it now
+            await self.show(carnet_id)
+        return done
 
     async def resend(self) -> int:
         """Sends what is not final yet, same bytes; returns how many are settled now."""

@@ -86,3 +86,17 @@ async def test_a_travel_that_no_node_can_take_waits_and_is_made_once(scene: Scen
     used = {kind: free[kind].free - after.state.sets[kind].free for kind in free}
     assert sum(used.values()) == 1
     assert await scene.wallet.resend() == 0
+
+
+async def test_what_was_renewed_or_deleted_is_known_with_no_network(cleared: Scene) -> None:
+    """C26: the new slot's code can be shown at once, the old one's and a deleted one's no longer."""
+    scene = cleared
+    (_, (slot, *_), *_) = (
+        await scene.wallet.travel(scene.carnet_id, lambda shown: plan(shown, Trip("DE"), local_day(now(), 0), True))
+    ).slots
+    new, _ = await scene.wallet.renew(scene.carnet_id, slot)
+    states = {n: scene.wallet.voucher(scene.carnet_id, n).state for n in (slot, new)}
+    assert states == {slot: VoucherState.DELETED, new: VoucherState.PREPARED}
+    travel_id = next(v.travel_id for v in (await scene.wallet.show(scene.carnet_id)).vouchers if v.slot == new)
+    await scene.wallet.delete(scene.carnet_id, travel_id)
+    assert scene.wallet.voucher(scene.carnet_id, new).state is VoucherState.DELETED
