@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from eata_ledger.carnet.dates import MINUTE, iso, local_day
 from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.vocabulary import Flag, OrderType
+from eata_ledger.carnet.vocabulary import Flag
 from eata_ledger.state import Transaction
 from rich.panel import Panel
 from rich.table import Table
@@ -70,12 +70,11 @@ def check(scanned: Scanned, found: Verdict, day: int, test_territory: bool) -> P
 def marks(scanned: Scanned, test_territory: bool) -> list[str]:
     """TEST and paper, wherever the carnet is shown (GTP-16, C-11)."""
     carnet = scanned.carnet
-    twin = any(relation == "TWIN" for relation, _ in scanned.links)
     found = []
     if carnet.test or test_territory:
         why = "the carnet is one" if carnet.test else "the territory is not digital yet: paper counts"
         found.append(f"TEST: no legal effect ({why})")
-    if carnet.order is OrderType.CLONE or twin:
+    if scanned.paper:
         found.append("PAPER: a paper carnet goes with it")
     return found
 
@@ -169,10 +168,7 @@ class Pages:
 
     def _marks(self, item: int) -> str:
         """What Customs has written of an item: here and now, else before in this territory."""
-        if item in self.marked:
-            return self.marked[item]
-        said = [one.item_marks[item] for _, one in sorted(self.scanned.said.items()) if item in one.item_marks]
-        return said[-1] if said else ""
+        return self.marked[item] if item in self.marked else self.scanned.mark(item)
 
 
 def _text(line: Goods, scanned: Scanned) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from eata_ledger.carnet.vocabulary import Kind, Label
+from eata_ledger.carnet.vocabulary import Kind, Label, OrderType
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
@@ -67,6 +67,17 @@ class Scanned:
     def replaced(self) -> bool:
         """A replacement of this carnet was issued."""
         return any(relation == "REPLACED_BY" for relation, _ in self.links)
+
+    @property
+    def paper(self) -> bool:
+        """A paper carnet goes with it (C-11)."""
+        return self.carnet.order is OrderType.CLONE or any(relation == "TWIN" for relation, _ in self.links)
+
+    def mark(self, item: int) -> str:
+        """What this territory's Customs wrote of an item last; empty for nothing."""
+        return next(
+            (one.item_marks[item] for _, one in sorted(self.said.items(), reverse=True) if item in one.item_marks), ""
+        )
 
     @property
     def exit_first(self) -> bool:

@@ -53,10 +53,18 @@ class Border:
         folder = self.home / "offices" / member
         self.eata("customs", "sign-in", "--office", office, "--authority", str(folder / "desk-authority.key"),
                   "--home", str(folder), *self.network)  # fmt: skip
-        keys = [word for path in sorted(folder.glob("territory-*.key")) for word in ("--opener", str(path))]
-        said = self.eata("desk", "--home", str(folder), *self.network, *keys, given=f"{typed}q\n")
+        said = self.eata("desk", *self.opened_by(member), given=f"{typed}q\n")
         assert "Traceback" not in said
         return said
+
+    def opened_by(self, member: str) -> list[str]:
+        """Where a desk of that member is, and its territory's keys."""
+        folder = self.home / "offices" / member
+        keys = [word for path in sorted(folder.glob("territory-*.key")) for word in ("--opener", str(path))]
+        return ["--home", str(folder), *self.network, *keys]
+
+    def scan(self, member: str, text: str) -> Any:
+        return json.loads(self.eata("customs", "scan", *self.opened_by(member), "--json", given=text))
 
 
 @pytest.mark.rule("ACC-20")
@@ -107,6 +115,8 @@ def test_the_guides_carnet_goes_out_and_home_through_two_terminals(office: Offic
     assert "wheels checked" in said  # what this territory sealed at the import
     assert "KL-2" in said
     assert "not returned 3" in said
+    listed = border.scan("XS", back["REEXPORTATION"])["general_list"]
+    assert [line["marks"] for line in listed[:3]] == ["", "KL-2", ""]
     said = border.desk("CH", "CH-ZRH", f"{back['REIMPORTATION']}\nt\n\nw 5\n\nrem home\n\n")
     wanted = ("V-1", "examined: yes", "sold to the fair", "XS-KLOW")
     assert [word for word in wanted if word not in said] == [], said

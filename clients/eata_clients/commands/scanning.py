@@ -85,7 +85,7 @@ def _shown(scanned: "Scanned") -> dict[str, Any]:
     return {
         "carnet_id": carnet.carnet_id, "number": carnet.number, "type": carnet.type.name,
         "order_type": carnet.order.name, "test": carnet.test,
-        "paper": carnet.order.name == "CLONE" or any(relation == "TWIN" for relation, _ in scanned.links),
+        "paper": scanned.paper,
         "kind": presented.kind.name, "territory": presented.territory, "voucher": scanned.voucher.state.name,
         "items": str(presented.items), "not_returned": str(presented.not_returned), "issuer": carnet.issuer,
         "holder": content.holder, "representatives": list(content.representatives),
@@ -141,6 +141,7 @@ def _line(scanned: "Scanned", line: "Goods") -> dict[str, Any]:
     return {
         "item": line.item, "pieces": line.pieces, "description": line.description, "origin": line.origin,
         "value": scanned.content.amount(line.value), "weight": line.weight,
+        "marks": scanned.mark(line.item),
     }  # fmt: skip
 
 
