@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind
 from eata_ledger.facts import Facts, Reader
-from eata_ledger.proof.bodies import Body, Cancel, Commit
+from eata_ledger.proof.bodies import Body, Cancel, Commit, EntryType
 from eata_ledger.state import Carnet, CarnetState, Office, Stay, Transaction, of_territory
+
+from eata_node.views import Mention
 
 
 def elsewhere_seen_by(territory: str) -> bytes:
@@ -17,11 +19,15 @@ def elsewhere_seen_by(territory: str) -> bytes:
     return b"o" + of_territory(territory)
 
 
-def revealed(reader: Reader, body: Body) -> Iterator[tuple[str, int]]:
-    """(territory, ledger index) of rows that an accepted entry lets a territory see."""
-    if not isinstance(body, Commit | Cancel):
-        return
-    facts = Facts(reader)
+def revealed(reader: Reader, body: Body) -> Iterator[tuple[bytes, int, bytes]]:
+    """(view, ledger index, value) of rows that an accepted entry lets a territory see."""
+    if isinstance(body, Commit | Cancel):
+        shown = Mention(body.carnet_id, EntryType.COMMIT).to_bytes()
+        for territory, row in _rows(Facts(reader), body):
+            yield elsewhere_seen_by(territory), row, shown
+
+
+def _rows(facts: Facts, body: Commit | Cancel) -> Iterator[tuple[str, int]]:
     carnet, state = facts.get(Carnet, body.carnet_id), facts.get(CarnetState, body.carnet_id)
     assert carnet is not None, "an accepted entry names a carnet that exists"
     assert state is not None, "a carnet has its state"

@@ -14,13 +14,11 @@ from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Value
 from eata_ledger.facts import Facts, key_of
 from eata_ledger.order import LogState, NodeState
-from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Cancel, Commit, EntryType
+from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Commit
 from eata_ledger.proof.chartering import Decision
 from eata_ledger.proof.entry import Entry, Header, Signed
 from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 from eata_ledger.state import CharterFact, Shredded, charter_of
 
@@ -36,7 +34,6 @@ _NODE = b"node/"
 _FINAL = b"final"
 _REGISTRATION = b"registration/"
 _DECISION = b"decision/"
-_VIEWS_KEPT, _VIEWS_NOW = b"views", b"3"
 _LANDMARK = b"landmark/"
 _VOUCHED = b"vouched"
 _ANCHOR = b"anchor"
@@ -93,7 +90,6 @@ class Store:
         self._rocks = rocks
         self._pending: dict[tuple[str, bytes], bytes | None] = {}
         self._kept: dict[bytes, bytes | None] = {}  # facts as RocksDB has them: most entries read the same few
-        self._complete_views()
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -210,22 +206,8 @@ class Store:
             self.put(META, _DECISION + u64(index), b"")
         for view, value in views.places(self, body, facts):
             self.put(VIEWS, view + u64(index), value)
-        if isinstance(body, Commit | Cancel):
-            shown = views.Mention(body.carnet_id, EntryType.COMMIT).to_bytes()
-            for territory, row in logbook.revealed(self, body):
-                self.put(VIEWS, logbook.elsewhere_seen_by(territory) + u64(row), shown)
-
-    def _complete_views(self) -> None:
-        """Views are derived: a store written before they were kept gets them once."""
-        if self._rocks.get(META, _VIEWS_KEPT) == _VIEWS_NOW:
-            return
-        state = self.log_state()
-        for index in range(0 if state is None else state[0].size):
-            stored = self.entry(index)
-            if stored is not None and Leaf.from_bytes(stored.leaf).outcome == Outcome.ACCEPTED:
-                self._put_views(index, Header.from_bytes(stored.header).body, stored.facts)
-        self.put(META, _VIEWS_KEPT, _VIEWS_NOW)
-        self.commit()
+        for view, row, value in logbook.revealed(self, body):
+            self.put(VIEWS, view + u64(row), value)
 
     def view(self, prefix: bytes, low: int = 0, high: int = 2**64 - 1) -> Iterator[tuple[int, bytes]]:
         """(ledger index, value) of a view's entries from `low` to before `high`, ascending."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from eata_ledger.proof.leaf import Leaf
 from eata_node import bootstrap, landmarks
 from eata_node.fetching import Tree
 from eata_node.landmarks import EVERY, Vouched
@@ -101,8 +102,22 @@ async def test_a_replica_left_behind_takes_only_what_it_lacks(mesh: tuple[Mesh, 
         fetching.stand_at(older, house.genesis.charter)
 
 
-async def test_a_peer_that_alters_an_entry_is_not_believed(mesh: tuple[Mesh, People]) -> None:
-    """The entry does not give its leaf, so the next peer is asked; nothing of it stays."""
+def other_facts(leaf: bytes) -> bytes:
+    """A leaf that its entry does not give."""
+    return leaf[:-1] + bytes([leaf[-1] ^ 1])
+
+
+def other_time(leaf: bytes) -> bytes:
+    """A leaf that its entry gives, and no tree that anybody has signed has it."""
+    read = Leaf.from_bytes(leaf)
+    return replace(read, log_time=read.log_time + 1).to_bytes()
+
+
+@pytest.mark.parametrize("altered", [other_facts, other_time])
+async def test_a_peer_that_alters_an_entry_is_not_believed(
+    mesh: tuple[Mesh, People], altered: Callable[[bytes], bytes]
+) -> None:
+    """The next peer is asked; nothing of it stays."""
     house, people = mesh
     await (await build(people, COMMITS)).run(people, 4)
     await compacted(house)
@@ -111,9 +126,7 @@ async def test_a_peer_that_alters_an_entry_is_not_believed(mesh: tuple[Mesh, Peo
         store = house.proxies[name].node.store
         stored = store.entry(40)
         assert stored is not None
-        leaf = bytearray(stored.leaf)
-        leaf[-1] ^= 1
-        store.put(ENTRIES, u64(40), replace(stored, leaf=bytes(leaf)).to_bytes())
+        store.put(ENTRIES, u64(40), replace(stored, leaf=altered(stored.leaf)).to_bytes())
         store.commit()
     await lost(house, "tokyo")
     await house.start_proxy("tokyo")

@@ -89,7 +89,10 @@ def test_no_commit_is_lost_or_doubled_by_kill_9(cluster: Cluster, seeded: random
 
 
 def test_a_cut_core_log_is_noticed_and_refilled(cluster: Cluster) -> None:
-    """The core loses the end of its write-ahead log; its replicas bring it back before it takes anything."""
+    """The core loses half of its write-ahead log; its replicas bring it back before it takes anything.
+
+    Half: the last 20 kB may be a compaction alone, without which the log is whole.
+    """
 
     async def story(first: int, load: Load | None) -> Load:
         people = People(cluster.home)
@@ -104,7 +107,7 @@ def test_a_cut_core_log_is_noticed_and_refilled(cluster: Cluster) -> None:
         before = cluster.head()
         cluster.kill("core")
     wal = max((cluster.home / "core" / "log").glob("*.log"))  # the newest: an older one may not be deleted yet
-    os.truncate(wal, wal.stat().st_size - 20_000)
+    os.truncate(wal, wal.stat().st_size // 2)
     cluster.start("core")
     asyncio.run(story(40, load))
     assert cluster.head().head > before.head

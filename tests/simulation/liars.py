@@ -13,6 +13,7 @@ from eata_ledger.proof.checkpoint import Checkpoint
 from eata_ledger.proof.genesis import origin
 from eata_ledger.proof.group import Cosignature
 from eata_ledger.proof.keys import SigningKey
+from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.state import CarnetState
 from eata_ledger.wire import entry_from_proto, frame_of
@@ -139,15 +140,18 @@ class LyingPeer(public.Peer):
         return reply
 
     async def Entries(self, request: node_pb2.EntriesRequest, context: Any) -> AsyncIterator[node_pb2.KeptEntry]:  # noqa: N802
-        """Leaves one out, or alters one; or stops in the middle."""
+        """Leaves one out, or alters one, its leaf with it; or stops in the middle."""
         leaves_out = self._band.lies(self._name, "mislead")
         async for kept in super().Entries(request, context):
             if leaves_out and self._band.seeded.random() < 0.1:
-                match self._band.seeded.randrange(3):
+                match self._band.seeded.randrange(4):
                     case 0:
                         continue
                     case 1:
                         kept.position += 1
+                    case 2:  # the same entry at another time: it gives this leaf, and no tree has it
+                        leaf = Leaf.from_bytes(kept.leaf)
+                        kept.leaf = replace(leaf, log_time=leaf.log_time + 1).to_bytes()
                     case _:
                         return
             yield kept
