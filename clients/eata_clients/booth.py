@@ -8,7 +8,7 @@ from eata_ledger.carnet.dates import DAY, local_day
 from eata_ledger.carnet.vocabulary import Label, Validated, Warning
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Refused, advice, sentence
-from eata_ledger.proof.bodies import Commit
+from eata_ledger.proof.bodies import Commit, RegisterOffice
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.certificate import Presented as Certified
 from eata_ledger.proof.entry import Entry
@@ -99,12 +99,17 @@ class Booth:
 
     def verdict(self, sight: Sight, now: int) -> Verdict:
         """What can be said with no network; holds, cancellations and a use elsewhere show on reconnecting."""
-        found = self._blocked(sight, now)
+        registry = self.registry()
+        office = registry.offices.get(self._desk.office)
+        if office is None or not office.active:
+            return _stop(Outcome.OFFICE_INACTIVE)
+        case = self._case(sight, now, registry, office)
+        found = self._blocked(sight, now, case)
         if found is not None:
-            return Verdict(Word.STOP, found.name, sentence(found), advice(found))
+            return _stop(found)
         if sight.age.freshness is Freshness.STALE:
             return Verdict(Word.LOOK, "TRUST_STALE", f"{sight.age}.", "Queue it, and decide when on line again.")
-        if self._case(sight, now).waits_for_validation:
+        if case.waits_for_validation:
             said = f"The carnet was not validated when this was prepared; {sight.age}."
             return Verdict(
                 Word.LOOK,
@@ -120,29 +125,21 @@ class Booth:
         bodies = (entry.header.body for entry in self.outbox.waiting())
         return any(isinstance(body, Commit) and body.voucher_key == voucher_key for body in bodies)
 
-    def _blocked(self, sight: Sight, now: int) -> Outcome | None:
-        office, certificate = (
-            self.registry().offices.get(self._desk.office),
-            Certified.from_bytes(self._desk.certificate),
-        )
-        if office is None or not office.active:
-            return Outcome.OFFICE_INACTIVE
-        if not certificate.certificate.valid_from <= now <= certificate.certificate.valid_to:
+    def _blocked(self, sight: Sight, now: int, case: Case) -> Outcome | None:
+        certificate = Certified.from_bytes(self._desk.certificate).certificate
+        if not certificate.valid_from <= now <= certificate.valid_to:
             return Outcome.CERT_EXPIRED
-        if self._queued(sight.presented.voucher.sign.public):
+        if self._taken(sight.presented.voucher.sign.public):
             return Outcome.CODE_CONSUMED
         try:
-            require_open(
-                replace(self._case(sight, now), digital=False)
-            )  # a validation may have come since: no block here
+            require_open(replace(case, digital=False))  # a validation may have come since: no block here
         except Refused as refused:
             return refused.outcome
         return None
 
-    def _case(self, sight: Sight, now: int) -> Case:
+    def _case(self, sight: Sight, now: int, registry: Registry, office: RegisterOffice) -> Case:
         """What can be known with no network; the rest is taken to be well."""
-        facts, shown, registry = sight.card.facts, sight.presented, self.registry()
-        office, home = registry.offices[self._desk.office], registry.territories.get(facts.home)
+        facts, shown, home = sight.card.facts, sight.presented, registry.territories.get(sight.card.facts.home)
         listed = (shown.territory, office.territory) if sight.card.prepared(self._ledger).listed else ()
         return Case(
             shown.kind, local_day(now, offset_at(office, now)), office.territory, shown.kind, shown.territory, facts.home,
@@ -150,9 +147,10 @@ class Booth:
             validated=Validated.YES if facts.validated else Validated.NO,
         )  # fmt: skip
 
-    def _queued(self, voucher_key: bytes) -> bool:
+    def _taken(self, voucher_key: bytes) -> bool:
         """This booth has taken the voucher before, sent or not."""
-        return self._used.exists() and voucher_key.hex() in self._used.read_text().split()
+        used = self._used.read_text().split() if self._used.exists() else ()
+        return voucher_key.hex() in used or self.queued(voucher_key)
 
     def commit(self, sight: Sight, decision: Decision, now: int) -> Entry:
         """Seals, signs and queues; `eata customs resend` brings it to the ledger, which alone decides.
@@ -163,17 +161,21 @@ class Booth:
         office = registry.offices.get(self._desk.office)
         if office is None:
             raise EataError("OFFICE_INACTIVE", f"Office {self._desk.office} is not registered.", "Choose another.")
-        if self._queued(sight.presented.voucher.sign.public):
+        if self._taken(sight.presented.voucher.sign.public):
             raise EataError("CODE_CONSUMED", sentence(Outcome.CODE_CONSUMED), advice(Outcome.CODE_CONSUMED))
         entry = clearing.commit(
             self._ledger, self._desk, sight.presented, decision, registry.live(now),
             registry.issuer(sight.card.facts.issuer), Stamp(now, offset_at(office, now), LIFE),
         )  # fmt: skip
+        self.outbox.keep(entry)  # first: a crash between the two loses no commit
         taken = sight.presented.voucher.sign.public.hex()
         before = self._used.read_text() if self._used.exists() else ""
         write_secret(self._used, f"{before}{taken}\n".encode())
-        self.outbox.keep(entry)
         return entry
+
+
+def _stop(found: Outcome) -> Verdict:
+    return Verdict(Word.STOP, found.name, sentence(found), advice(found))
 
 
 ALL_WARNINGS = tuple(sorted(Warning))
