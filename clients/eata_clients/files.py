@@ -42,20 +42,25 @@ def read_text(path: Path, most: int) -> str:
     return text_of(read_bounded(path, most), path.name)
 
 
-def write_secret(path: Path, data: bytes) -> None:
-    """Durable and whole once it returns: a temporary file, fsync, rename. Mode 0600 from the first byte."""
+def write_secret(path: Path, *parts: bytes) -> None:
+    """The parts as one file, durable and whole once it returns: fsync, rename, fsync. Mode 0600 from the first byte."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # a name of its own: another process may write the same file
     descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
     new = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_picture(path: Path, text: str) -> None:

@@ -87,8 +87,9 @@ class Registry(Records):
 
     def settle(self) -> None:
         """Judges what was chained. Raises `Untrusted`: this registry is no good then."""
-        chained, self._chained = self._chained, []
-        for one in chained:
+        chained, self._chained = self._chained[::-1], []
+        while chained:  # each is let go of once it is judged: half of the memory
+            one = chained.pop()
             self._take(one)
             self.count, self.head = self.count + 1, one.head
 

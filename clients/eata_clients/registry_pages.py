@@ -152,7 +152,7 @@ def _as_far(told: Sequence[T], liars: int) -> T:
 def keep(folder: Path, registry: Registry) -> None:
     """In a folder of the client's own, as trusted as the keys in it; with a checksum, since disks forget."""
     data = registry.to_bytes()
-    write_secret(folder / FILE, data + sha256(data))
+    write_secret(folder / FILE, data, sha256(data))
 
 
 def read(folder: Path, ledger: bytes) -> Registry | None:
