@@ -22,12 +22,12 @@ from eata_clients.authoring.content import Counterfoil, Stamp
 from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
 from eata_clients.authors import Authors
-from eata_clients.comparing import Comparing
+from eata_clients.comparing import Agreed, Comparing
 from eata_clients.errors import EataError
 from eata_clients.files import write_secret
 from eata_clients.issued import IssuedFiles
 from eata_clients.lists import follow
-from eata_clients.numbers import carnet_id_of
+from eata_clients.numbers import looked_up
 from eata_clients.opening import Excerpts, Openers, open_counterfoil, open_keys
 from eata_clients.receipts import Committed
 from eata_clients.registry import Registry
@@ -225,16 +225,34 @@ class IssuerClient:
                 found[row.index] = foil
         return found
 
-    async def carnet(self, number: str, as_of: str = "") -> reading_pb2.CarnetReply:
-        """The issuer's view of a carnet of its own."""
-        carnet_id = await carnet_id_of(self.transport, number)
+    async def carnet(self, number: str, as_of: str = "", to_act: bool = False) -> reading_pb2.CarnetReply:
+        """The issuer's view of a carnet of its own, and of no other than the one asked for.
+
+        `to_act`: so many nodes must tell it that one is honest. Raises `EataError`.
+        """
+        told_another: set[str] = set()
+        while True:
+            carnet_id, node = await looked_up(self.transport, number, told_another)
+            agreed = await self._compared(carnet_id, as_of)
+            record = Carnet.from_bytes(agreed.reply.record)
+            if number.upper() in (record.number, str(record.carnet_id)):
+                break
+            told_another.add(node)
+            self.transport.suspicions.keep(node, f"told of carnet {record.number} when asked for {number}")
+        if to_act and not agreed.sure:
+            raise EataError(
+                "TOO_FEW_NODES", "Too few nodes are there to be sure which carnet this is.",
+                "Try again when more of them are.", retryable=True,
+            )  # fmt: skip
+        return agreed.reply
+
+    async def _compared(self, carnet_id: int, as_of: str) -> Agreed:
         name = "/eata.v1.Issuer/Carnet"
 
         def ask(cursor: bytes) -> ledger_pb2.SignedRequest:
             query = reading_pb2.CarnetQuery(carnet_id=carnet_id, as_of=as_of, cursor=cursor)
             return self.transport.signed(name, query.SerializeToString(), [self.party.sign])
 
-        agreed = await Comparing(
+        return await Comparing(
             self.transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.IssuerStub(c).Carnet, name, ask
         ).agreed()  # fmt: skip
-        return agreed.reply

@@ -27,7 +27,7 @@ class IssuerCare:
 
     async def _opened(self, number: str) -> tuple[Carnet, bytes]:
         """The carnet and its content key, from the stanza made for the issuer."""
-        reply = await self._issuer.carnet(number)
+        reply = await self._issuer.carnet(number, to_act=True)
         carnet = Carnet.from_bytes(reply.record)
         keys = open_keys(await self._issuer.excerpts(reply), carnet.entry, self._issuer.openers, carnet.carnet_id)
         if keys is None or keys.content is None:
@@ -81,7 +81,7 @@ class IssuerCare:
 
     async def shred(self, request_id: str, number: str) -> tuple[Carnet, Committed]:
         """Erases what was sealed, everywhere; numbers, dates and outcomes stay."""
-        carnet = Carnet.from_bytes((await self._issuer.carnet(number)).record)
+        carnet = Carnet.from_bytes((await self._issuer.carnet(number, to_act=True)).record)
         ledger, party = (await self._issuer.registry()).genesis.ledger, self._issuer.party
 
         def make(entry_id: bytes) -> Entry:

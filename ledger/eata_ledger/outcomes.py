@@ -90,6 +90,7 @@ class Outcome(IntEnum):
     PART_TOO_LARGE = 92
     EVENT_AHEAD = 93
     TERRITORY_UNKNOWN = 94
+    CODE_NOT_OF_ADMINISTRATION = 95
 
     REQUEST_ID_REUSED = 200
     SIGNATURE_INVALID = 201
@@ -231,7 +232,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.OFFSET_WRONG: ("The clock offset is not one of the office's.", "Set the desk's time zone."),
     Outcome.FINAL_DATE_PAST: ("The final date is already over.", "Choose a date from today on."),
     Outcome.FIELD_NOT_OF_KIND: ("A field does not belong to this kind of transaction.", "Leave it out."),
-    Outcome.EVENT_TIME_WRONG: ("The event time is too far from the log's time.", "Set the clock right and sign again."),
+    Outcome.EVENT_TIME_WRONG: (
+        "This cannot have happened at that time.",
+        "Set the clock right, give the time when it was done, and sign again.",
+    ),
     Outcome.NOT_HELD: ("This carnet is not on hold here.", "Refresh the list of holds."),
     Outcome.TRANSACTION_UNKNOWN: (
         "This carnet has no such live transaction.",
@@ -313,6 +317,10 @@ _TEXT: dict[Outcome, tuple[str, str]] = {
     Outcome.TERRITORY_UNKNOWN: (
         "That is no customs territory of the ATA system.",
         "Check the code: countries of the EU travel as EU; `eata registry readiness` lists all.",
+    ),
+    Outcome.CODE_NOT_OF_ADMINISTRATION: (
+        "Codes of offices and regions begin with their administration's code, or their territory's.",
+        "Choose a code that does.",
     ),
     Outcome.EVENT_AHEAD: (
         "This bears a time that has not come yet: it is not in the log.",

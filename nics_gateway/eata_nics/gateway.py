@@ -102,7 +102,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         kinds = ((OrderType.REPLACEMENT, request.replaces), (OrderType.TWIN, request.twin_of))
         for kind, number in kinds:
             if number:
-                other = Carnet.from_bytes((await self._issuer.carnet(number)).record)
+                other = Carnet.from_bytes((await self._issuer.carnet(number, to_act=True)).record)
                 return replace(order, order=kind, links=((int(kind), other.carnet_id),))
         return order
 
@@ -148,7 +148,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
         async with _Coded(self, context):
             request.order.request_id = request.request_id
             order = order_from(request.order)
-            carnet = Carnet.from_bytes((await self._issuer.carnet(request.order.number)).record)
+            carnet = Carnet.from_bytes((await self._issuer.carnet(request.order.number, to_act=True)).record)
             if (order.home, order.type) != (carnet.home, carnet.type) or order.sets:
                 raise Malformed("an amendment keeps home and type, and names no sets: add sets instead")
             ledger = (await self._issuer.registry()).genesis.ledger
@@ -251,7 +251,7 @@ class Gateway(gateway_pb2_grpc.NicsServicer):
             return changed(carnet.carnet_id, done)
 
     async def _act(self, request: _Changing, body_of: Callable[[int], bodies.Body]) -> tuple[int, Committed]:
-        carnet = Carnet.from_bytes((await self._issuer.carnet(request.number)).record)
+        carnet = Carnet.from_bytes((await self._issuer.carnet(request.number, to_act=True)).record)
         ledger, body = (await self._issuer.registry()).genesis.ledger, body_of(carnet.carnet_id)
 
         def make(request_id: bytes) -> Entry:

@@ -18,7 +18,7 @@ from eata_ledger.proof.declared import Declared, declare
 from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.act import LONGEST
-from eata_ledger.rules.budgets import BUDGETS, EDITS, HOLDER, MIB, TERRITORY, Budget
+from eata_ledger.rules.budgets import ADMINISTRATION, BUDGETS, EDITS, HOLDER, MIB, Budget
 from eata_ledger.rules.keeping import MOST_REPAIRS
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Repaired, Spent
@@ -61,7 +61,7 @@ def hold(world: World, tickets: list[Ticket]) -> Entry:
 Making = Callable[[World, list[Ticket]], Entry]
 EACH: list[tuple[str, Making, Budget]] = [
     (EDITS, edit, BUDGETS[EDITS]), (HOLDER, ask, BUDGETS[HOLDER]), ("issuer", add_sets, BUDGETS["issuer"]),
-    ("CH", hold, TERRITORY),
+    ("CH", hold, ADMINISTRATION),
 ]  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_every_label_has_its_longest_length_and_the_table_says_it() -> None:
     assert set(LONGEST) == set(Label)
     for label, length in LONGEST.items():
         assert re.search(rf"\| {label.name.lower().replace('_', ' ')} \| {length:,} \|", text), label.name
-    for who, budget in {**BUDGETS, "territory": TERRITORY}.items():
+    for who, budget in {**BUDGETS, "administration": ADMINISTRATION}.items():
         assert re.search(rf"\| {who}[^|]*\|[^|]*\| {budget.entries:,} \| {budget.size // MIB} MiB \|", text), who
 
 

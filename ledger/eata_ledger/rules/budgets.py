@@ -5,12 +5,11 @@ What the carnet's slots, roots and devices bound, or what is done once, is not c
 
 from typing import NamedTuple
 
-from eata_ledger.carnet.dates import local_day
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
-from eata_ledger.state import Device, Office, Spent
+from eata_ledger.state import Device, Spent
 
 
 class Budget(NamedTuple):
@@ -23,13 +22,13 @@ class Budget(NamedTuple):
 MIB = 2**20
 EDITS, HOLDER = "edits", "holder"
 BUDGETS = {EDITS: Budget(200, 64 * MIB), HOLDER: Budget(1_000, 64 * MIB), "issuer": Budget(1_000, 64 * MIB)}
-TERRITORY = Budget(4_096, 64 * MIB)
+ADMINISTRATION = Budget(4_096, 64 * MIB)
 _EDITS = (bodies.EditTravel, bodies.Delegate)
-# Bounded by the carnet's slots, roots and devices, or done once: what mends a carnet is never refused for what a thief has spent.
+# Bounded by the carnet's slots, roots, devices and holds, or done once: what mends a carnet is never refused for what a thief has spent.
 _BOUNDED = (
     bodies.Issue, bodies.Travel, bodies.Renew, bodies.DeleteTravel, bodies.Commit, bodies.Sign, bodies.EnrolDevice,
     bodies.AdmitDevice, bodies.RevokeDevice, bodies.Recode, bodies.ResetHolder, bodies.CancelCarnet, bodies.Discharge,
-    bodies.Shred,
+    bodies.Shred, bodies.Release, bodies.Cancel,
 )  # fmt: skip
 
 
@@ -40,7 +39,7 @@ def spend(act: Act) -> None:
     if carnet_id is None or isinstance(body, _BOUNDED):
         return
     who = spender(act, carnet_id)
-    budget, earlier = BUDGETS.get(who, TERRITORY), act.facts.get(Spent, carnet_id, who) or Spent(0, 0)
+    budget, earlier = BUDGETS.get(who, ADMINISTRATION), act.facts.get(Spent, carnet_id, who) or Spent(0, 0)
     spent = Spent(earlier.entries + 1, earlier.size + act.entry.size)
     if spent.entries > budget.entries or spent.size > budget.size:
         raise Refused(Outcome.BUDGET_SPENT, f"{budget.entries} entries and {budget.size // MIB} MiB, by {who}")
@@ -48,13 +47,11 @@ def spend(act: Act) -> None:
 
 
 def spender(act: Act, carnet_id: int) -> str:
-    """Whose budget it is: `edits`, `holder`, `issuer`, or a territory's code."""
+    """Whose budget it is: `edits`, `holder`, `issuer`, or an administration's code."""
     header = act.entry.header
     certificate: bytes | None = getattr(header.body, "certificate", None)
     if certificate is not None:
-        day = local_day(header.event_time, header.offset)
-        office = act.facts.at(Office, desk_key(act, certificate)[0].office, day)
-        return "" if office is None else office.territory
+        return desk_key(act, certificate)[1]
     if isinstance(header.body, _EDITS):
         return EDITS
     return HOLDER if act.facts.get(Device, carnet_id, header.author) is not None else "issuer"

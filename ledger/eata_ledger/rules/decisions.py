@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.balances import NOTHING
+from eata_ledger.carnet.dates import AHEAD
 from eata_ledger.carnet.sets import unuse
 from eata_ledger.carnet.vocabulary import Flag, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Value
@@ -33,7 +34,7 @@ def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
     if desk.territory and desk.territory not in (carnet.home, *carnet.box_p):
         raise Refused(Outcome.TERRITORY_NOT_IN_BOX_P)
     require_office(desk)
-    require_time(act, desk, countersigned=desk.controls)
+    require_time(act, desk, desk.countersigns(act.moment.log_time))
     return desk
 
 
@@ -81,6 +82,8 @@ def release(act: Act, body: bodies.Release) -> Value:
     held = act.facts.get(HoldFact, *key)
     if held is None or held.released is not None:
         raise Refused(Outcome.NOT_HELD)
+    if act.entry.header.event_time + AHEAD < held.since:
+        raise Refused(Outcome.EVENT_TIME_WRONG, "it was not on hold at that time")
     if held.office != body.office and not desk.controls:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {held.office} or a controller releases it")
     require_own_parts(act, desk.territory, 0, Label.REMARKS, act.entry.header.event_time)

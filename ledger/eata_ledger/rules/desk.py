@@ -33,6 +33,10 @@ class Desk:
     def controls(self) -> bool:
         return self.certificate.role in CONTROLLERS
 
+    def countersigns(self, now: int) -> bool:
+        """A controller stands for itself while its certificate lives, at log time `now` (ms UTC): not years later."""
+        return self.controls and self.certificate.valid_from <= now <= self.certificate.valid_to
+
 
 def at_desk(act: Act, certificate: bytes, office: str) -> Desk:
     """The desk behind a certificate whose signatures are good; nothing about the office is judged yet."""

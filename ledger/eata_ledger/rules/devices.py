@@ -12,7 +12,7 @@ from eata_ledger.rules.act import Act
 from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.rules.issuer import own_carnet
 from eata_ledger.seal import stanza
-from eata_ledger.state import Carnet, CarnetState, Device, PinWrapped, Spent, Voucher
+from eata_ledger.state import Carnet, CarnetState, Device, PinWrapped, Said, Spent, Voucher
 from eata_ledger.state.holder import MOST_EVER, MOST_ROOTS, MOST_ROOTS_EVER, MOST_UNASKED, NOBODY, Holder, Root
 
 
@@ -185,6 +185,7 @@ def reset_holder(act: Act, body: bodies.ResetHolder) -> Value:
     _take_back(act, body.carnet_id, holder.devices)
     for whose in (EDITS, HOLDER):
         act.facts.put(Spent(0, 0), body.carnet_id, whose)
+    act.facts.put(Said(0), body.carnet_id)
     act.facts.put(Holder(None, holder.root, (), 0, (), 0), body.carnet_id)
     act.facts.put(replace(state, signed=None), body.carnet_id)
     act.facts.put(replace(carnet, pin_key=body.pin_key), body.carnet_id)

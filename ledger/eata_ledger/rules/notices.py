@@ -76,7 +76,7 @@ def answer(act: Act, body: bodies.Answer) -> Value:
     carnet = act.carnet(body.carnet_id)
     desk = at_desk(act, body.certificate, body.office)
     require_office(desk)
-    require_time(act, desk, countersigned=desk.controls)
+    require_time(act, desk, desk.countersigns(act.moment.log_time))
     notice = _undecided(act, desk.territory, body.carnet_id, body.notice_id)
     if notice.office != body.office and not desk.controls:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {notice.office} or a controller answers it")

@@ -10,7 +10,7 @@ from eata_ledger.encoding import Value
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
-from eata_ledger.rules.registry import administration_of, territory_of
+from eata_ledger.rules.registry import administration_of, require_own_code, territory_of
 from eata_ledger.rules.versions import put_version
 from eata_ledger.state import (
     Accepted,
@@ -30,6 +30,7 @@ def register_region(act: Act, body: bodies.RegisterRegion) -> Value:
     act.require_parts()
     administration_of(act, body.administration)
     territory_of(act, body.territory, body.administration)
+    require_own_code(body.code, body.administration, body.territory)
     known = act.facts.get(Region, body.code)
     if known is not None and (known.administration, known.territory) != (body.administration, body.territory):
         raise Refused(Outcome.VERSION_WRONG)

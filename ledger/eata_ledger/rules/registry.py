@@ -82,10 +82,11 @@ def _require_field(act: Act, body: bodies.RegisterOrganisation) -> None:
         for end in range(2, len(prefix) + 1):
             known = act.facts.get(NumberPrefix, prefix[:end])
             if known is not None and known.owner != body.code and (known.whole or end == len(prefix)):
-                raise Refused(Outcome.ALREADY_REGISTERED, f"numbers of {known.owner} begin with {prefix[:end]}")
-            if known is None or known.owner == body.code:
-                whole = end == len(prefix) or (known is not None and known.whole)
-                act.facts.put(NumberPrefix(body.code, whole), prefix[:end])
+                whose = known.owner or "other issuers"
+                raise Refused(Outcome.ALREADY_REGISTERED, f"numbers of {whose} begin with {prefix[:end]}")
+            whole = end == len(prefix) or (known is not None and known.whole)
+            owner = body.code if known is None or known.owner == body.code else None
+            act.facts.put(NumberPrefix(owner, whole), prefix[:end])
 
 
 def register_administration(act: Act, body: bodies.RegisterAdministration) -> Value:
@@ -140,6 +141,7 @@ def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
         raise Refused(Outcome.OFFSET_WRONG, "an office has at least one clock offset")
     administration_of(act, body.administration)
     territory_of(act, body.territory, body.administration)
+    require_own_code(body.code, body.administration, body.territory)
     fact = Office(body.code, body.administration, body.territory, body.name, body.offsets, body.active, body.effective)
     known = act.facts.get(Office, body.code)
     if known is not None and (known.administration, known.territory) != (body.administration, body.territory):
@@ -148,9 +150,16 @@ def register_office(act: Act, body: bodies.RegisterOffice) -> Value:
     return [int(body.TYPE), body.code, body.territory]
 
 
+def require_own_code(code: str, administration: str, territory: str) -> None:
+    """Codes of offices and regions are first come: each administration's begin with its own code, or the territory's."""
+    if not code.startswith((administration, territory)):
+        raise Refused(Outcome.CODE_NOT_OF_ADMINISTRATION, f"begin with {administration} or {territory}")
+
+
 def register_desk_ca(act: Act, body: bodies.RegisterDeskCA) -> Value:
     act.require_parts()
     administration_of(act, body.administration)
+    act.require_signature(body.key)  # whoever has only seen a key cannot take it before its owner does
     _key(act, body.key, Purpose.DESK_CA, Family.ADMINISTRATION, body.administration)
     return [int(body.TYPE), body.administration]
 

@@ -195,7 +195,8 @@ def _write(
         Voucher(
             slot, travel_id, VoucherState.PREPARED, declaration.content, declaration.kind, declaration.territory,
             declaration.items, declaration.not_returned, digest, declaration.voucher_key, declaration.cancel_key,
-            declaration.verify_key, declaration.root, declaration.root, act.moment.index, pre_exported, None,
+            declaration.verify_key, declaration.root, declaration.root, act.moment.index,
+            act.moment.log_time, pre_exported, None,
         ),
         carnet.carnet_id, slot,
     )  # fmt: skip

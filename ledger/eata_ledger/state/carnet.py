@@ -175,7 +175,7 @@ class TravelFact(Fact):
 
 @dataclass(frozen=True)
 class Voucher(Fact):
-    """A voucher; `entry` is the index of the entry that carries its sealed parts.
+    """A voucher; `entry` is the index of the entry that carries its sealed parts, `since` that entry's log time (ms UTC).
 
     `root`, `cancel_root`: the numbers of the holder roots that its codes come from.
     """
@@ -196,6 +196,7 @@ class Voucher(Fact):
     root: int = f(U16)
     cancel_root: int = f(U16)
     entry: int = f(U64)
+    since: int = f(U64)
     pre_exported: int | None = f(optional(U64))
     committed: int | None = f(optional(U64))
 

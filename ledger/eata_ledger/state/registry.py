@@ -65,10 +65,13 @@ class Organisation(Fact):
 
 @dataclass(frozen=True)
 class NumberPrefix(Fact):
-    """Whose carnet numbers begin so, by the prefix; one that is not `whole` is only the beginning of another."""
+    """Whose carnet numbers begin so, by the prefix; one that is not `whole` is only the beginning of another.
+
+    `owner` is None where prefixes of several issuers begin so.
+    """
 
     FAMILY = Family.NUMBER_PREFIX
-    owner: str = f(CODE)
+    owner: str | None = f(optional(CODE))
     whole: bool = f(BOOL)
 
 

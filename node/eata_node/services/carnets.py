@@ -1,5 +1,6 @@
 """What each reader gets of a carnet: the node's half of the visibility rule (keys are the other half)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -47,7 +48,7 @@ from eata_node.replica import Replica
 from eata_node.services.excerpts import Excerpts, Item, Wanted, fill, place
 
 F = TypeVar("F", bound=Fact)
-_INCIDENTS = 250
+_INCIDENTS = 250  # of each kind that a territory, a holder or an issuer may make many of
 _REFUSED = 20
 _RELATIONS = (
     (OrderType.REPLACEMENT, REPLACES, "REPLACES"), (OrderType.REPLACEMENT, REPLACED_BY, "REPLACED_BY"),
@@ -266,7 +267,7 @@ class Carnets:
         A disagreement note goes with its transaction: whoever sees the row gets the note's sealed part.
         """
         keys = frozenset[bytes]() if viewer is None else self.keys_of(viewer)
-        for incident in self._all(Incident, carnet_id)[-_INCIDENTS:]:
+        for incident in _newest(self._all(Incident, carnet_id)):
             noted = incident.type is EntryType.DISAGREE and incident.about in rows
             if viewer is None or noted or incident.territory == viewer or incident.type is EntryType.RESET_HOLDER:
                 wanted: tuple[Wanted, ...] = ()
@@ -392,3 +393,13 @@ def narrow(reply: reading_pb2.CarnetReply, view: View, viewer: str) -> None:
 def arriving(voucher: Voucher) -> bool:
     """True while this voucher is an arrival not yet committed: its territory sees everything so far."""
     return voucher.kind in ARRIVALS and voucher.state is VoucherState.PREPARED
+
+
+def _newest(incidents: list[Incident]) -> list[Incident]:
+    """The newest of each territory and type, in their order: nobody's many push another's out of sight."""
+    counted, kept = Counter[tuple[str, EntryType]](), list[Incident]()
+    for incident in reversed(incidents):
+        counted[incident.territory, incident.type] += 1
+        if counted[incident.territory, incident.type] <= _INCIDENTS:
+            kept.append(incident)
+    return kept[::-1]

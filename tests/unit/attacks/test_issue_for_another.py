@@ -50,6 +50,16 @@ def test_no_two_issuers_can_have_the_same_number(world: World, chamber: Party, p
     assert registered(world, Party.new("FR-CCI"), ("EU",), ("FRXX",)) is Outcome.ACCEPTED
 
 
+def test_the_beginning_of_two_issuers_prefixes_is_neithers(world: World) -> None:
+    """Whoever was registered first with a longer prefix cannot be widened over the other's."""
+    first, second = Party.new("DE-A"), Party.new("DE-B")
+    register(world, first, ("EU",), ("DEA",))
+    register(world, second, ("EU",), ("DEB",))
+    assert registered(world, first, ("EU",), ("DE",)) is Outcome.ALREADY_REGISTERED
+    assert registered(world, second, ("EU",), ("DE",)) is Outcome.ALREADY_REGISTERED
+    assert registered(world, first, ("EU",), ("DEA", "DEAX")) is Outcome.ACCEPTED
+
+
 def test_an_issuer_without_homes_or_numbers_is_none(world: World) -> None:
     assert registered(world, Party.new("FR-CCI"), (), ("FR",)) is Outcome.PARENT_UNKNOWN
     assert registered(world, Party.new("FR-CCI"), ("EU",), ()) is Outcome.PARENT_UNKNOWN

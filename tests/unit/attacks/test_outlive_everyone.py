@@ -146,3 +146,25 @@ def test_no_member_makes_what_the_others_could_read_unreadable(world: World, tmp
     store.close()
     assert key_id(world.territory_keys["EU"].public, Algorithm.XWING) in found
     assert len(found) == 69
+
+
+def test_a_key_that_was_only_seen_is_taken_by_nobody(world: World) -> None:
+    """One node withholds Germany's new key; another administration registers its public half as its own before."""
+    fresh = Party.new("DE")
+    rekey = registering.administration(world.ledger, world.operations, fresh, TODAY, world.stamp)
+    thief = world.parties["US"]
+    body = bodies.RegisterDeskCA("US", fresh.sign.public, TODAY)
+    with pytest.raises(Skipped, match="SIGNATURE_INVALID"):
+        world.must(registering.by_party(world.ledger, thief, body, world.stamp))
+    assert world.outcome(rekey) is Outcome.ACCEPTED
+
+
+@pytest.mark.parametrize("code", ["FRCDG", "EU-CDG", "CDG"])
+def test_office_codes_of_others_are_not_taken(world: World, code: str) -> None:
+    def office(by: str, territory: str) -> Outcome:
+        party = world.parties[by]
+        entry = registering.office(world.ledger, party, code, territory, "Paris", "Europe/Paris", TODAY, world.stamp)
+        return world.outcome(entry)
+
+    assert office("US", "US") is Outcome.CODE_NOT_OF_ADMINISTRATION
+    assert office("FR", "EU") is (Outcome.ACCEPTED if code != "CDG" else Outcome.CODE_NOT_OF_ADMINISTRATION)
