@@ -122,7 +122,7 @@ class Run:
         while not over.is_set():
             self.load = await _patiently(lambda: build(people, BATCH))
             self.load.acknowledged, self.load.final = self.acknowledged, True
-            await self.load.run(people, CLIENTS, streams=True, pause=self.pause)
+            await self.load.run(people, CLIENTS, streams=True, pause=self.pause, until=over)
 
     def _settled(self) -> list[ledger_pb2.StatusReply]:
         """What the honest ones say at one position, none of them halted any more."""

@@ -49,13 +49,13 @@ async def submit_many(
     while left:
         if barren == len(names):
             raise last
-        before = len(left)
+        before, waits = len(left), False
         try:
             async with aclosing(_answers(transport, names[0], dict(left), record, together)) as answers:
                 async for number, answer in answers:
-                    outcome = await judge.outcome(left[number], answer, names[0], alone)
-                    if isinstance(outcome, EataError) and not outcome.by_rules:
-                        last = outcome
+                    outcome = await judge.outcome(left[number], answer, names[0], alone, waits)
+                    if isinstance(outcome, EataError) and (waits or not outcome.by_rules):
+                        last, waits = outcome, True
                         continue
                     entry = left.pop(number)
                     transport.carry(answer.reply.session, names[0])
@@ -99,14 +99,19 @@ class _Judge:
         except EataError as refused:
             return refused
 
-    async def outcome(self, entry: Entry, answer: ledger_pb2.Answer, node: str, alone: bool) -> Committed | EataError:
-        """`alone`: no other node was asked with the same bytes before."""
+    async def outcome(
+        self, entry: Entry, answer: ledger_pb2.Answer, node: str, alone: bool, waits: bool
+    ) -> Committed | EataError:
+        """`alone`: no other node was asked with the same bytes before.
+
+        `waits`: an earlier entry has no outcome yet. What is refused may lack just that: nobody else is asked to record it.
+        """
         sending = Sending(self.transport, self.charter, entry, self.record)
         try:
             found = self._said(answer, entry)
             if isinstance(found, EataError):
                 found.alone, found.node = alone, node
-                if self.few or not found.by_rules:
+                if self.few or waits or not found.by_rules:
                     return found
                 found, node = await sending.second_opinion(found)
             if not found.final and not self.few:

@@ -19,10 +19,11 @@ from eata_clients.receipts import Committed
 from eata_clients.streaming import submit_many
 from eata_clients.submitting import submit
 from eata_clients.transport import Transport, now
+from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.wire import entry_to_proto
-from eata_node.guarding import ApiError, Trouble, trouble
+from eata_node.guarding import ApiError, Trouble, refusal, trouble
 from eata_node.limits import RATES, Limit
 from eata_node.proposer import Overloaded
 from eata_node.services.submitting import Submitting
@@ -305,3 +306,22 @@ async def test_who_forges_by_the_message_is_counted_like_who_forges_by_the_call(
     assert from_rpc(caught.value).code == "RATE_LIMITED"
     metrics = house.proxies["tokyo"].node.metrics.registry
     assert metrics.get_sample_value("eata_limited_total", {"limit": Limit.FAILURES.value})
+
+
+async def test_what_waits_for_an_earlier_entry_is_recorded_by_nobody(scene: Scene, tmp_path: Path) -> None:
+    """H2, H11: one proxy answers “not now” to the first and “refused” to the second: honest nodes get both, in their order."""
+    entries, _ = await validation_then_export(scene)
+    submitting = scene.mesh.proxies["frankfurt"].node.submitting
+    assert submitting is not None
+
+    async def many(request: Any, pay: Any, before: Any, refused: Any) -> ledger_pb2.SubmitManyReply:
+        said = [trouble(Trouble.NOT_READY), refusal(Outcome.NOT_VALIDATED)]
+        answers = [ledger_pb2.Answer(refused=refused(one)) for one in said[: len(request.entries)]]
+        return ledger_pb2.SubmitManyReply(answers=answers)
+
+    submitting.many = many  # type: ignore[method-assign]
+    async with scene.people.transport("CH", prefer=["frankfurt"]) as transport:
+        sent = submit_many(transport, scene.mesh.genesis.charter, entries, Outbox(tmp_path / "box"), record=True)
+        found = {entry.hash: answer async for entry, answer in sent}
+    assert [isinstance(found[entry.hash], Committed) for entry in entries] == [True, True]
+    assert list((tmp_path / "box").iterdir()) == []

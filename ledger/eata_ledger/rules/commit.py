@@ -15,7 +15,7 @@ from eata_ledger.proof.entry import PartInfo
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
-from eata_ledger.rules.desk import CONTROLLERS, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.desk import CONTROLLERS, Desk, at_desk, live_keys, require_office, require_time, shown
 from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import stay_in
 from eata_ledger.rules.keeping import require_granted
@@ -47,14 +47,14 @@ def _scene(act: Act, body: Commit) -> Scene:
     voucher = shown(act, body.carnet_id, body.slot, body.voucher_key, body.kind)
     desk = at_desk(act, body.certificate, body.office)
     stay = stay_in(act.facts, body.carnet_id, desk.territory)
-    countersigned = _countersigned(act, body, desk.administration)
+    countersigned = _countersigned(act, body, desk)
     return Scene(
         body, carnet, act.state(body.carnet_id), voucher, desk, stay, countersigned, holder_of(act, body.carnet_id).root
     )
 
 
-def _countersigned(act: Act, body: Commit, administration: str) -> bool:
-    """A live controller of the same office and administration signs too."""
+def _countersigned(act: Act, body: Commit, desk: Desk) -> bool:
+    """A live controller of the same office and administration signs too: another officer than the one who commits."""
     if body.controller is None:
         return False
     controller, owner = desk_key(act, body.controller)
@@ -62,8 +62,9 @@ def _countersigned(act: Act, body: Commit, administration: str) -> bool:
         raise Refused(Outcome.KEY_REVOKED, "the controller's desk authority")
     act.require_signature(controller.key)
     live = controller.valid_from <= act.moment.log_time <= controller.valid_to
-    at_home = controller.office == body.office and owner == administration
-    return live and at_home and controller.role in CONTROLLERS
+    at_home = controller.office == body.office and owner == desk.administration
+    other = controller.key != desk.certificate.key and controller.officer != desk.certificate.officer
+    return live and at_home and other and controller.role in CONTROLLERS
 
 
 def _case(act: Act, scene: Scene) -> Case:

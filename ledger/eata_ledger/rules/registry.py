@@ -27,7 +27,8 @@ from eata_ledger.state import (
 
 TICK_HOUR = 5 * HOUR
 KEY_LIFE, KEY_AHEAD = 120 * DAY, 30 * DAY
-_KEPT_KEYS = 64
+KEY_KEPT = 90 * DAY  # after its end: what waited in an outage was sealed to it
+MOST_TERRITORY_KEYS, LEAST_KEYS = 64, 6  # that live, shared alike: no member pushes out, or keeps out, another's
 
 
 def _new(act: Act, fact: Fact, code: str) -> None:
@@ -182,7 +183,11 @@ def register_territory_key(act: Act, body: bodies.RegisterTerritoryKey) -> Value
         ),
         identity,
     )  # fmt: skip
-    keys = (*territory.keys, LiveKey(identity, body.valid_from, body.valid_to, False))[-_KEPT_KEYS:]
+    kept = [key for key in territory.keys if key.valid_to >= act.moment.log_time - KEY_KEPT]
+    share = max(LEAST_KEYS, MOST_TERRITORY_KEYS // len(members))
+    if sum(key.by == body.administration for key in kept) >= share:
+        raise Refused(Outcome.TOO_MANY, f"{body.administration} has {share} keys of {body.territory} that live")
+    keys = (*kept, LiveKey(identity, body.valid_from, body.valid_to, body.administration))
     act.facts.put(replace(territory, keys=keys, generation=body.generation), body.territory)
     return [int(body.TYPE), body.territory, body.generation]
 
@@ -223,7 +228,7 @@ def _revoke_territory_key(act: Act, body: bodies.RevokeKey) -> Value:
     if generation.revoked is not None:
         raise Refused(Outcome.KEY_REVOKED, "it was revoked before")
     act.facts.put(replace(generation, revoked=act.moment.index), body.key)
-    keys = tuple(replace(key, revoked=key.revoked or key.id == body.key) for key in territory.keys)
+    keys = tuple(key for key in territory.keys if key.id != body.key)
     act.facts.put(replace(territory, keys=keys), territory.code)
     return [int(body.TYPE), body.key, int(Purpose.SEAL), territory.code]
 

@@ -89,16 +89,16 @@ class Administration(Fact):
 
 @dataclass(frozen=True)
 class LiveKey(Record):
-    """A territory key generation by id, with its validity (ms UTC); one that is revoked is not sealed to any more."""
+    """A territory key generation by id, with its validity (ms UTC) and the administration that registered it."""
 
     id: bytes = f(KEY_ID)
     valid_from: int = f(U64)
     valid_to: int = f(U64)
-    revoked: bool = f(BOOL)
+    by: str = f(CODE)
 
     def open_at(self, at: int) -> bool:
         """May be sealed to at `at` (ms UTC)."""
-        return not self.revoked and self.valid_from <= at <= self.valid_to
+        return self.valid_from <= at <= self.valid_to
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Territory(Fact):
     digital_from: int | None = f(optional(DAY))
     two_step_export: bool = f(BOOL)
     generation: int = f(U16)
-    keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 64))
+    keys: tuple[LiveKey, ...] = f(array(nested(LiveKey), 384))
 
 
 @dataclass(frozen=True)

@@ -134,9 +134,14 @@ def test_sixteen_keys_are_enough_for_anybody(world: World) -> None:
 
 
 def test_no_member_makes_what_the_others_could_read_unreadable(world: World, tmp_path: Path) -> None:
-    """Germany registers one generation after another: what was sealed to the first is still handed to who holds it."""
+    """Germany registers and revokes one generation after another: what was sealed to the first is still handed to who holds it."""
     for number in range(2, 70):
-        assert world.outcome(generation(world, number, *KEYS_LIVE)) is Outcome.ACCEPTED
+        made = generation(world, number, *KEYS_LIVE)
+        world.must(made)
+        body = made.header.body
+        assert isinstance(body, bodies.RegisterTerritoryKey)
+        identity = key_id(body.key, Algorithm.XWING)
+        assert revoke(world, world.parties["DE"].sign, identity) is Outcome.ACCEPTED
     store = Store.open(tmp_path / "store")
     registered = [entry for entry, _ in world.history if isinstance(entry.header.body, bodies.RegisterTerritoryKey)]
     for index, entry in enumerate(registered):
@@ -168,3 +173,20 @@ def test_office_codes_of_others_are_not_taken(world: World, code: str) -> None:
 
     assert office("US", "US") is Outcome.CODE_NOT_OF_ADMINISTRATION
     assert office("FR", "EU") is (Outcome.ACCEPTED if code != "CDG" else Outcome.CODE_NOT_OF_ADMINISTRATION)
+
+
+def test_no_member_pushes_out_or_keeps_out_anothers_key(world: World) -> None:
+    """France registers generations until it may register no more: Germany's live one stays, and its next one is taken."""
+
+    def before() -> Territory:
+        found = world.fact(Territory, "EU")
+        assert isinstance(found, Territory)
+        return found
+
+    live, number, outcome = before().keys, before().generation, Outcome.ACCEPTED
+    while outcome is Outcome.ACCEPTED:
+        number += 1
+        outcome = world.outcome(generation(world, number, world.now + DAY, world.now + 90 * DAY, "FR"))
+    assert outcome is Outcome.TOO_MANY
+    assert set(live) <= set(before().keys)
+    assert world.outcome(generation(world, number, world.now, world.now + 90 * DAY, "DE")) is Outcome.ACCEPTED
