@@ -24,7 +24,7 @@ from rich.text import Text
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.customs import CustomsClient
 from eata_clients.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, Typed, offered, take, with_flag
-from eata_clients.desk_views import Pages, check, history
+from eata_clients.desk_views import Pages, accounted, check, history
 from eata_clients.errors import EataError
 from eata_clients.faults import Fault
 from eata_clients.lists import Lists, follow
@@ -176,8 +176,10 @@ class Counter:
                     self._documents(scanned)
                 case "" if found.word is not Word.STOP:
                     return
-                case _:
+                case "" | "q":
                     raise Left
+                case _:
+                    self._say("r, h, g, t or d; Enter goes on to the goods, q to the next scan.")
 
     @property
     def _page(self) -> int:
@@ -227,6 +229,7 @@ class Counter:
             decision = self._field(AT_THE_GOODS, scanned, decision, said)
             pages = Pages(scanned, decision.items | decision.not_returned, self._page, decision.remarks.item_marks)
             self.console.print(pages.table())
+            self._say(accounted(scanned, decision), "yellow")
 
     def _field(self, fields: tuple[Typed, ...], scanned: Scanned, decision: Decision, said: str) -> Decision:
         """With what was typed; unchanged, and told why, where that is wrong."""
@@ -245,7 +248,7 @@ class Counter:
             self._say(f"Enter commits; q goes back. {offered(fields, scanned.presented.kind)}")
             return decision
         typed = self._typed_items(said, scanned.carnet.all_items)
-        return decision if typed is None else replace(decision, items=typed)
+        return decision if typed is None else replace(decision, items=typed, not_returned=decision.not_returned - typed)
 
     def _typed_items(self, said: str, listed: Items) -> Items | None:
         """What was typed, if the carnet lists all of it; else it is said, and asked again."""

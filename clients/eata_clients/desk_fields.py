@@ -10,7 +10,6 @@ from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind
 from eata_ledger.encoding import Malformed
 
 from eata_clients.authoring.clearing import Decision
-from eata_clients.authoring.content import Remarks
 from eata_clients.words import written
 
 _ALL = frozenset(Kind)
@@ -42,20 +41,22 @@ def _examined(decision: Decision, text: str) -> Decision:
 
 
 def _mark(decision: Decision, text: str) -> Decision:
-    item, _, words = text.partition(" ")
-    if not item.isdecimal() or int(item) not in decision.items | decision.not_returned:
+    number, _, words = text.partition(" ")
+    items = [*(Items.parse(number) & (decision.items | decision.not_returned))]
+    if len(items) != 1:
         raise Malformed("a mark is an item number of these goods, then the mark")
-    said: Remarks = decision.remarks
-    return replace(decision, remarks=replace(said, item_marks={**said.item_marks, int(item): written(words.strip())}))
+    item, said = items[0], decision.remarks
+    return replace(decision, remarks=replace(said, item_marks={**said.item_marks, item: written(words.strip())}))
 
 
 def _not_returned(decision: Decision, text: str) -> Decision:
-    left = Items.parse(text)
-    return replace(decision, not_returned=left, items=decision.items - left)
+    """Typed again it begins anew from what was declared; `none` takes it back."""
+    left = Items() if text.lower() == "none" else Items.parse(text)
+    return replace(decision, not_returned=left, items=(decision.items | decision.not_returned) - left)
 
 
 AT_THE_GOODS = (
-    Typed("x", "items not returned (home use)", RETURNS, _not_returned),
+    Typed("x", "items not returned (home use), or none", RETURNS, _not_returned),
     Typed("w", "items processed abroad", frozenset({Kind.REIMPORTATION}), lambda d, text: replace(d, processed=Items.parse(text))),
     Typed("m", "ITEM and its mark", _ALL, _mark),
 )  # fmt: skip

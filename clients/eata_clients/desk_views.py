@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Goods, Remarks
 from eata_clients.scanned import Scanned
 from eata_clients.verdict import Verdict, Word
@@ -169,6 +170,16 @@ class Pages:
     def _marks(self, item: int) -> str:
         """What Customs has written of an item: here and now, else before in this territory."""
         return self.marked[item] if item in self.marked else self.scanned.mark(item)
+
+
+def accounted(scanned: Scanned, decision: Decision) -> str:
+    """What becomes of the declared items, none passed over in silence."""
+    presented = scanned.presented
+    missing = (presented.items | presented.not_returned) - decision.items - decision.not_returned
+    said = [f"items {decision.items}" if decision.items else "no items"]
+    said += [f"not returned {decision.not_returned}"] if decision.not_returned else []
+    said += [f"declared and left out: {missing}"] if missing else []
+    return "; ".join(said)
 
 
 def _text(line: Goods, scanned: Scanned) -> str:

@@ -11,7 +11,8 @@ from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.travelling import origin_of, then, vouchers
 from eata_ledger.carnet.vocabulary import RETURNS, Kind, Status, Validated, VoucherState
 from eata_ledger.encoding import Malformed
-from eata_ledger.outcomes import Outcome, advice, sentence
+from eata_ledger.outcomes import Outcome
+from eata_ledger.wording import Reader, words
 
 from eata_clients.authoring.content import NO_DETAILS, DeclarationContent
 from eata_clients.authoring.holding import Wish
@@ -44,10 +45,15 @@ def plan(shown: Downloaded, trip: Trip, today: int, digital_home: bool) -> tuple
     _require_usable(shown, today, returning=to == home)
     items, origin = _chosen(shown, trip, home, to)
     validate = digital_home and _unvalidated(shown) and origin == home
+    if {origin, to, home} & set(transits) or len(set(transits)) < len(transits):
+        raise Malformed("a transit leads through a territory between where the goods are and where they go, each once")
     wanted = vouchers(home, origin, to, transits, validate)
+    if trip.not_returned and not any(kind in RETURNS for kind, _ in wanted):
+        raise Malformed("nothing is left behind on the way out: --not-returned goes with a re-export or re-import")
+    going = items - trip.not_returned
     wishes = tuple(
-        Wish(kind, place, items - trip.not_returned, trip.not_returned, trip.details) if kind in RETURNS
-        else Wish(kind, place, carnet.all_items if kind is Kind.VALIDATION else items, details=trip.details)
+        Wish(kind, place, going, trip.not_returned, trip.details) if kind in RETURNS
+        else Wish(kind, place, carnet.all_items if kind is Kind.VALIDATION else going, details=trip.details)
         for kind, place in wanted
     )  # fmt: skip
     require_ready(shown, wishes, digital_home)
@@ -88,7 +94,7 @@ def _require_usable(shown: Downloaded, today: int, returning: bool) -> None:
         (state.signed is None, Outcome.NOT_SIGNED),
     ):
         if holds:
-            raise _refused(outcome, sentence(outcome))
+            raise _refused(outcome)
 
 
 def _chosen(shown: Downloaded, trip: Trip, home: str, to: str) -> tuple[Items, str]:
@@ -108,7 +114,10 @@ def _chosen(shown: Downloaded, trip: Trip, home: str, to: str) -> tuple[Items, s
         items = Items.parse(trip.items)
         if not items or items - shown.carnet.all_items:
             raise _refused(Outcome.ITEM_OUT_OF_RANGE, f"The carnet lists items {shown.carnet.all_items}.")
-        return items, origin or origin_of(places, home, items)
+        found = origin_of(places, home, items)
+        if origin not in ("", found):
+            raise Malformed(f"items {items} are in {found}, not in {origin}")
+        return items, found
     last = prepared[-1][2] if prepared else live[-1].items if live else Items()
     here = [
         p for p in places if p.place in (Place.HOME, Place.ABROAD) and p.territory != to and origin in ("", p.territory)
@@ -119,7 +128,8 @@ def _chosen(shown: Downloaded, trip: Trip, home: str, to: str) -> tuple[Items, s
         where = "; ".join(f"{p.items} in {p.territory}" for p in here) or "none"
         raise Malformed(f"say which items or --from where: {where}")
     offers = {offer.name: offer.items for offer in splits(here[0].items, last)}
-    items = offers.get(word, Items()) or (here[0].items if word == "rest" else Items())
+    otherwise = {"rest": here[0].items, _WORDS["same"]: here[0].items & last}
+    items = offers.get(word) or otherwise.get(word, Items())
     if not items:
         raise Malformed(f"“{trip.items}” is nothing here: items {here[0].items} are in {here[0].territory}")
     return items, here[0].territory
@@ -131,5 +141,6 @@ def _unvalidated(shown: Downloaded) -> bool:
     return shown.state.validated is Validated.NO and not prepared
 
 
-def _refused(outcome: Outcome, said: str, then: str = "") -> EataError:
-    return EataError(outcome.name, said, then or advice(outcome))
+def _refused(outcome: Outcome, said: str = "", then: str = "") -> EataError:
+    sentence, advice = words(outcome, Reader.HOLDER)
+    return EataError(outcome.name, said or sentence, then or advice)

@@ -17,6 +17,7 @@ from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, Goods, Holder, Stay, Transaction, Voucher
+from eata_ledger.wording import Reader
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients import documents
@@ -298,10 +299,14 @@ class WalletClient(Keystore):
     async def edit(self, carnet_id: int, travel_id: bytes, wishes: tuple[Wish, ...]) -> Committed:
         """Other contents for a travel's vouchers; their codes stay (C-28)."""
         open_states = (VoucherState.PREPARED, VoucherState.COMMITTED)
-        vouchers = (await self.show(carnet_id)).vouchers
-        slots = [v.slot for v in vouchers if v.travel_id == travel_id and v.state in open_states]
+        shown = await self.show(carnet_id)
+        slots = [v.slot for v in shown.vouchers if v.travel_id == travel_id and v.state in open_states]
         if not slots:
             raise EataError("TRAVEL_UNKNOWN", "No such travel.", "See `eata wallet show`.")
+        wishes = tuple(  # what was said of the journey stays, where nothing else is said
+            replace(wish, details=self.details(shown, slot)) if wish.details == NO_DETAILS else wish
+            for slot, wish in zip(slots, wishes, strict=False)
+        )
         return await self._change(
             carnet_id, holding.edit(self.holding(carnet_id), travel_id, slots, wishes, Stamp(now()))
         )
@@ -368,7 +373,10 @@ class WalletClient(Keystore):
 
     async def submit(self, entry: Entry) -> Committed:
         """Kept in the outbox until it is final."""
-        return await submit(self.transport, (await self.registry()).charter, entry, self._outbox)
+        try:
+            return await submit(self.transport, (await self.registry()).charter, entry, self._outbox)
+        except EataError as error:
+            raise error.told_to(Reader.HOLDER) from None
 
     async def _change(self, carnet_id: int, entry: Entry) -> Committed:
         """Submits what changes vouchers and looks at them again: codes are shown with no network too."""

@@ -3,6 +3,7 @@
 `apply` knows no zones, only the offsets that an office has been registered with.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOffice
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _YEARS = 12  # that an office's offsets are looked up for
 
 
@@ -37,12 +39,13 @@ def event_time(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     try:
+        if not _TIME.fullmatch(text):
+            raise ValueError(text)
         found = datetime.fromisoformat(text)
     except ValueError:
         raise Malformed("the time is ISO with an offset, such as 2026-06-02T14:34+02:00") from None
     offset = found.utcoffset()
-    if offset is None:
-        raise Malformed("the time needs its offset, such as +02:00")
+    assert offset is not None, "it has one"
     return int(found.timestamp() * 1000), round(offset.total_seconds() / 60)
 
 

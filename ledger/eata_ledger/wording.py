@@ -55,6 +55,10 @@ _HOLDER: dict[Outcome, tuple[str, str]] = {
         "That is no customs territory of the ATA system.",
         "Check the country's code, such as DE or US.",
     ),
+    Outcome.OFFICE_INACTIVE: (
+        "That office is not open, or not in the voucher's territory.",
+        "Choose an active office of the territory that the voucher is for.",
+    ),
 }
 _ISSUER: dict[Outcome, tuple[str, str]] = {
     Outcome.CARNET_CANCELLED: ("You have cancelled this carnet already.", "Nothing more can be done with it."),

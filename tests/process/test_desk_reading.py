@@ -117,7 +117,10 @@ def test_the_guides_carnet_goes_out_and_home_through_two_terminals(office: Offic
     assert "not returned 3" in said
     listed = border.scan("XS", back["REEXPORTATION"])["general_list"]
     assert [line["marks"] for line in listed[:3]] == ["", "KL-2", ""]
-    said = border.desk("CH", "CH-ZRH", f"{back['REIMPORTATION']}\nt\n\nw 5\n\nrem home\n\n")
+    typed = f"{back['REIMPORTATION']}\nwhat?\nt\n\nx 1\nx 2\nx none\nx 3\nm {'9' * 5000} x\nw 5\n\nrem home\n\n"
+    said = border.desk("CH", "CH-ZRH", typed)
+    assert "items 2-13; not returned 1" in said, said
+    assert "items 1,3-13; not returned 2" in said, said
     wanted = ("V-1", "examined: yes", "sold to the fair", "XS-KLOW")
     assert [word for word in wanted if word not in said] == [], said
     assert "● final" in said

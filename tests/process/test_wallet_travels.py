@@ -100,3 +100,42 @@ async def test_what_was_renewed_or_deleted_is_known_with_no_network(cleared: Sce
     travel_id = next(v.travel_id for v in (await scene.wallet.show(scene.carnet_id)).vouchers if v.slot == new)
     await scene.wallet.delete(scene.carnet_id, travel_id)
     assert scene.wallet.voucher(scene.carnet_id, new).state is VoucherState.DELETED
+
+
+@pytest.mark.rule("APP-15")
+async def test_what_is_left_behind_goes_nowhere(cleared: Scene) -> None:
+    """From one country to the next: what stays is not declared in transit, nor at the next import."""
+    scene = cleared
+    await prepare(scene, Trip("DE", items="1-5"))
+    onward = await prepare(scene, Trip("XS", items="1-5", not_returned=Items.parse("3")))
+    assert onward == [(Kind.REEXPORTATION, "EU", "1-2,4-5"), (Kind.IMPORTATION, "XS", "1-2,4-5")]
+    with pytest.raises(Malformed, match="left behind on the way out"):
+        await prepare(scene, Trip("DE", items="6-7", not_returned=Items.parse("6")))
+
+
+@pytest.mark.rule("APP-15")
+@pytest.mark.rule("U5")
+async def test_a_route_that_cannot_be_is_said(cleared: Scene) -> None:
+    scene = cleared
+    before = (await scene.wallet.show(scene.carnet_id)).state
+    for trip in (Trip("DE", ("FR",), "1"), Trip("DE", ("CH",), "1"), Trip("DE", items="1", origin="XS")):
+        with pytest.raises(Malformed):
+            await prepare(scene, trip)
+    assert (await scene.wallet.show(scene.carnet_id)).state == before
+    await prepare(scene, Trip("DE"))
+    assert await prepare(scene, Trip("CH", items="same")) == [
+        (Kind.REEXPORTATION, "EU", "1-20"), (Kind.REIMPORTATION, "CH", "1-20"),
+    ]  # fmt: skip
+
+
+@pytest.mark.rule("APP-12")
+async def test_an_edit_keeps_what_it_does_not_change(cleared: Scene) -> None:
+    """Other items: where it departs, how and why stay as they were said."""
+    scene = cleared
+    await prepare(scene, Trip("DE", items="1-3", details=DETAILS))
+    shown = await scene.wallet.show(scene.carnet_id)
+    mine = sorted((v for v in shown.vouchers if v.state is VoucherState.PREPARED), key=lambda v: v.slot)
+    wishes = tuple(Wish(v.kind, v.territory, v.items & Items.parse("1-2")) for v in mine)
+    await scene.wallet.edit(scene.carnet_id, mine[0].travel_id, wishes)
+    shown = await scene.wallet.show(scene.carnet_id)
+    assert {scene.wallet.details(shown, v.slot) for v in mine} == {DETAILS}

@@ -78,9 +78,9 @@ def region(
     return make(ledger, body, stamp, (party.sign,))
 
 
-def by_party(ledger: bytes, party: Party, body: bodies.Body, stamp: Stamp) -> Entry:
-    """Any further registration an administration signs itself."""
-    return make(ledger, body, stamp, (party.sign,))
+def by_party(ledger: bytes, party: Party, body: bodies.Body, stamp: Stamp, *others: SigningKey) -> Entry:
+    """Any further registration an administration signs itself; `others` are keys that have to sign it too."""
+    return make(ledger, body, stamp, (party.sign, *others))
 
 
 def by_operations(ledger: bytes, operations: SigningKey, body: bodies.Body, stamp: Stamp) -> Entry:

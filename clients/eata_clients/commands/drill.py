@@ -90,7 +90,7 @@ async def _certify_anew(stage: "Stage") -> None:
     from eata_clients.vault import write_locked
 
     fresh = SigningKey(os.urandom(32))
-    await stage.register(_ADMINISTRATION, RegisterDeskCA(_ADMINISTRATION, fresh.public, stage.today))
+    await stage.register(_ADMINISTRATION, RegisterDeskCA(_ADMINISTRATION, fresh.public, stage.today), fresh)
     write_locked(stage.offices / _ADMINISTRATION / "desk-authority.key", fresh.seed)
     stage.forget_desks()
 

@@ -145,7 +145,7 @@ def sets(number: _Number, add: Annotated[list[str], typer.Option(help="KIND=N; a
     wanted = {}
     for text in add:
         kind, _, count = text.upper().partition("=")
-        if not count.isdecimal() or int(count) > 65_535:
+        if not count.isdecimal() or len(count) > 5 or int(count) > 65_535:
             raise Fault("ORDER_MALFORMED", "Sets are KIND=N, N up to 65,535.", "For example TRANSIT=2.")
         wanted[kind] = int(count)
     request = gateway_pb2.SetsRequest(request_id=request_id, number=number, sets=wanted)

@@ -29,9 +29,17 @@ def register(app: typer.Typer) -> None:
 def read_json(path: Path) -> Any:
     """A JSON file of at most 4 MiB. Raises `Malformed`."""
     try:
-        return json.loads(read_text(path, _MAX_FILE))
+        return json.loads(read_text(path, _MAX_FILE), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise Malformed(f"{path.name} is not JSON") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that stands twice in an object means nothing for certain."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def read_journey(path: Path) -> Journey:

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 from eata_ledger.carnet import claims, planner
 from eata_ledger.carnet.dates import day_of, iso
+from eata_ledger.carnet.journey import Breach
 from eata_ledger.carnet.reconciliation import reconcile
-from eata_ledger.carnet.territories import territory_of
+from eata_ledger.carnet.territories import known, territory_of
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.encoding import Malformed
+from eata_ledger.outcomes import Outcome
 
 from eata_clients.commands.offline import read_journey, read_json
 from eata_clients.console import JSON, say
@@ -141,9 +143,11 @@ def see(
     """Which transactions of a journey a customs territory may see, as 1-based numbers (domain §2.10)."""
     if not viewer.strip():
         raise Malformed("a viewer is a customs territory")
-    journey = read_journey(file)
+    journey, place = read_journey(file), territory_of(viewer)
+    if not known(place):
+        raise Breach("--viewer", Outcome.TERRITORY_UNKNOWN)
     rows = [Seen(t.kind, t.territory, t.cancelled, t.declared | t.not_returned) for t in journey.transactions]
-    numbers = [n + 1 for n in visible(rows, territory_of(viewer), journey.home, arriving)]
+    numbers = [n + 1 for n in visible(rows, place, journey.home, arriving)]
     lines = [f"{n:>3} {journey.transactions[n - 1].kind.name} {journey.transactions[n - 1].territory}" for n in numbers]
     say(numbers, as_json, *(lines or ["Nothing."]))
 

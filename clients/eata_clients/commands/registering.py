@@ -156,7 +156,7 @@ def add_desk_authority(
     if not authority.exists():
         write_locked(authority, os.urandom(32))
     key = SigningKey(read_key(authority))
-    done = submitted(network, home, lambda party: RegisterDeskCA(party.code, key.public, _day(since)))
+    done = submitted(network, home, lambda party: RegisterDeskCA(party.code, key.public, _day(since)), key)
     _told(done, as_json, key.id.hex(), f"Desk authority {key.id.hex()} is registered.")
 
 

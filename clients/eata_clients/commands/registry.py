@@ -185,15 +185,15 @@ def operate(network: Path, key: Path, body: Any) -> Any:
     return _submit(network, None, lambda: (body, SigningKey(read_key(key))))
 
 
-def submitted(network: Path, home: Path, made: "Callable[[Party], Any]") -> Any:
-    """What an organisation signs with its own key, ordered."""
+def submitted(network: Path, home: Path, made: "Callable[[Party], Any]", *others: "SigningKey") -> Any:
+    """What an organisation signs with its own key, and with others that must sign too, ordered."""
     from eata_clients.issuer import read_party
 
     party = read_party(home / "party.cbor")
-    return _submit(network, home if (home / "tls.key").exists() else None, lambda: (made(party), party.sign))
+    return _submit(network, home if (home / "tls.key").exists() else None, lambda: (made(party), party.sign, *others))
 
 
-def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any, SigningKey]]") -> Any:
+def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any, *tuple[SigningKey, ...]]]") -> Any:
     from eata_clients.authoring.content import Stamp
     from eata_clients.authoring.entries import make
     from eata_clients.commands.session import run
@@ -203,8 +203,8 @@ def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any,
 
     async def work(transport: Any) -> Any:
         charter = (await fetch(transport)).charter
-        body, signer = made()
-        return await submit(transport, charter, make(charter.ledger, body, Stamp(now()), (signer,)))
+        body, *signers = made()
+        return await submit(transport, charter, make(charter.ledger, body, Stamp(now()), tuple(signers)))
 
     return run(network, identity, work)
 

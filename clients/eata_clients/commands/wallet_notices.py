@@ -129,8 +129,8 @@ def ask(
     wanted = {}
     for text in sets or ():
         name, _, count = text.upper().partition("=")
-        if name not in SetKind.__members__ or not count.isdecimal():
-            raise Malformed(f"sets are KIND=N; kinds are {', '.join(SetKind.__members__)}")
+        if name not in SetKind.__members__ or not count.isdecimal() or len(count) > 4:
+            raise Malformed(f"sets are KIND=N, N up to 9999; kinds are {', '.join(SetKind.__members__)}")
         wanted[SetKind[name]] = int(count)
     kind = AskKind[what.upper()]
     if (kind is AskKind.SETS) != bool(wanted):

@@ -103,11 +103,11 @@ class Stage:
         """Every desk signs in again."""
         self._desks.clear()
 
-    async def register(self, member: str, body: bodies.Body) -> int:
-        """A registration by an administration; its ledger index."""
+    async def register(self, member: str, body: bodies.Body, *others: SigningKey) -> int:
+        """A registration by an administration, and by other keys that must sign it; its ledger index."""
         transport, party = await self.transport(member), read_party(self.offices / member / "party.cbor")
         charter = (await fetch(transport)).charter
-        return (await submit(transport, charter, by_party(charter.ledger, party, body, Stamp(now())))).index
+        return (await submit(transport, charter, by_party(charter.ledger, party, body, Stamp(now()), *others))).index
 
     async def customs(self, territory: str, role: Role = Role.OFFICER, prefer: str = "") -> CustomsClient:
         """A desk in the territory."""

@@ -1,5 +1,6 @@
 """Days as integers since 1970-01-01; local days from UTC milliseconds and an offset in minutes."""
 
+import re
 from datetime import date, timedelta
 
 from eata_ledger.encoding import Malformed
@@ -12,10 +13,15 @@ AHEAD_STALLED = 7 * DAY  # where a node says that log time stands still; one nod
 _EPOCH = date(1970, 1, 1)
 
 
+_DATE, _LAST_YEAR = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), 9000  # later, adding a year may be too much
+
+
 def day_of(text: str) -> int:
-    """ISO date to day number. Raises `Malformed`."""
+    """ISO date, in its one form YYYY-MM-DD, to day number. Raises `Malformed`."""
     try:
-        return (date.fromisoformat(text) - _EPOCH).days
+        if not _DATE.fullmatch(text) or (found := date.fromisoformat(text)).year >= _LAST_YEAR:
+            raise ValueError(text)
+        return (found - _EPOCH).days
     except ValueError:
         raise Malformed(f"“{text[:20]}” is not an ISO date such as 2026-06-01") from None
 

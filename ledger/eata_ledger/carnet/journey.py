@@ -18,7 +18,8 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Refused, sentence
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?", re.ASCII)
+_KIND = re.compile(r"[A-Za-z]+([ _-][A-Za-z]+)*", re.ASCII)
 
 
 class Breach(Malformed):
@@ -63,7 +64,7 @@ class Journey:
         count = carnet.get("items")
         if type(count) is not int or count < 1:
             raise Malformed("carnet.items is a number of items, 1 or more")
-        valid_until, issued = day_of(_text(carnet, "valid_until")), carnet.get("issued")
+        valid_until = day_of(_text(carnet, "valid_until"))
         country = _text(carnet, "home")
         home = territory_of(country)
         items = Items.span(1, count)
@@ -71,11 +72,10 @@ class Journey:
         if type(rows) is not list:
             raise Malformed("transactions is an array")
         transactions = tuple(_transaction(row, n, items, home) for n, row in enumerate(rows, 1))
-        as_of = root.get("as_of")
+        as_of, issued = _blank(root, "as_of"), _blank(carnet, "issued")
         return cls(
-            str(carnet.get("number", "")), country, home, items, None if issued is None else day_of(str(issued)), valid_until,
-            transactions,
-            None if as_of is None else day_of(str(as_of)),
+            _blank(carnet, "number"), country, home, items, day_of(issued) if issued else None, valid_until, transactions,
+            day_of(as_of) if as_of else None,
         )  # fmt: skip
 
     def until(self, as_of: int) -> tuple[Transaction, ...]:
@@ -112,9 +112,19 @@ def _text(source: dict[str, Any], name: str) -> str:
     return value
 
 
+def _blank(source: dict[str, Any], name: str) -> str:
+    """Text, empty where there is none."""
+    value = source.get(name)
+    if value is None:
+        return ""
+    if type(value) is not str:
+        raise Malformed(f"“{name}” is not text")
+    return value
+
+
 def _kind(name: str) -> Kind:
     plain = {kind.name.replace("_", ""): kind for kind in Kind}
-    found = plain.get("".join(c for c in name.upper() if c.isalpha()))
+    found = plain.get(re.sub("[ _-]", "", name).upper()) if _KIND.fullmatch(name) else None
     if found is None:
         raise Malformed(f"“{name[:30]}” is not a kind; kinds are {', '.join(kind.name for kind in Kind)}")
     return found
@@ -124,8 +134,8 @@ def _transaction(row: object, n: int, items: Items, home: str) -> Transaction:
     try:
         source = _mapping(row, "it")
         kind = _kind(_text(source, "kind"))
-        declared = Items.parse(_text(source, "declared") if kind not in RETURNS else str(source.get("declared") or ""))
-        not_returned = Items.parse(str(source.get("not_returned") or ""))
+        declared = Items.parse(_text(source, "declared") if kind not in RETURNS else _blank(source, "declared"))
+        not_returned = Items.parse(_blank(source, "not_returned"))
         if not (declared | not_returned) <= items:
             raise Refused(Outcome.ITEM_OUT_OF_RANGE)
         if declared & not_returned:
@@ -134,14 +144,14 @@ def _transaction(row: object, n: int, items: Items, home: str) -> Transaction:
             raise Refused(Outcome.FIELD_NOT_OF_KIND, "only returns leave items behind")
         if not declared | not_returned:
             raise Malformed("no items")
-        final = source.get("final_date") or None  # blank is the carnet's last day (ACC-26)
+        final = _blank(source, "final_date")  # blank is the carnet's last day (ACC-26)
         cancelled = source.get("cancelled", False)
         if type(cancelled) is not bool:
             raise Malformed("“cancelled” is true or false")
-        territory = territory_of(str(source.get("territory") or home))
+        territory = territory_of(_blank(source, "territory") or home)
         return Transaction(
             kind, _local_day(_text(source, "at")), territory, declared, not_returned,
-            None if final is None else _local_day(str(final)), cancelled,
+            _local_day(final) if final else None, cancelled,
         )  # fmt: skip
     except Refused as refused:
         raise Breach(f"transaction {n}", refused.outcome, refused.detail) from None
@@ -154,7 +164,7 @@ def _local_day(text: str) -> int:
     day, _, time = text.partition("T")
     if _DATE.fullmatch(day) and (text == day or _TIME.fullmatch(time)):
         return day_of(day)
-    raise Malformed(f"“{text[:20]}” is not an ISO date, or date and time such as 2026-06-01T14:34")
+    raise Malformed(f"“{text[:20]}” is not an ISO date, or date and time at the office such as 2026-06-01T14:34")
 
 
 def report(journey: Journey, as_of: int) -> dict[str, Any]:
