@@ -13,15 +13,16 @@ AHEAD_STALLED = 7 * DAY  # where a node says that log time stands still; one nod
 _EPOCH = date(1970, 1, 1)
 
 
-_DATE, _LAST_YEAR = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), 9000  # later, adding a year may be too much
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+LAST_DAY = (date(8999, 12, 31) - _EPOCH).days  # a year added to a later one may be more than a date can be
 
 
 def day_of(text: str) -> int:
     """ISO date, in its one form YYYY-MM-DD, to day number. Raises `Malformed`."""
     try:
-        if not _DATE.fullmatch(text) or (found := date.fromisoformat(text)).year >= _LAST_YEAR:
+        if not _DATE.fullmatch(text) or (found := (date.fromisoformat(text) - _EPOCH).days) > LAST_DAY:
             raise ValueError(text)
-        return (found - _EPOCH).days
+        return found
     except ValueError:
         raise Malformed(f"“{text[:20]}” is not an ISO date such as 2026-06-01") from None
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from eata_ledger.carnet.dates import day_of, iso, local_day
+from eata_ledger.carnet.dates import LAST_DAY, day_of, iso, local_day
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.carnet.transit import Transit, close
 from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, NoticeState, VoucherState
@@ -273,7 +273,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
 def _wanted(asked: Asked, view: View, row: Transaction) -> bool:
     """One row against the filters."""
     query = asked.query
-    low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day or "9999-12-31")
+    low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day) if query.to_day else LAST_DAY
     return (
         query.office in ("", row.office)
         and query.kind in ("", row.kind.name)
