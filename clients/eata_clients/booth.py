@@ -27,7 +27,7 @@ from eata_clients.outbox import Outbox
 from eata_clients.registry import Registry
 from eata_clients.transport import Transport
 from eata_clients.trusting import Age, Freshness, TrustKeeper
-from eata_clients.verdict import Verdict, Word
+from eata_clients.verdict import Verdict, Word, stop
 from eata_clients.zones import offset_at
 
 LIFE = 7 * DAY  # how long a queued commit may wait (trust §2)
@@ -102,11 +102,11 @@ class Booth:
         registry = self.registry()
         office = registry.offices.get(self._desk.office)
         if office is None or not office.active:
-            return _stop(Outcome.OFFICE_INACTIVE)
+            return stop(Outcome.OFFICE_INACTIVE)
         case = self._case(sight, now, registry, office)
         found = self._blocked(sight, now, case)
         if found is not None:
-            return _stop(found)
+            return stop(found)
         if sight.age.freshness is Freshness.STALE:
             return Verdict(Word.LOOK, "TRUST_STALE", f"{sight.age}.", "Queue it, and decide when on line again.")
         if case.waits_for_validation:
@@ -127,7 +127,7 @@ class Booth:
 
     def _blocked(self, sight: Sight, now: int, case: Case) -> Outcome | None:
         certificate = Certified.from_bytes(self._desk.certificate).certificate
-        if not certificate.valid_from <= now <= certificate.valid_to:
+        if not certificate.lives_at(now):
             return Outcome.CERT_EXPIRED
         if self._taken(sight.presented.voucher.sign.public):
             return Outcome.CODE_CONSUMED
@@ -172,10 +172,6 @@ class Booth:
         before = self._used.read_text() if self._used.exists() else ""
         write_secret(self._used, f"{before}{taken}\n".encode())
         return entry
-
-
-def _stop(found: Outcome) -> Verdict:
-    return Verdict(Word.STOP, found.name, sentence(found), advice(found))
 
 
 ALL_WARNINGS = tuple(sorted(Warning))

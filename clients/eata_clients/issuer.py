@@ -23,7 +23,7 @@ from eata_clients.authoring.issuing import Issued, Order
 from eata_clients.authoring.registering import Party
 from eata_clients.authors import Authors
 from eata_clients.comparing import Agreed, Comparing
-from eata_clients.errors import EataError
+from eata_clients.errors import EataError, Untrusted
 from eata_clients.files import write_secret
 from eata_clients.issued import IssuedFiles
 from eata_clients.lists import follow
@@ -235,8 +235,10 @@ class IssuerClient:
             carnet_id, node = await looked_up(self.transport, number, told_another)
             agreed = await self._compared(carnet_id, as_of)
             record = Carnet.from_bytes(agreed.reply.record)
-            if number.upper() in (record.number, str(record.carnet_id)):
+            if record.carnet_id == carnet_id and (not node or record.number == number.upper()):
                 break
+            if not node:
+                raise Untrusted("the nodes tell of another carnet than was asked for")
             told_another.add(node)
             self.transport.suspicions.keep(node, f"told of carnet {record.number} when asked for {number}")
         if to_act and not agreed.sure:

@@ -32,11 +32,16 @@ class Verdict:
     advice: str
 
 
+def stop(blocked: Outcome) -> Verdict:
+    """The ledger would refuse it, and why."""
+    return Verdict(Word.STOP, blocked.name, sentence(blocked), advice(blocked))
+
+
 def verdict(scanned: Scanned, decision: Decision, day: int, digital_home: bool) -> Verdict:
     """On the office's local day; `digital_home`: the carnet's home was digital when it was issued."""
     blocked = _blocked(scanned, decision, day, digital_home)
     if blocked is not None:
-        return Verdict(Word.STOP, blocked.name, sentence(blocked), advice(blocked))
+        return stop(blocked)
     found = scanned.warnings(decision, day)
     if found:
         return Verdict(Word.LOOK, ", ".join(found), "The balance looks wrong.", "Check the goods and type a reason.")

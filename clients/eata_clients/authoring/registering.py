@@ -89,7 +89,7 @@ def by_operations(ledger: bytes, operations: SigningKey, body: bodies.Body, stam
 
 
 def desk_authority(ledger: bytes, party: Party, authority: SigningKey, day: int, stamp: Stamp) -> Entry:
-    return make(ledger, bodies.RegisterDeskCA(party.code, authority.public, day), stamp, (party.sign, authority))
+    return by_party(ledger, party, bodies.RegisterDeskCA(party.code, authority.public, day), stamp, authority)
 
 
 def territory_key_context(ledger: bytes, generation: int) -> Context:

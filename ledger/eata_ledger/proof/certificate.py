@@ -28,6 +28,10 @@ class DeskCertificate(Record):
     valid_from: int = f(U64)
     valid_to: int = f(U64)
 
+    def lives_at(self, at: int) -> bool:
+        """At `at` (ms UTC) it has begun and has not ended."""
+        return self.valid_from <= at <= self.valid_to
+
     def signed_by(self, authority: SigningKey) -> bytes:
         """The certificate as embedded in commits: [payload, signature]."""
         payload = self.to_bytes()

@@ -75,6 +75,11 @@ class Act:
         if self.entry.header.event_time > self.moment.log_time + ahead:
             raise Skipped(Outcome.EVENT_AHEAD)
 
+    def require_not_before(self, since: int, why: str) -> None:
+        """What it rests on was there already, at `since` (ms UTC), but for clocks that are a little off. Raises `Refused`."""
+        if self.entry.header.event_time + AHEAD < since:
+            raise Refused(Outcome.EVENT_TIME_WRONG, why)
+
     def record(
         self, carnet_id: int, territory: str, by: tuple[str, bytes] | None = None, slot: int = 0,
         about: int | None = None,

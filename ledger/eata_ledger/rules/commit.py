@@ -4,7 +4,7 @@ Source: domain §2.2 (order of the blocks), §2.3 (dates), §2.5 (balances); ACC
 """
 
 from eata_ledger.carnet.blocks import NEED_VALIDATION, Case, final_day, require_open
-from eata_ledger.carnet.dates import AHEAD, MINUTE
+from eata_ledger.carnet.dates import MINUTE
 from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import RETURNS, Flag, Kind, Label, OrderType, Validated, Warning
 from eata_ledger.carnet.warnings import warnings
@@ -32,8 +32,7 @@ def commit(act: Act, body: Commit) -> Value:
     validated = _validation(scene)
     _declaration(scene)
     require_time(act, scene.desk, scene.countersigned)
-    if act.entry.header.event_time + AHEAD < scene.voucher.since:
-        raise Refused(Outcome.EVENT_TIME_WRONG, "the voucher was declared later")
+    act.require_not_before(scene.voucher.since, "the voucher was declared later")
     require_granted(act, body.carnet_id, body.slot)
     _stanzas(act, scene)
     final = final_day(body.kind, body.final_day, scene.day, scene.carnet.valid_until)
@@ -61,7 +60,7 @@ def _countersigned(act: Act, body: Commit, desk: Desk) -> bool:
     if act.revoked:
         raise Refused(Outcome.KEY_REVOKED, "the controller's desk authority")
     act.require_signature(controller.key)
-    live = controller.valid_from <= act.moment.log_time <= controller.valid_to
+    live = controller.lives_at(act.moment.log_time)
     at_home = controller.office == body.office and owner == desk.administration
     other = controller.key != desk.certificate.key and controller.officer != desk.certificate.officer
     return live and at_home and other and controller.role in CONTROLLERS

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.balances import NOTHING
-from eata_ledger.carnet.dates import AHEAD
 from eata_ledger.carnet.sets import unuse
 from eata_ledger.carnet.vocabulary import Flag, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Value
@@ -82,8 +81,7 @@ def release(act: Act, body: bodies.Release) -> Value:
     held = act.facts.get(HoldFact, *key)
     if held is None or held.released is not None:
         raise Refused(Outcome.NOT_HELD)
-    if act.entry.header.event_time + AHEAD < held.since:
-        raise Refused(Outcome.EVENT_TIME_WRONG, "it was not on hold at that time")
+    act.require_not_before(held.since, "it was not on hold at that time")
     if held.office != body.office and not desk.controls:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {held.office} or a controller releases it")
     require_own_parts(act, desk.territory, 0, Label.REMARKS, act.entry.header.event_time)

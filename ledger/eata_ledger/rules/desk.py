@@ -35,7 +35,7 @@ class Desk:
 
     def countersigns(self, now: int) -> bool:
         """A controller stands for itself while its certificate lives, at log time `now` (ms UTC): not years later."""
-        return self.controls and self.certificate.valid_from <= now <= self.certificate.valid_to
+        return self.controls and self.certificate.lives_at(now)
 
 
 def at_desk(act: Act, certificate: bytes, office: str) -> Desk:

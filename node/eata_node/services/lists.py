@@ -34,10 +34,11 @@ _OPEN = frozenset({NoticeState.SENT.name, NoticeState.ACKNOWLEDGED.name})
 
 @dataclass
 class Asked:
-    """A judged request: who asks, for what; `stopped` is where looking ended before the view did."""
+    """A judged request: who asks, for what, of which days; `stopped` is where looking ended before the view did."""
 
     officer: Officer
     query: lists_pb2.ListQuery
+    days: range
     stopped: int = 0
 
     @property
@@ -62,14 +63,13 @@ class Lists(lists_pb2_grpc.ListsServicer):
     async def _asked(self, request: ledger_pb2.SignedRequest, method: str) -> Asked:
         query = lists_pb2.ListQuery.FromString(request.body)
         officer = (await self._rights.require(request, f"/eata.v1.Lists/{method}", query)).desk
-        for day in (query.from_day, query.to_day):
-            try:
-                day_of(day or "1970-01-01")
-            except Malformed as error:
-                raise trouble(Trouble.REQUEST_MALFORMED, str(error)) from None
+        try:
+            first, last = day_of(query.from_day or "1970-01-01"), day_of(query.to_day) if query.to_day else LAST_DAY
+        except Malformed as error:
+            raise trouble(Trouble.REQUEST_MALFORMED, str(error)) from None
         if query.kind and query.kind not in Kind.__members__:
             raise trouble(Trouble.REQUEST_MALFORMED, f"Kinds are {', '.join(Kind.__members__)}.")
-        return Asked(officer, query)
+        return Asked(officer, query, range(first, last + 1))
 
     # -- transactions
 
@@ -273,12 +273,11 @@ class Lists(lists_pb2_grpc.ListsServicer):
 def _wanted(asked: Asked, view: View, row: Transaction) -> bool:
     """One row against the filters."""
     query = asked.query
-    low, high = day_of(query.from_day or "1970-01-01"), day_of(query.to_day) if query.to_day else LAST_DAY
     return (
         query.office in ("", row.office)
         and query.kind in ("", row.kind.name)
         and query.type in ("", view.carnet.type.name)
-        and low <= local_day(row.event_time, row.offset) <= high
+        and local_day(row.event_time, row.offset) in asked.days
     )
 
 

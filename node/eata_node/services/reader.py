@@ -145,7 +145,7 @@ class Readers:
         if not presented.genuine(authority.raw):
             raise refusal(Outcome.SIGNATURE_INVALID)
         signers.require(certificate.key)
-        if not certificate.valid_from <= request.time <= certificate.valid_to:
+        if not certificate.lives_at(request.time):
             raise refusal(Outcome.CERT_EXPIRED)
         return self._at_office(facts, certificate, authority, request.time // DAY)
 

@@ -33,6 +33,7 @@ async def test_an_issuers_act_is_on_the_carnet_it_named(scene: Scene, monkeypatc
         carnet, _, done = await IssuerCare(issuer).new_pin("lost-1", known.number, keeping.rotate_pin)
         assert (carnet.carnet_id, done.final) == (asked, True)
         assert [one.node for one in transport.suspicions.found] == ["frankfurt"]
+        assert Carnet.from_bytes((await issuer.carnet(f"00{asked}")).record).carnet_id == asked
 
 
 async def test_too_few_nodes_are_not_believed(scene: Scene) -> None:
