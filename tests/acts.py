@@ -88,7 +88,7 @@ def notify(world: World, ticket: Ticket, office: str = "DEBER", kind: NoticeKind
 def notice_of(world: World, ticket: Ticket) -> Notice:
     place = world.fact(NoticeOfVoucher, ticket.holding.carnet_id, ticket.slot)
     assert isinstance(place, NoticeOfVoucher)
-    found = world.fact(Notice, of_territory(place.territory), place.notice_id)
+    found = world.fact(Notice, of_territory(place.territory), ticket.holding.carnet_id, place.notice_id)
     assert isinstance(found, Notice)
     return found
 

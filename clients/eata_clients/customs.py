@@ -129,7 +129,7 @@ class CustomsClient:
             incidents,
             [(link.relation, link.number) for link in reply.links],
             (voucher.entry, excerpts.entry_hash(voucher.entry)),
-            [(shown.office, shown.time) for shown in reply.presentations], [],
+            [(shown.office, shown.time) for shown in reply.presentations], [], reply.root,
             lent(excerpts, voucher.slot, presented.leaf, carnet_id), agreed,
             self._said(excerpts, [*(row.index for row in rows), *(one.index for one in incidents)], carnet_id),
             _notes(excerpts, rows, incidents, presented),

@@ -22,7 +22,7 @@ from eata_clients.opening import Excerpts
 class Scanned:
     """A voucher as opened at the desk: what Customs may see at this moment, and no more.
 
-    `stay` and `hold` are of this territory. `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
+    `stay` and `hold` are of this territory. `root` is the number of the holder's root now: a code from another is void. `declared_in` is (ledger index, entry hash) of the holder's declaration; `elsewhere` where else this code
     was shown before, as (office, ms UTC); `agreed` how many nodes tell all this alike, the registry
     that it is judged by among it. By ledger index of a transaction or an incident: `said` is what this territory's
     officers have sealed of it, where an opener's key was given; `notes` what the holder has against it.
@@ -43,6 +43,7 @@ class Scanned:
     declared_in: tuple[int, bytes]
     elsewhere: list[tuple[str, int]]
     documents: list[Document]
+    root: int
     lent: Lent | None
     agreed: Agreed
     said: dict[int, Remarks] = field(default_factory=dict)

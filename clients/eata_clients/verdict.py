@@ -64,6 +64,8 @@ def _blocked(scanned: Scanned, decision: Decision, day: int, digital_home: bool)
         require_open(_case(scanned, decision.kind or scanned.presented.kind, day, digital_home))
     except Refused as refused:
         return refused.outcome
+    if scanned.voucher.root != scanned.root:
+        return Outcome.CODE_VOIDED
     return Outcome.STALE_VERSION if scanned.voucher.content != scanned.carnet.content else None
 
 

@@ -9,7 +9,7 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
 from eata_clients.customs import CustomsClient
 from eata_clients.devices import Devices
-from eata_clients.errors import EataError
+from eata_clients.errors import EataError, Unreachable
 from eata_clients.issuer import read_party
 from eata_clients.keystore import Keystore
 from eata_clients.notices import Notices
@@ -279,6 +279,28 @@ async def test_a_revoked_device_and_a_revoked_authority_read_nothing(scene: Scen
     assert await refused(customs.scan(scene.qr(1))) == "KEY_REVOKED"
     assert await refused(customs.commit(scanned, Decision(ALL))) == "KEY_REVOKED"
     assert authority.id in (await fetch(scene.public)).revoked
+
+
+async def test_a_desk_sees_that_a_code_is_void_since_a_phone_was_taken_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H5. The owner was cut off before it made new codes; the thief shows what was on the screen."""
+    carnet_id, second, renew = scene.carnet_id, scene.people.wallet(scene.public, "kept"), Devices.renew_voided
+
+    async def cut_off(self: Devices, carnet_id: int) -> dict[int, int]:
+        raise Unreachable()
+
+    monkeypatch.setattr(Devices, "renew_voided", cut_off)
+    await scene.people.admit(scene.wallet, second, carnet_id)
+    stolen, customs = scene.qr(1), (await scene.customs("CH-ZRH"))[0]
+    await Devices(second).revoke(carnet_id, [scene.wallet.holding(carnet_id).device.id])
+    scanned = await customs.scan(stolen)
+    found = verdict(scanned, Decision(ALL), scanned.carnet.issued, True)
+    assert (found.word, found.code) == (Word.STOP, "CODE_VOIDED")
+    assert await refused(customs.commit(scanned, Decision(ALL))) == "CODE_VOIDED"
+    slot = (await renew(Devices(second), carnet_id))[1]
+    scanned = await customs.scan(second.code(carnet_id, slot, CodeKind.TRANSACTION))
+    assert verdict(scanned, Decision(ALL), scanned.carnet.issued, True).word is Word.GO
 
 
 @pytest.mark.rule("APP-17")

@@ -13,6 +13,7 @@ from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_node.limits import RATES, Limit
+from eata_node.services import follow
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, lists_pb2, lists_pb2_grpc, reading_pb2, reading_pb2_grpc
 
 from tests.process.scene import ALL, Scene, refused, scene
@@ -122,6 +123,30 @@ async def test_a_caller_who_never_reads_its_stream_holds_nobody_up(scene: Scene)
     assert indexes == sorted(indexes)
     for opened in left:
         opened.cancel()
+
+
+async def test_one_administrations_desks_leave_streams_for_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H13. However many desks it certifies."""
+    monkeypatch.setattr(follow, "_STREAMS_AN_ADMINISTRATION", 2)
+    await scene.commit(1, "CH-ZRH")
+    await scene.commit(3, "DE-BER")
+
+    async def stream(office: str) -> Any:
+        _, desk, transport = await scene.customs(office, prefer=NODE)
+        body = lists_pb2.FollowQuery().SerializeToString()
+        asked = transport.signed("/eata.v1.Follow/Territory", body, [desk.key], desk.certificate)
+        return lists_pb2_grpc.FollowStub(transport.channel(NODE)).Territory(asked)
+
+    left = [await stream("DE-BER") for _ in range(2)]
+    assert [(await opened.read()).type for opened in left] == ["COMMIT", "COMMIT"]
+    assert await code_of((await stream("DE-BER")).read()) == "RATE_LIMITED"
+    assert (await (await stream("CH-ZRH")).read()).type == "COMMIT"
+    left[0].cancel()
+    async with asyncio.timeout(30):
+        while await code_of((await stream("DE-BER")).read()) == "RATE_LIMITED":  # until the node has seen it go
+            pass
 
 
 async def test_asking_too_much_with_one_key_does_not_touch_another(

@@ -1,5 +1,7 @@
 """Pre-notifications, what a holder says of a transaction, and what it asks of the issuer."""
 
+from dataclasses import replace
+
 import pytest
 from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
@@ -7,8 +9,8 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.telling import notice_key
 from eata_ledger.carnet.vocabulary import AskKind, Kind, Label, NoticeKind, NoticeState, Role
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Disagree, EntryType, RegisterOffice
-from eata_ledger.proof.entry import Entry
+from eata_ledger.proof.bodies import Disagree, EntryType, Notify, RegisterOffice
+from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.rules.notices import MOST_SAID
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
@@ -49,6 +51,25 @@ def test_a_notice_is_one_live_request_to_an_office_of_the_territory(world: World
     assert world.outcome(acts.withdraw(world, arrival)) is Outcome.ACCEPTED
     assert world.outcome(acts.withdraw(world, arrival)) is Outcome.NOTICE_DECIDED
     assert world.outcome(acts.notify(world, arrival)) is Outcome.ACCEPTED
+
+
+def test_an_id_seen_on_its_way_cannot_be_used_up_on_another_carnet(
+    world: World, arrival: Ticket, pin_keys: CodeKeys
+) -> None:
+    """A node sees the notice before it is ordered, and has a carnet of its own."""
+    entry = acts.notify(world, arrival)
+    assert isinstance(entry.header.body, Notify)
+    held = world.hold(world.issue(), pin_keys)
+    validation, mine = world.travel(held, (Kind.VALIDATION, "CH", "1-20"), (Kind.IMPORTATION, "EU", "1-20"))
+    world.commit(validation)
+    theirs = acts.notify(world, mine)
+    assert isinstance(theirs.header.body, Notify)
+    body, blanks = replace(theirs.header.body, notice_id=entry.header.body.notice_id), theirs.header.parts
+    parts = tuple(
+        Part(info.label, info.slot, data, info.recipient) for info, data in zip(blanks, theirs.parts, strict=True)
+    )
+    world.must(make(world.ledger, body, world.stamp, (held.device,), parts))
+    assert world.outcome(entry) is Outcome.ACCEPTED
 
 
 @pytest.mark.rule("APP-20")

@@ -80,7 +80,7 @@ def _settle_notice(act: Act, scene: Scene) -> None:
     place = act.facts.get(NoticeOfVoucher, scene.carnet.carnet_id, scene.body.slot)
     if place is None or place.territory != scene.territory:
         return
-    key = (of_territory(place.territory), place.notice_id)
+    key = (of_territory(place.territory), scene.carnet.carnet_id, place.notice_id)
     notice = act.facts.get(Notice, *key)
     assert notice is not None, "a voucher's notice exists"
     if notice.kind is NoticeKind.PREDECLARATION and notice.state in (NoticeState.SENT, NoticeState.ACKNOWLEDGED):

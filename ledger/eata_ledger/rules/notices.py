@@ -30,7 +30,7 @@ def notify(act: Act, body: bodies.Notify) -> Value:
     live = _of_voucher(act, body.carnet_id, body.slot)
     if live is not None and live.state is NoticeState.SENT:
         raise Refused(Outcome.NOTICE_LIVE)
-    key = (of_territory(office.territory), body.notice_id)
+    key = (of_territory(office.territory), body.carnet_id, body.notice_id)
     if act.facts.get(Notice, *key) is not None:
         raise Refused(Outcome.NOTICE_LIVE, "the notice id is in use")
     require_own_parts(act, office.territory, body.slot, Label.NOTICE, now)
@@ -46,12 +46,12 @@ def notify(act: Act, body: bodies.Notify) -> Value:
 
 def _of_voucher(act: Act, carnet_id: int, slot: int) -> Notice | None:
     place = act.facts.get(NoticeOfVoucher, carnet_id, slot)
-    return None if place is None else act.facts.get(Notice, of_territory(place.territory), place.notice_id)
+    return None if place is None else act.facts.get(Notice, of_territory(place.territory), carnet_id, place.notice_id)
 
 
 def _undecided(act: Act, territory: str, carnet_id: int, notice_id: bytes) -> Notice:
-    notice = act.facts.get(Notice, of_territory(territory), notice_id)
-    if notice is None or notice.carnet_id != carnet_id:
+    notice = act.facts.get(Notice, of_territory(territory), carnet_id, notice_id)
+    if notice is None:
         raise Refused(Outcome.NOTICE_UNKNOWN)
     if notice.state is not NoticeState.SENT:
         raise Refused(Outcome.NOTICE_DECIDED)
@@ -66,7 +66,7 @@ def withdraw(act: Act, body: bodies.Withdraw) -> Value:
     if office is None:
         raise Refused(Outcome.NOTICE_UNKNOWN)
     notice = _undecided(act, office.territory, body.carnet_id, body.notice_id)
-    key = (of_territory(office.territory), body.notice_id)
+    key = (of_territory(office.territory), body.carnet_id, body.notice_id)
     act.facts.put(replace(notice, state=NoticeState.WITHDRAWN), *key)
     return [int(body.TYPE), carnet.number, body.carnet_id, notice.slot, office.territory, notice.office]
 
@@ -82,7 +82,7 @@ def answer(act: Act, body: bodies.Answer) -> Value:
         raise Refused(Outcome.ROLE_FORBIDDEN, f"office {notice.office} or a controller answers it")
     act.require_parts((Label.ANSWER, notice.slot, None))
     state = NoticeState.ACKNOWLEDGED if body.acknowledged else NoticeState.REJECTED
-    key = (of_territory(desk.territory), body.notice_id)
+    key = (of_territory(desk.territory), body.carnet_id, body.notice_id)
     act.facts.put(replace(notice, state=state, answer=act.moment.index), *key)
     return [
         int(body.TYPE), carnet.number, body.carnet_id, notice.slot, desk.territory, body.office, body.acknowledged

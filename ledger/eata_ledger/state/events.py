@@ -59,7 +59,7 @@ class Link(Fact):
 
 @dataclass(frozen=True)
 class Notice(Fact):
-    """A pre-notification, by (territory, notice id); `entry` carries its sealed details, `answer` the reply's."""
+    """A pre-notification, by (territory, carnet, notice id): what a node sees on its way cannot be used first on another; `entry` carries its sealed details, `answer` the reply's."""
 
     FAMILY = Family.NOTICE
     notice_id: bytes = f(RANDOM16)

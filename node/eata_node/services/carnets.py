@@ -285,7 +285,8 @@ class Carnets:
         facts = Facts(self._replica.store)
         for voucher in vouchers:
             where = facts.get(NoticeOfVoucher, carnet_id, voucher.slot)
-            notice = None if where is None else facts.get(Notice, of_territory(where.territory), where.notice_id)
+            key = None if where is None else (of_territory(where.territory), carnet_id, where.notice_id)
+            notice = None if key is None else facts.get(Notice, *key)
             if notice is not None:
                 wanted = [Wanted(notice.entry, frozenset({Label.NOTICE}))]
                 wanted += [] if notice.answer is None else [Wanted(notice.answer, frozenset({Label.ANSWER}))]
@@ -329,6 +330,7 @@ class Carnets:
             ),
             links=self.related(view.carnet.carnet_id),
             documents=len(self.attached(view.carnet.carnet_id)),
+            root=self.holder(view.carnet.carnet_id).root,
             session=self.session(),
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ from eata_node.services.rights import Rights, by_device
 from eata_node.views import Mention
 
 _PATIENCE = 5.0
-_STREAMS_A_KEY, _STREAMS, _AT_ONCE = 8, 2_000, 64
+_STREAMS_A_KEY, _STREAMS_AN_ADMINISTRATION, _STREAMS, _AT_ONCE = 8, 500, 2_000, 64
 
 
 class Follow(lists_pb2_grpc.FollowServicer):
@@ -78,22 +78,26 @@ class Follow(lists_pb2_grpc.FollowServicer):
             live = authority is not None and authority.revoked is None
             return live and self._clock() <= officer.certificate.valid_to
 
-        with self._counted(officer.certificate.key):
+        with self._counted(officer.certificate.key, officer.administration):
             async for event in self._events(views.in_territory(officer.territory), query.from_index, may, officer):
                 yield event
 
     @contextmanager
-    def _counted(self, key: bytes) -> Iterator[None]:
-        """A few streams a carnet, issuer or desk, many a node, and no more."""
-        if self._open[key] >= _STREAMS_A_KEY or self._open.total() >= _STREAMS:
+    def _counted(self, key: bytes, administration: str = "") -> Iterator[None]:
+        """A few streams a carnet, issuer or desk, more an administration, many a node, and no more."""
+        most = {key: _STREAMS_A_KEY, b"": _STREAMS}
+        if administration:
+            most[administration.encode()] = _STREAMS_AN_ADMINISTRATION
+        if any(self._open[one] >= limit for one, limit in most.items()):
             raise trouble(Trouble.RATE_LIMITED, "Too many streams are open.")
-        self._open[key] += 1
+        self._open.update(most.keys())
         try:
             yield
         finally:
-            self._open[key] -= 1
-            if not self._open[key]:
-                del self._open[key]
+            for one in most:
+                self._open[one] -= 1
+                if not self._open[one]:
+                    del self._open[one]
 
     async def _events(
         self, view: bytes, low: int, may: Callable[[], bool], officer: Officer | None, *others: bytes

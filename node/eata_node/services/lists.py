@@ -170,7 +170,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
         stored = self._replica.store.entry(index)
         body = None if stored is None else Header.from_bytes(stored.header).body
         assert isinstance(body, Notify), "the view says so"
-        found = Facts(self._replica.store).get(Notice, of_territory(territory), body.notice_id)
+        found = Facts(self._replica.store).get(Notice, of_territory(territory), body.carnet_id, body.notice_id)
         assert found is not None, "an accepted notice is kept"
         return found
 

@@ -47,10 +47,11 @@ class Signers:
 
 @dataclass(frozen=True)
 class Officer:
-    """A signed-in desk: its certificate and the territory of its office."""
+    """A signed-in desk: its certificate, the territory of its office, and the administration that answers for it."""
 
     certificate: DeskCertificate
     territory: str
+    administration: str
 
 
 def require_serving(replica: Replica) -> None:
@@ -156,4 +157,4 @@ class Readers:
             raise refusal(Outcome.OFFICE_INACTIVE)
         if certificate.role not in (Role.OFFICER, Role.CONTROLLER, Role.REGIONAL_MANAGER, Role.ADMIN):
             raise refusal(Outcome.ROLE_FORBIDDEN)
-        return Officer(certificate, office.territory)
+        return Officer(certificate, office.territory, office.administration)
