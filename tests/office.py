@@ -41,12 +41,12 @@ def order(**changes: Any) -> gateway_pb2.IssueRequest:
 class Office:
     """The gateway's process, and calls to it as one organisation or another."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, member: str = "CH-ALLIANCE") -> None:
+        self.cluster, self.member = cluster, member
         self.start()
 
     def start(self) -> None:
-        home = self.cluster.home / "offices" / "CH-ALLIANCE"
+        home = self.cluster.home / "offices" / self.member
         arguments = ["nics", "serve", "--home", str(home), "--network", str(self.cluster.home / "network.json")]
         self.process = subprocess.Popen([str(EATA), *arguments], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
@@ -58,8 +58,8 @@ class Office:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def issue(self, request: gateway_pb2.IssueRequest, member: str = "CH-ALLIANCE") -> gateway_pb2.IssueReply:
-        identity = Identity.read(self.cluster.home / "offices" / member)
+    def issue(self, request: gateway_pb2.IssueRequest, member: str = "") -> gateway_pb2.IssueReply:
+        identity = Identity.read(self.cluster.home / "offices" / (member or self.member))
         credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
         with grpc.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS) as channel:
             return gateway_pb2_grpc.NicsStub(channel).Issue(request, timeout=30)
@@ -71,7 +71,7 @@ class Office:
 
     @contextmanager
     def stub(self) -> Iterator[Any]:
-        identity = Identity.read(self.cluster.home / "offices" / "CH-ALLIANCE")
+        identity = Identity.read(self.cluster.home / "offices" / self.member)
         credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
         with grpc.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS) as channel:
             yield gateway_pb2_grpc.NicsStub(channel)
@@ -79,7 +79,7 @@ class Office:
     def issue_many(self, file: Path) -> list[dict[str, Any]]:
         """From a terminal: what became of each order in a file; the exit code says whether any was refused."""
         arguments = ["issuer", "issue-many", str(file), "--gateway", self.address, "--json", "--home",
-                     str(self.cluster.home / "offices" / "CH-ALLIANCE")]  # fmt: skip
+                     str(self.cluster.home / "offices" / self.member)]  # fmt: skip
         done = subprocess.run([str(EATA), *arguments], capture_output=True, text=True, timeout=120, check=False)
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         assert done.returncode == any("error" in row for row in rows), done.stderr

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed
+from eata_ledger.proof.bodies import RegisterOffice
 from eata_ledger.seal.aead import unpack
 from eata_ledger.state import Notice, Voucher
 from eata_proto.v1 import lists_pb2
@@ -12,6 +13,7 @@ from eata_proto.v1 import lists_pb2
 from eata_clients.authoring.content import CarnetContent, DeclarationContent, NoticeDetails
 from eata_clients.errors import Untrusted
 from eata_clients.opening import Excerpts, Openers, open_keys
+from eata_clients.zones import local_time, offset_at, shown_offset
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,20 @@ class Arrival:
     declaration: DeclarationContent | None
     content: CarnetContent | None
     key: bytes | None
+
+    def eta(self, office: RegisterOffice | None) -> str:
+        """When it is expected, ISO by the office's own clock; empty where that is sealed."""
+        if self.details is None:
+            return ""
+        offset = 0 if office is None else offset_at(office, self.details.eta)
+        return local_time(self.details.eta, offset) + shown_offset(offset)
+
+    def lines(self) -> list[str]:
+        """What was opened of it, for the office."""
+        found = [] if self.content is None else [f"holder: {self.content.holder}"]
+        names = ("shipment", "mode", "identification", "representative", "representative_id", "city", "country", "text")
+        said = [] if self.details is None else [(name, getattr(self.details, name)) for name in names]
+        return found + [f"{name.replace('_', ' ')}: {text}" for name, text in said if text]
 
 
 def read_arrival(listed: lists_pb2.ListedNotice, excerpts: Excerpts, openers: Openers) -> Arrival:

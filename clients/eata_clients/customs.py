@@ -222,6 +222,17 @@ class CustomsClient:
         ledger, own, stamp = await self._place()
         return await self._submit(deciding.release(ledger, self._desk, carnet_id, note, own, stamp))
 
+    async def cancellable(self, qr: CodeQr) -> list[Transaction]:
+        """The live transactions of this territory that a cancellation code may be of; the ledger judges which (ACC-30)."""
+        carnet_id = await carnet_id_of(self._transport, qr.carnet)
+        office = await self.office()
+        rows = [Transaction.from_bytes(row) for row in (await self.carnet(carnet_id)).rows]
+        return [
+            row
+            for row in rows
+            if row.territory == office.territory and row.cancelled is None and row.kind is not Kind.PRE_EXPORTATION
+        ]
+
     async def cancel(self, qr: CodeQr, index: int, reason: str) -> Committed:
         """Undoes the transaction at a ledger index with the holder's cancellation code (ACC-30)."""
         carnet_id = await carnet_id_of(self._transport, qr.carnet)

@@ -6,7 +6,7 @@ Whatever a person wrote is shown as text: never as markup, a control or a line o
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eata_ledger.carnet.dates import MINUTE, iso, local_day
+from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Flag
 from eata_ledger.state import Transaction
@@ -19,6 +19,7 @@ from eata_clients.authoring.content import Goods, Remarks
 from eata_clients.scanned import Scanned
 from eata_clients.verdict import Verdict, Word
 from eata_clients.words import shown
+from eata_clients.zones import local_time
 
 STYLE = {Word.GO: "bold white on green", Word.LOOK: "bold black on yellow", Word.STOP: "bold white on red"}
 SHAPE = {Word.GO: "● ", Word.LOOK: "▲ ", Word.STOP: "■ "}
@@ -196,20 +197,15 @@ def history(scanned: Scanned) -> list[str]:
         items += f", processed {row.processed}" if row.processed else ""
         items += "" if row.final_day is None else f", until {iso(row.final_day)}"
         items += "" if foil is not None else " (counterfoil sealed)"
-        place, when = f"{row.territory} {row.office}", _when(row.event_time, row.offset)
+        place, when = f"{row.territory} {row.office}", local_time(row.event_time, row.offset)
         lines.append(f"{row.index:>6} {when} {what} at {place}: {items}")
         lines += _said(scanned.said.get(row.index))
         lines += [f"         the holder disagrees: {note}" for note in scanned.notes.get(row.index, ())]
     for incident in scanned.incidents:
-        place, when = f"{incident.territory} {incident.office or ''}", _when(incident.event_time, incident.offset)
+        place, when = f"{incident.territory} {incident.office or ''}", local_time(incident.event_time, incident.offset)
         lines.append(f"{incident.index:>6} {when} {incident.type.name} at {place.strip()}")
         lines += _said(scanned.said.get(incident.index))
     return lines or ["Nothing has happened yet."]
-
-
-def _when(time: int, offset: int) -> str:
-    minute = (time + offset * MINUTE) // MINUTE % 1440
-    return f"{iso(local_day(time, offset))} {minute // 60:02}:{minute % 60:02}"
 
 
 def _flags(row: Transaction) -> str:

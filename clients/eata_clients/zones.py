@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from eata_ledger.carnet.dates import MINUTE, iso, local_day
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOffice
 
@@ -63,6 +64,12 @@ def clock_differs(office: RegisterOffice, at: int) -> str:
     return (
         f"This computer's clock says {here:%H:%M}, the office's ({office.zone}) {there:%H:%M}: times are the office's."
     )
+
+
+def local_time(time: int, offset: int) -> str:
+    """ISO date and minute by a clock that is `offset` minutes ahead of UTC; `time` in ms UTC."""
+    minute = (time + offset * MINUTE) // MINUTE % 1440
+    return f"{iso(local_day(time, offset))}T{minute // 60:02}:{minute % 60:02}"
 
 
 def shown_offset(minutes: int) -> str:

@@ -7,6 +7,7 @@ from eata_clients.authoring.issuing import Order
 from eata_clients.money import decimals_of, plain_amount, read_amount
 from eata_clients.words import written
 from eata_ledger.carnet.dates import day_of, last_valid_day
+from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOrganisation
@@ -49,14 +50,21 @@ def problems(
         last = day_of(request.valid_until)
         if not today <= last <= last_valid_day(today):
             found.append(("BOX_G", "box G(c): the last day is today or later, within one year less a day"))
-    unknown = sorted({request.home, *request.box_p} - territories)
-    if unknown:
-        found.append(("BOX_P", f"box P: territory {unknown[0]} is not registered"))
+    for place, codes in (("HOME", {request.home}), ("BOX_P", {*request.box_p})):
+        found += [(place, _unknown(place, code, territories)) for code in sorted(codes - territories)]
     if own is not None and request.home not in own.homes:
         found.append(("HOME", f"home: {own.code} issues carnets of {', '.join(own.homes)}"))
     if own is not None and not request.number.startswith(own.prefixes):
         found.append(("BOX_G", f"box G(a): numbers of {own.code} begin with {', '.join(own.prefixes)}"))
     return found
+
+
+def _unknown(place: str, code: str, territories: set[str]) -> str:
+    """Of a country that counts as part of another territory, which that is."""
+    name, counts_as = "home" if place == "HOME" else "box P", territory_of(code)
+    if counts_as != code and counts_as in territories:
+        return f"{name}: {code} counts as {counts_as}: give {counts_as}"
+    return f"{name}: territory {code} is not registered"
 
 
 def _wrong(request: gateway_pb2.IssueRequest) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,43 @@ def test_a_replacements_order_of_steps_asks_for_no_reason(office: Office, tmp_pa
         assert "reason ▸" not in said
         assert "● final" in said, said
     assert "replaced by" in said
+
+
+@pytest.mark.rule("ACC-30")
+@pytest.mark.rule("ACC-43")
+@pytest.mark.rule("ACC-44")
+@pytest.mark.rule("N-06")
+def test_an_officer_answers_goes_back_exports_in_two_clicks_and_undoes(office: Office, tmp_path: Path) -> None:
+    """Typed as at the guide's desk: an arrival answered, a step taken back with nothing lost, the EU's two clicks, a commit undone."""
+    border, issuer = Border(office, tmp_path), Office(office.cluster, "ES-CAMARA")
+    form = order(number="ESTB00000051", home="EU", currency="EUR", box_p=["CH"], itinerary=["CH"], sets=SETS)
+    issued = issuer.issue(form)
+    issuer.stop()
+    border.sign(issued.carnet_id, issued.pin)
+    out = border.travel("--to", "CH")
+    eta = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="minutes")
+    border.holder("notify", "3", "--office", "CH-ZRH", "--eta", eta, "--mode", "Road", "--ask-decision")
+    said = border.desk("CH", "CH-ZRH", "a\n7 y\n1 maybe\n1 y Gate 4 please\n\na\n")
+    assert "mode: Road" in said
+    assert "A number of the list, y or n" in said
+    assert "Acknowledged: final" in said
+    assert "Nobody is announced." in said
+    assert [n["state"] for n in border.holder("notices")] == ["ACKNOWLEDGED"]
+    typed = f"{out['VALIDATION']}\n\n\nref V-9\nq\nm 1 K-1\nq\nat soon\nat 2099-01-01T00:00+00:00\nat\n\n\n\n"
+    said = border.desk("DE", "DE-BER", typed)
+    assert "the time is ISO with an offset" in said
+    assert "CARNET_EXPIRED" in said  # as it would be judged on that day
+    assert "● final" in said
+    said = border.desk("DE", "DE-BER", f"{out['EXPORTATION']}\n\npre\npre\npre\n\nf 2031-01-01\n\n")
+    assert "PRE_EXPORTATION: the first of the two clicks." in said
+    assert "final date: not of PRE_EXPORTATION" in said
+    assert "● final" in said
+    said = border.desk("DE", "DE-BER", f"{out['EXPORTATION']}\n\n\n\n")
+    assert "pre pre-exportation" not in said
+    assert "● final" in said
+    last = border.holder("show")["transactions"][-1]["index"]
+    code = border.holder("qr", "2", "--cancellation")["text"]
+    said = border.desk("DE", "DE-BER", f"{code}\n1\nq\n{code}\n{last}\n\nwrong lorry\n")
+    assert "One of the numbers above" in said
+    assert "Cancelled, ledger index" in said, said
+    assert [t["cancelled"] for t in border.holder("show")["transactions"]] == [False, False, True]

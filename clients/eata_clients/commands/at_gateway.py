@@ -1,6 +1,7 @@
 """What the issuer's commands share: calls of its gateway, orders from files, answers as lines and as data."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eata_clients.faults import Fault
+from eata_clients.words import shown
 
 if TYPE_CHECKING:
     from eata_proto.v1 import gateway_pb2
@@ -70,8 +72,18 @@ def to_request(source: Any) -> "gateway_pb2.IssueRequest":
     try:
         return json_format.ParseDict(source, gateway_pb2.IssueRequest())
     except json_format.ParseError as error:
-        why = str(error).splitlines()[0][:200]
-        raise Fault("ORDER_MALFORMED", f"{why}.", "See the fields of IssueRequest (gateway.proto).") from None
+        raise Fault(
+            "ORDER_MALFORMED", _in_plain_words(str(error)), "See nics_gateway/README.md for an order."
+        ) from None
+
+
+def _in_plain_words(error: str) -> str:
+    """What the parser of the order says, without the names of its own forms."""
+    unknown = re.search(r'no field named "(.{1,40}?)"', error)
+    if unknown:
+        return f"“{shown(unknown[1])}” is no field of an order."
+    wrong = re.search(r"Failed to parse (\w{1,40}) field", error)
+    return f"The field “{wrong[1]}” has a value of another kind." if wrong else "A field has a value of another kind."
 
 
 def as_data(reply: "gateway_pb2.IssueReply") -> dict[str, Any]:

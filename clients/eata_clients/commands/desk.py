@@ -25,6 +25,7 @@ def desk(
     from eata_clients.commands.session import run
     from eata_clients.counter import Counter
     from eata_clients.customs import CustomsClient
+    from eata_clients.desk_screen import Screen
     from eata_clients.lists import Lists
     from eata_clients.typing_in import Typed
 
@@ -41,6 +42,6 @@ def desk(
 
         keys = opener_keys(opener)
         client, lists = CustomsClient(home, transport, here, keys), Lists(transport, here, keys)
-        await Counter(client, lists, transport, here, console, ask, second).run()
+        await Counter(client, lists, transport, here, Screen(console, ask), second).run()
 
     run(network, home, work)

@@ -1,10 +1,10 @@
 """`eata customs`: transactions, holds, arrivals, transits, carnets, statistics, follow (ACC-21, ACC-41 to ACC-56)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from eata_ledger.carnet.dates import MINUTE, iso, local_day
+from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.reconciliation import Reconciliation
 from eata_ledger.carnet.transit import TransitState
 from eata_ledger.carnet.vocabulary import Flag, NoticeState
@@ -12,10 +12,14 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
 from eata_clients.console import JSON, say
+from eata_clients.zones import local_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from eata_ledger.proof.bodies import RegisterOffice
+
+    from eata_clients.arrivals import Arrival
     from eata_clients.lists import Lists
 
 _Office = Annotated[str, typer.Option(help="Only this office.")]
@@ -29,12 +33,6 @@ def _lists(home: "Path", opener: Any, transport: Any) -> "Lists":
     from eata_clients.lists import Lists
 
     return Lists(transport, signed_in(home), opener_keys(opener))
-
-
-def local_time(time: int, offset: int) -> str:
-    """ISO date and minute, local to the office."""
-    minute = (time + offset * MINUTE) // MINUTE % 1440
-    return f"{iso(local_day(time, offset))}T{minute // 60:02}:{minute % 60:02}"
 
 
 def _known(text: str, names: Iterable[str]) -> None:
@@ -108,14 +106,20 @@ def arrivals(
 ) -> None:  # fmt: skip
     """Pre-notifications and pre-declarations to your territory's offices."""
     from eata_clients.commands.session import run
+    from eata_clients.registry_pages import Kept
 
     _known(state, NoticeState.__members__)
-    found = run(network, home, lambda transport: _lists(home, opener, transport).arrivals(office, state.upper()))
+
+    async def work(transport: Any) -> tuple[list["Arrival"], Mapping[str, "RegisterOffice"]]:
+        found = await _lists(home, opener, transport).arrivals(office, state.upper())
+        return found, (await Kept(transport, home).get()).offices if found else {}
+
+    found, offices = run(network, home, work)
     rows = [
         {
             "notice": a.notice.notice_id.hex(), "carnet_id": a.notice.carnet_id, "number": a.number,
             "kind": a.notice.kind.name, "state": a.notice.state.name, "transaction": a.kind,
-            "office": a.notice.office, "eta": None if a.details is None else local_time(a.details.eta, 0) + "Z",
+            "office": a.notice.office, "eta": a.eta(offices.get(a.notice.office)) or None,
             "hand_carry": None if a.details is None else a.details.hand_carry,
             "mode": None if a.details is None else a.details.mode,
             "identification": None if a.details is None else a.details.identification,

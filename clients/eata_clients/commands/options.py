@@ -36,7 +36,11 @@ Opener = Annotated[
 def _from_file(value: str) -> str:
     try:
         text = read_text(Path(value), 16_000).strip() if value else ""
-    except (OSError, Malformed) as error:
+    except OSError:
+        raise typer.BadParameter(
+            f"“{written(value[:60])}” is no file that can be read: write the text into a file and give its name"
+        ) from None
+    except Malformed as error:
         raise typer.BadParameter(f"a text file is wanted: {error}") from None
     if len(text) > 4_000:
         raise typer.BadParameter("at most 4,000 characters are sealed")

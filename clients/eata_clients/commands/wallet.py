@@ -81,7 +81,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         f"  slot {r['slot']}: {r['office']} signed it, the ledger refused it ({r['code']})" for r in summary["refused"]
     ]
     free = ", ".join(f"{kind} {counters['free']}" for kind, counters in summary["sets"].items())
-    lines += [f"  sets free: {free}" + ("" if summary["signed"] else "; not signed yet")]
+    known = f"sets free: {free}" if free else "sets: its own devices see them"  # the PIN alone does not
+    lines += [f"  {known}" + ("" if summary["signed"] else "; not signed yet")]
     lines += [f"  {link['relation']} {link['number']}" for link in summary["links"]]
     return lines
 

@@ -10,6 +10,7 @@ from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_
 from eata_clients.commands.standing import line, standing
 from eata_clients.commands.terms import Accept, require_terms
 from eata_clients.console import JSON, answer, at_terminal, say, secret
+from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_ledger.seal.codes import Code
@@ -62,6 +63,8 @@ def sign(
         done = run(network, None, lambda transport: WalletClient(home, transport).sign_again(carnet))
     else:
         pin = secret("PIN")
+        if not pin:
+            raise Fault("PIN_MISSING", "No PIN was given.", "Type it, or send it on standard input.")
         given = read_code(pin if ":" in pin or " " in pin else f"{carnet} {pin}", CodeKind.PIN)
         qr = CodeQr(str(carnet), given.code)
         require_terms(wallet, carnet, accept, as_json)
