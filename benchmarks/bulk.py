@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Stamp
-from eata_clients.issuer import read_party
-from eata_clients.submitting import submit
-from eata_clients.transport import now
+from eata_clients.issuer.client import read_party
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eata_node.cluster import REGIONS
+from eata_node.operator.cluster import REGIONS
 from rich.console import Console
 
 from benchmarks import peers

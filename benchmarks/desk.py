@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eata_clients.auditor import audit
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.issuing import Issued
-from eata_clients.customs import CustomsClient
-from eata_clients.issuer import read_party
-from eata_clients.transport import Transport
-from eata_clients.verdict import Word, verdict
-from eata_clients.wallet import WalletClient
+from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.verdict import Word, verdict
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.issuer.client import read_party
+from eata_clients.net.transport import Transport
+from eata_clients.trust.auditor import audit
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey, verify
-from eata_node.store import Store
+from eata_node.replica.store import Store
 from rich.console import Console
 
 from benchmarks.ledgers import Ledger, ledger

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from eata_clients.authoring.clearing import sign_in
-from eata_clients.receipts import Committed
-from eata_clients.registry_pages import fetch
-from eata_clients.sandbox import registrations
-from eata_clients.streaming import submit_many
-from eata_clients.transport import now
-from eata_clients.vault import read_key
+from eata_clients.net.receipts import Committed
+from eata_clients.net.streaming import submit_many
+from eata_clients.net.transport import now
+from eata_clients.sandbox.registrations import registrations
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Role
 from eata_ledger.proof.keys import SigningKey
 from rich.console import Console

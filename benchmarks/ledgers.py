@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 import grpc.aio
-from eata_clients.errors import from_answer
-from eata_clients.receipts import committed
-from eata_clients.submitting import Told
+from eata_clients.net.errors import from_answer
+from eata_clients.net.receipts import committed
+from eata_clients.net.submitting import Told
 from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_to_proto
-from eata_node.cluster import REGIONS, Cluster
-from eata_node.commands import write_network
 from eata_node.engine.members import FLAGS
-from eata_node.store import Store
+from eata_node.operator.cluster import REGIONS, Cluster
+from eata_node.operator.commands import write_network
+from eata_node.replica.store import Store
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from benchmarks.peers import Peer

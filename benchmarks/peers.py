@@ -18,9 +18,9 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from eata_node.config import free_ports
 from eata_node.engine.members import FLAGS, Members
-from eata_node.tls import Authority
+from eata_node.ground.config import free_ports
+from eata_node.rpc.tls import Authority
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from benchmarks.echo import METHOD

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 from rich.console import Console
 
 from benchmarks.ledgers import BATCH, ledger

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from pathlib import Path
 
-from eata_node.cluster import REGIONS, Cluster
-from eata_node.config import ClusterFile
+from eata_node.ground.config import ClusterFile
+from eata_node.operator.cluster import REGIONS, Cluster
 from rich.console import Console
 
 from benchmarks.ledgers import begun

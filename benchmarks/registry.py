@@ -19,21 +19,21 @@ from typing import Any
 from eata_clients.authoring import registering
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
-from eata_clients.issuer import read_party
-from eata_clients.network import Network
-from eata_clients.receipts import Committed
-from eata_clients.registry_pages import Kept, fetch
-from eata_clients.sandbox import registrations
-from eata_clients.streaming import submit_many
-from eata_clients.transport import Transport, now
-from eata_clients.vault import read_key
+from eata_clients.issuer.client import read_party
+from eata_clients.net.network import Network
+from eata_clients.net.receipts import Committed
+from eata_clients.net.streaming import submit_many
+from eata_clients.net.transport import Transport, now
+from eata_clients.sandbox.registrations import registrations
+from eata_clients.trust.registry_pages import Kept, fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.dates import DAY, day_of
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey, verify
 from eata_ledger.seal.stanza import SealingKey
-from eata_node.cluster import running
-from eata_node.commands import write_network
+from eata_node.operator.cluster import running
+from eata_node.operator.commands import write_network
 from rich.console import Console
 from rich.progress import Progress
 

@@ -24,7 +24,7 @@ from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.seal.codes import CodeKeys
-from eata_node.store import Store
+from eata_node.replica.store import Store
 from rich.console import Console
 from rich.progress import Progress
 

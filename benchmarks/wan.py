@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eata_clients.receipts import receipt
-from eata_clients.registry_pages import fetch
-from eata_clients.transport import Transport
+from eata_clients.net.receipts import receipt
+from eata_clients.net.transport import Transport
+from eata_clients.trust.registry_pages import fetch
 from eata_ledger.proof.entry import Entry
-from eata_node.cluster import REGIONS
+from eata_node.operator.cluster import REGIONS
 from rich.console import Console
 
 from benchmarks.measuring import Figure, Twice, closed, machine, twice

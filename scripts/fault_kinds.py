@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-from eata_node.cluster import Cluster
 from eata_node.engine.members import Members
+from eata_node.operator.cluster import Cluster
 
 from tests.apart import Apart, possible
 from tests.relay import Relay

@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eata_clients.errors import EataError
-from eata_node.cluster import Cluster
+from eata_clients.net.errors import EataError
 from eata_node.engine.members import Members
-from eata_node.rocks import DamagedError
-from eata_node.store import Store
+from eata_node.ground.rocks import DamagedError
+from eata_node.operator.cluster import Cluster
+from eata_node.replica.store import Store
 from eata_proto.v1 import ledger_pb2
 from rich.console import Console
 from rich.progress import Progress

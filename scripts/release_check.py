@@ -15,7 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ["proto/eata_proto", "ledger/eata_ledger", "node/eata_node", "clients/eata_clients", "nics_gateway/eata_nics"]
+SOURCES = [
+    "proto/eata_proto",
+    "ledger/eata_ledger",
+    "host/eata_host",
+    "node/eata_node",
+    "clients/eata_clients",
+    "nics_gateway/eata_nics",
+]
 EPOCH = "1780272000"  # 2026-06-01: the time every file of a wheel bears
 
 

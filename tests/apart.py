@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import permutations
 
-from eata_node.config import EtcdMember
 from eata_node.engine.members import Members
+from eata_node.ground.config import EtcdMember
 
 from tests.relay import Relay, relayed
 

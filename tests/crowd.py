@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs import CustomsClient
-from eata_clients.errors import EataError
-from eata_clients.wallet import WalletClient
+from eata_clients.customs.client import CustomsClient
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.net.errors import EataError
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState, Warning
 from eata_ledger.seal.codes import CodeKind

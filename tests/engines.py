@@ -9,7 +9,6 @@ from typing import Any
 
 from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
 from eata_ledger.wire import group_to_bytes
-from eata_node.config import free_ports
 from eata_node.engine.access import admitted, protect, user_of
 from eata_node.engine.client import EmbeddedEngine
 from eata_node.engine.core import CoreServer
@@ -17,7 +16,8 @@ from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.interface import Engine, Placed
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.members import Members, assign
-from eata_node.tls import Authority, Identity
+from eata_node.ground.config import free_ports
+from eata_node.rpc.tls import Authority, Identity
 
 from scripts import debian
 from tests.world import World

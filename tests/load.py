@@ -14,12 +14,12 @@ from eata_clients.authoring.clearing import Decision, Desk, Presented
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, Wish
-from eata_clients.errors import EataError
-from eata_clients.registry import Registry
-from eata_clients.registry_pages import fetch
-from eata_clients.streaming import submit_many
-from eata_clients.submitting import Told, submit
-from eata_clients.transport import Transport, now
+from eata_clients.net.errors import EataError
+from eata_clients.net.streaming import submit_many
+from eata_clients.net.submitting import Told, submit
+from eata_clients.net.transport import Transport, now
+from eata_clients.trust.registry import Registry
+from eata_clients.trust.registry_pages import fetch
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.proof import bodies

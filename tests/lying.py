@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eata_node import processes, server
-from eata_node.config import NodeKeys
-from eata_node.processes import run_proxy
-from eata_node.proposer import wall_clock
-from eata_node.server import Proxy, Setup
+from eata_node.ground.config import NodeKeys
+from eata_node.process import processes, server
+from eata_node.process.processes import run_proxy
+from eata_node.process.server import Proxy, Setup
+from eata_node.writing.proposer import wall_clock
 
 from tests.simulation.liars import Band, LyingAttesting, LyingLedger, LyingPeer, corrupt, rubbish
 

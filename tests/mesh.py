@@ -19,30 +19,30 @@ from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import CarnetContent, Goods
 from eata_clients.authoring.issuing import Issued, Order
-from eata_clients.customs import CustomsClient
-from eata_clients.devices import Devices
-from eata_clients.issuer import IssuerClient, read_party
-from eata_clients.network import Identity, Network, Node
-from eata_clients.receipts import Committed
-from eata_clients.registry_pages import fetch
-from eata_clients.sandbox import registrations
-from eata_clients.streaming import submit_many
-from eata_clients.transport import Transport, now
-from eata_clients.vault import read_key
-from eata_clients.wallet import WalletClient
+from eata_clients.customs.client import CustomsClient
+from eata_clients.holder.devices import Devices
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.net.network import Identity, Network, Node
+from eata_clients.net.receipts import Committed
+from eata_clients.net.streaming import submit_many
+from eata_clients.net.transport import Transport, now
+from eata_clients.sandbox.registrations import registrations
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.vocabulary import Role, SetKind
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.rules import VERSION
-from eata_node.cluster import REGIONS, Cluster, assign_ports, create, running
-from eata_node.commands import write_network
-from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.core import CoreServer
 from eata_node.engine.members import Members
-from eata_node.proposer import wall_clock
-from eata_node.server import Proxy, Setup
-from eata_node.tls import Authority
+from eata_node.ground.config import ClusterFile, read_genesis
+from eata_node.operator.cluster import REGIONS, Cluster, assign_ports, create, running
+from eata_node.operator.commands import write_network
+from eata_node.process.server import Proxy, Setup
+from eata_node.rpc.tls import Authority
+from eata_node.writing.proposer import wall_clock
 
 MEMBERS = ("CH", "DE", "FR", "RS", "US", "XS", "XB", "CH-ALLIANCE", "ES-CAMARA", "ICC-AUDIT")
 ADMINISTRATION = {
@@ -79,7 +79,7 @@ def prepare(
 
 async def register(home: Path, transport: Transport) -> None:
     """The sandbox's registry, signed and ordered."""
-    source = json.loads((files("eata_clients") / "sandbox.json").read_text(encoding="utf-8"))
+    source = json.loads((files("eata_clients.sandbox") / "sandbox.json").read_text(encoding="utf-8"))
     charter = (await fetch(transport)).charter
     async for _, answer in submit_many(transport, charter, registrations(source, home / "offices", charter.ledger)):
         assert isinstance(answer, Committed), answer

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from eata_node.cluster import Cluster
-from eata_node.tls import CHANNEL_OPTIONS, Identity
+from eata_node.operator.cluster import Cluster
+from eata_node.rpc.tls import CHANNEL_OPTIONS, Identity
 from eata_proto import errors as wire
 from eata_proto.v1 import gateway_pb2, gateway_pb2_grpc
 from google.protobuf import json_format

@@ -7,11 +7,10 @@ from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
+from eata_host.console import fail
+from eata_host.faults import Fault
 from eata_ledger.encoding import Malformed
 from eata_ledger.seal.aead import CannotOpen
-
-from eata_clients.console import fail
-from eata_clients.faults import Fault
 
 
 def _say_version(wanted: bool) -> None:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import grpc
 from eata_clients.authoring import issuing
-from eata_clients.errors import EataError
-from eata_clients.faults import Fault
-from eata_clients.opening import Excerpts
-from eata_clients.receipts import Committed
-from eata_clients.registry import Registry
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import Committed
+from eata_clients.opened.parts import Excerpts
+from eata_clients.trust.registry import Registry
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import MINUTE, iso
 from eata_ledger.carnet.reconciliation import reconcile
 from eata_ledger.encoding import Malformed

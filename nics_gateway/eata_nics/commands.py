@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from eata_clients.faults import Fault
-from eata_clients.files import hold
-from eata_clients.places import default_network
+from eata_host.faults import Fault
+from eata_host.files import hold
+from eata_host.places import default_network
 from eata_ledger.encoding import Malformed
 
 _app = typer.Typer(help="The gateway for an issuer's own system.", no_args_is_help=True)
@@ -51,9 +51,9 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
     import grpc.aio
     from cryptography import x509
     from cryptography.x509.oid import NameOID
-    from eata_clients.issuer import IssuerClient, read_party
-    from eata_clients.network import Identity, Network
-    from eata_clients.transport import Transport
+    from eata_clients.issuer.client import IssuerClient, read_party
+    from eata_clients.net.network import Identity, Network
+    from eata_clients.net.transport import Transport
     from eata_proto.v1 import gateway_pb2_grpc
 
     from eata_nics.drafts import Drafts

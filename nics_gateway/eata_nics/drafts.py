@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from eata_clients.errors import EataError
-from eata_clients.vault import read_locked, write_locked
+from eata_clients.net.errors import EataError
+from eata_host.vault import read_locked, write_locked
 from eata_ledger.encoding import Malformed, sha256
 from eata_proto.v1 import gateway_pb2
 

@@ -1,6 +1,6 @@
 """What the transition plan says of an order: use case, paper or digital, whether ID and PIN are delivered (NICS-04)."""
 
-from eata_clients.registry import Registry
+from eata_clients.trust.registry import Registry
 from eata_ledger.carnet import planner
 from eata_ledger.carnet.planner import Stop, Trip
 from eata_ledger.encoding import Malformed

@@ -13,13 +13,13 @@ from eata_clients.authoring import issuing, keeping
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.keeping import NewPin
-from eata_clients.errors import EataError
-from eata_clients.faults import Fault
-from eata_clients.issuer import IssuerClient
-from eata_clients.issuer_care import IssuerCare
-from eata_clients.receipts import Committed
-from eata_clients.streaming import TOGETHER
-from eata_clients.transport import now
+from eata_clients.issuer.care import IssuerCare
+from eata_clients.issuer.client import IssuerClient
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import Committed
+from eata_clients.net.streaming import TOGETHER
+from eata_clients.net.transport import now
+from eata_host.faults import Fault
 from eata_ledger.carnet.vocabulary import OrderType, SetKind, Status
 from eata_ledger.encoding import Malformed, Value, decode
 from eata_ledger.named import named

@@ -1,8 +1,8 @@
 """Everything that is wrong with an order, at once: what its fields say, what the registry knows, what the ledger holds."""
 
-from eata_clients.errors import EataError
-from eata_clients.issuer import IssuerClient
-from eata_clients.registry import Registry
+from eata_clients.issuer.client import IssuerClient
+from eata_clients.net.errors import EataError
+from eata_clients.trust.registry import Registry
 from eata_ledger.carnet.vocabulary import CarnetType, Status
 from eata_ledger.encoding import Malformed
 from eata_ledger.rules.reference import sets_code

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from eata_clients.authoring.content import CarnetContent, Goods, sealable
 from eata_clients.authoring.issuing import Order
 from eata_clients.money import decimals_of, plain_amount, read_amount
-from eata_clients.words import written
+from eata_host.words import written
 from eata_ledger.carnet.dates import day_of, last_valid_day
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from eata_node.processes import run_core, run_proxy
+from eata_node.process.processes import run_core, run_proxy
 
 os.umask(0o077)  # what a member writes is its owner's
 home, parent, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

@@ -19,26 +19,26 @@ from eata_ledger.proof.group import Cosignature
 from eata_ledger.proof.opening import FIRST
 from eata_ledger.rules import VERSION
 
-from eata_node import backup
-from eata_node.blobs import Blobs
-from eata_node.bootstrap import Bootstrap, OtherHistory
-from eata_node.config import NodeKeys, Slot
-from eata_node.cosigning import Guard
 from eata_node.engine.client import Tail
 from eata_node.engine.interface import Engine, EngineDown, MustBootstrap, Room
-from eata_node.gathering import Gathering
-from eata_node.limits import Limits
-from eata_node.low_water import ROOM, low_waters
-from eata_node.metrics import Metrics
-from eata_node.proposer import Proposer, SupersededError, wall_clock
-from eata_node.receipts import Receipts
-from eata_node.replica import Divergence, Replica
-from eata_node.rocks import DamagedError
-from eata_node.scrub import scrub
-from eata_node.services.reader import Readers
-from eata_node.services.submitting import Submitting
-from eata_node.store import Store
-from eata_node.ticking import Ticking
+from eata_node.ground.config import NodeKeys, Slot
+from eata_node.ground.metrics import Metrics
+from eata_node.ground.rocks import DamagedError
+from eata_node.recovery import backup
+from eata_node.recovery.bootstrap import Bootstrap, OtherHistory
+from eata_node.recovery.low_water import ROOM, low_waters
+from eata_node.replica.blobs import Blobs
+from eata_node.replica.cosigning import Guard
+from eata_node.replica.replica import Divergence, Replica
+from eata_node.replica.scrub import scrub
+from eata_node.replica.store import Store
+from eata_node.rpc.limits import Limits
+from eata_node.writing.gathering import Gathering
+from eata_node.writing.proposer import Proposer, SupersededError, wall_clock
+from eata_node.writing.receipts import Receipts
+from eata_node.writing.sessions import Readers
+from eata_node.writing.submit import Submitting
+from eata_node.writing.ticking import Ticking
 
 _APPLY_AT_ONCE, _TRIM_SECONDS = 4, 2.0
 log = structlog.get_logger()

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from eata_node.cluster import create, running
-from eata_node.commands import write_network
-from eata_node.tls import Authority
+from eata_node.operator.cluster import create, running
+from eata_node.operator.commands import write_network
+from eata_node.rpc.tls import Authority
 from rich.console import Console
 
 from scripts import debian

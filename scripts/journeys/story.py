@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 
 from scripts.journeys.actors import Gateway, Stage, StepFailed, eata
 from scripts.journeys.plot import ADMINISTRATION, GUIDE, Play, Scene

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 
 from tests.mesh import Mesh, People, seeded_processes
 from tests.office import Office

@@ -11,12 +11,12 @@ import pytest_asyncio
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import NoticeDetails
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs import CustomsClient
-from eata_clients.errors import EataError
-from eata_clients.lists import Lists, openers
-from eata_clients.transport import Transport
-from eata_clients.vault import read_key
-from eata_clients.wallet import WalletClient
+from eata_clients.customs.client import CustomsClient
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.net.errors import EataError
+from eata_clients.net.transport import Transport
+from eata_clients.opened.lists import Lists, openers
+from eata_host.vault import read_key
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role
 from eata_ledger.proof.qr import CodeQr

@@ -10,11 +10,11 @@ import pytest
 from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.holding import Wish
-from eata_clients.devices import Devices
-from eata_clients.errors import from_rpc
-from eata_clients.issuer import read_party
-from eata_clients.transport import Transport, now
-from eata_clients.vault import read_key
+from eata_clients.holder.devices import Devices
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import from_rpc
+from eata_clients.net.transport import Transport, now
+from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Kind, Role, VoucherState
 from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Skipped

@@ -11,13 +11,13 @@ import segno
 import zxingcpp
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
-from eata_clients.booth import ALL_WARNINGS, Booth, Sight
-from eata_clients.customs import CustomsClient
-from eata_clients.errors import EataError, Untrusted
-from eata_clients.receipts import Committed
-from eata_clients.transport import now
-from eata_clients.trusting import Freshness
-from eata_clients.verdict import Word
+from eata_clients.customs.booth import ALL_WARNINGS, Booth, Sight
+from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.verdict import Word
+from eata_clients.net.errors import EataError, Untrusted
+from eata_clients.net.receipts import Committed
+from eata_clients.net.transport import now
+from eata_clients.trust.trust_file import Freshness
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.proof.card import Card

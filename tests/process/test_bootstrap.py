@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from eata_ledger.proof.leaf import Leaf
-from eata_node import bootstrap, landmarks
-from eata_node.fetching import Tree
-from eata_node.landmarks import EVERY, Vouched
-from eata_node.low_water import low_waters
-from eata_node.replica import Divergence, Replica
-from eata_node.rocks import u64
-from eata_node.store import ENTRIES, Store
+from eata_node.ground.rocks import u64
+from eata_node.recovery import bootstrap
+from eata_node.recovery.fetching import Tree
+from eata_node.recovery.low_water import low_waters
+from eata_node.replica import landmarks
+from eata_node.replica.landmarks import EVERY, Vouched
+from eata_node.replica.replica import Divergence, Replica
+from eata_node.replica.store import ENTRIES, Store
 
 from tests.load import build
 from tests.mesh import Mesh, People

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from eata_ledger.proof.qr import receipt_text
-from eata_node.cluster import create
-from eata_node.config import ClusterFile
+from eata_node.ground.config import ClusterFile
+from eata_node.operator.cluster import create
 
 from tests.office import EATA
 

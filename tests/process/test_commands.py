@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from eata_node.config import ClusterFile, read_genesis
 from eata_node.engine.members import Members, assign
+from eata_node.ground.config import ClusterFile, read_genesis
 
 from scripts import debian
 

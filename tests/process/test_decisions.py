@@ -7,18 +7,18 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs import CustomsClient
-from eata_clients.devices import Devices
-from eata_clients.errors import EataError, Unreachable
-from eata_clients.issuer import read_party
-from eata_clients.keystore import Keystore
-from eata_clients.notices import Notices
-from eata_clients.receipts import check_statement, receipt
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import now
-from eata_clients.vault import read_key
-from eata_clients.verdict import Word, verdict
+from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.verdict import Word, verdict
+from eata_clients.holder.devices import Devices
+from eata_clients.holder.keystore import Keystore
+from eata_clients.holder.notices import Notices
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import EataError, Unreachable
+from eata_clients.net.receipts import check_statement, receipt
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import AskKind, Flag, Kind, NoticeKind, NoticeState, Role, VoucherState
 from eata_ledger.encoding import Malformed

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import grpc
 import pytest
-from eata_clients.errors import EataError
-from eata_clients.lists import Lists, openers
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import now
+from eata_clients.net.errors import EataError
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.opened.lists import Lists, openers
+from eata_clients.trust.registry_pages import fetch
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Flag
 from eata_ledger.state import Family, Transaction
-from eata_node import processes
-from eata_node.cluster import Cluster
-from eata_node.proposer import wall_clock
-from eata_node.server import Proxy, Setup
-from eata_node.tls import Authority
+from eata_node.operator.cluster import Cluster
+from eata_node.process import processes
+from eata_node.process.server import Proxy, Setup
+from eata_node.rpc.tls import Authority
+from eata_node.writing.proposer import wall_clock
 
 from scripts.fault_kinds import fill, small_disk
 from tests.load import Load, build, committed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nacl.bindings
 import nacl.exceptions
-from eata_clients.vault import read_key
+from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.entry import Header, PartInfo
@@ -17,9 +17,9 @@ from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Family, Voucher
 from eata_ledger.wire import group_from_bytes
-from eata_node.config import read_locked
 from eata_node.engine.log_store import LogDisk, LogStore
-from eata_node.store import Store
+from eata_node.ground.config import read_locked
+from eata_node.replica.store import Store
 
 from tests.process.scene import Scene, scene
 

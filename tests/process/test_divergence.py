@@ -9,21 +9,21 @@ import grpc.aio
 import pytest
 from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Stamp
-from eata_clients.issuer import read_party
-from eata_clients.submitting import submit
-from eata_clients.transport import now
+from eata_clients.issuer.client import read_party
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
 from eata_ledger.proof.entry import Entry, Signed
 from eata_ledger.proof.group import Cosignature, Group, GroupHeader, GroupKind
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.state import Chain, Family
 from eata_ledger.wire import entry_to_proto, group_to_bytes
-from eata_node.config import NodeKeys, Slot
-from eata_node.cosigning import Guard
 from eata_node.engine.interface import Placed
-from eata_node.replica import Replica
-from eata_node.rocks import u64
-from eata_node.store import GROUPS, Store
-from eata_node.tls import Identity
+from eata_node.ground.config import NodeKeys, Slot
+from eata_node.ground.rocks import u64
+from eata_node.replica.cosigning import Guard
+from eata_node.replica.replica import Replica
+from eata_node.replica.store import GROUPS, Store
+from eata_node.rpc.tls import Identity
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
 from tests.mesh import Mesh, People

@@ -11,16 +11,16 @@ import pytest
 from eata_clients.authoring import issuing
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
-from eata_clients.errors import EataError, from_rpc
-from eata_clients.issuer import read_party
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import now
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import EataError, from_rpc
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.trust.registry_pages import fetch
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry, Signed
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.wire import entry_to_proto
-from eata_node.tls import Identity
+from eata_node.rpc.tls import Identity
 from eata_proto import errors as wire
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc, reading_pb2, reading_pb2_grpc
 

@@ -17,7 +17,7 @@ from eata_ledger.proof.opening import first_era
 from eata_node.engine.access import lanes_of, prefix_of, protect
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.members import Members, assign
-from eata_node.tls import Authority, Identity
+from eata_node.rpc.tls import Authority, Identity
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from scripts import debian

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from eata_clients.authoring.content import CarnetContent
-from eata_clients.errors import EataError
-from eata_clients.issuer import IssuerClient, read_party
-from eata_clients.receipts import receipt
+from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import receipt
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.wire import entry_to_proto
-from eata_node.cluster import Cluster
 from eata_node.engine.members import Members
-from eata_node.store import Store
+from eata_node.operator.cluster import Cluster
+from eata_node.replica.store import Store
 
 from scripts import debian
 from tests.load import Load, build

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 
 from scripts import debian
 from tests.load import Load, build, committed

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eata_clients import verify
-from eata_clients.evidence import collect, pack
-from eata_clients.trusting import TrustKeeper, fetch_trust
+from eata_clients.holder.evidence import collect, pack
+from eata_clients.trust import verify_bundle as verify
+from eata_clients.trust.trust_file import TrustKeeper, fetch_trust
 from eata_ledger.encoding import decode, encode
 from eata_ledger.proof.checkpoint import Checkpoint, note, signature_lines
 from eata_ledger.proof.keys import SigningKey
-from eata_node.commands import write_network
-from eata_node.config import read_locked
+from eata_node.ground.config import read_locked
+from eata_node.operator.commands import write_network
 from typer.testing import CliRunner
 
 from tests.process.scene import Scene, scene

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from eata_clients.registry_pages import fetch
-from eata_clients.transport import HEDGE_SECONDS
-from eata_node.cluster import Cluster
-from eata_node.store import Store
+from eata_clients.net.transport import HEDGE_SECONDS
+from eata_clients.trust.registry_pages import fetch
+from eata_node.operator.cluster import Cluster
+from eata_node.replica.store import Store
 
 from tests.load import Load, build
 from tests.mesh import People
@@ -194,7 +194,7 @@ def test_a_silent_proxy_costs_one_hedge_and_a_dead_one_nothing(
         process.send_signal(signal.SIGCONT)
     assert load.seconds[0] >= HEDGE_SECONDS, "the silent node was asked first"
     cluster.kill(dead)
-    monkeypatch.setattr("eata_clients.transport.HEDGE_SECONDS", (for_ever := 200.0))
+    monkeypatch.setattr("eata_clients.net.transport.HEDGE_SECONDS", (for_ever := 200.0))
     assert asyncio.run(commit(dead, load)) != dead
     assert load.seconds[1] < for_ever, "a refused connection is passed over without waiting for the next one's turn"
     cluster.start(dead)

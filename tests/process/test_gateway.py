@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from eata_node.tls import CHANNEL_OPTIONS, Identity
+from eata_node.rpc.tls import CHANNEL_OPTIONS, Identity
 from eata_proto.v1 import gateway_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc

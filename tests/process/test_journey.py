@@ -8,13 +8,13 @@ import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
-from eata_clients.authors import Authors
-from eata_clients.errors import EataError
-from eata_clients.opening import Excerpts, open_counterfoil, open_keys
-from eata_clients.receipts import Committed, receipt
-from eata_clients.registry_pages import fetch
-from eata_clients.vault import read_key
-from eata_clients.wallet import WalletClient
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import Committed, receipt
+from eata_clients.opened.parts import Excerpts, open_counterfoil, open_keys
+from eata_clients.trust.authors import Authors
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.proof.keys import Algorithm, key_id
@@ -24,7 +24,7 @@ from eata_ledger.seal.codes import Code, CodeKind
 from eata_ledger.seal.schedule import earlier, leaf_key
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Transaction
-from eata_node.cosigning import Cosigning
+from eata_node.replica.cosigning import Cosigning
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 
 from tests.load import build

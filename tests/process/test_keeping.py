@@ -6,29 +6,29 @@ import shutil
 from contextlib import suppress
 
 import pytest
-from eata_clients import documents
-from eata_clients.auditor import audit
 from eata_clients.authoring import keeping
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Issued
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.authors import Authors
-from eata_clients.errors import Untrusted
-from eata_clients.issuer import IssuerClient, read_party
-from eata_clients.issuer_care import IssuerCare
-from eata_clients.lists import openers
-from eata_clients.opening import Excerpts, open_keys
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import now
-from eata_clients.vault import read_key
+from eata_clients.issuer.care import IssuerCare
+from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.net.errors import Untrusted
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.opened import documents
+from eata_clients.opened.lists import openers
+from eata_clients.opened.parts import Excerpts, open_keys
+from eata_clients.trust.auditor import audit
+from eata_clients.trust.authors import Authors
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.proof.bodies import CancelCarnet, Issue
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import keys
 from eata_ledger.state import Carnet
-from eata_node.scrub import scrub
+from eata_node.replica.scrub import scrub
 
 from tests.process.scene import ALL, Scene, refused, scene
 from tests.shown import parts

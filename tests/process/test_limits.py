@@ -8,11 +8,11 @@ from typing import Any
 import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
-from eata_clients.errors import EataError, from_rpc
+from eata_clients.net.errors import EataError, from_rpc
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import Code, CodeKind
-from eata_node.limits import RATES, Limit
+from eata_node.rpc.limits import RATES, Limit
 from eata_node.services import follow
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, lists_pb2, lists_pb2_grpc, reading_pb2, reading_pb2_grpc
 
@@ -152,7 +152,7 @@ async def test_one_administrations_desks_leave_streams_for_others(
 async def test_asking_too_much_with_one_key_does_not_touch_another(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eata_node import limits
+    from eata_node.rpc import limits
 
     proxy = scene.mesh.proxies[NODE]
     held = scene.wallet.holding(scene.carnet_id)

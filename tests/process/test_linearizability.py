@@ -13,18 +13,18 @@ from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.holding import Wish
-from eata_clients.errors import EataError
-from eata_clients.registry import Registry
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import Transport, now
-from eata_clients.wallet import WalletClient
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.net.errors import EataError
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import Transport, now
+from eata_clients.trust.registry import Registry
+from eata_clients.trust.registry_pages import fetch
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.state import Carnet
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 
 from scripts import debian
 from tests.history import Commit, Op, Read, explained

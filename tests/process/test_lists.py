@@ -7,10 +7,10 @@ import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
 from eata_clients.authoring.holding import Wish
-from eata_clients.devices import Devices
-from eata_clients.issuer import read_party
-from eata_clients.lists import follow
-from eata_clients.notices import Notices
+from eata_clients.holder.devices import Devices
+from eata_clients.holder.notices import Notices
+from eata_clients.issuer.client import read_party
+from eata_clients.opened.lists import follow
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind, Role
 from eata_ledger.proof.keys import SigningKey
 from eata_proto.v1 import lists_pb2

@@ -9,12 +9,12 @@ from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs import CustomsClient
-from eata_clients.receipts import check_statement, receipt
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import now
-from eata_clients.trusting import fetch_trust
+from eata_clients.customs.client import CustomsClient
+from eata_clients.net.receipts import check_statement, receipt
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.trust.registry_pages import fetch
+from eata_clients.trust.trust_file import fetch_trust
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.proof.entry import Entry

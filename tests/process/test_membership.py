@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from eata_clients.network import Network
-from eata_clients.registry_pages import fetch
-from eata_clients.transport import Transport
-from eata_node.cluster import Cluster, proxy_status
-from eata_node.config import ClusterFile
+from eata_clients.net.network import Network
+from eata_clients.net.transport import Transport
+from eata_clients.trust.registry_pages import fetch
+from eata_node.ground.config import ClusterFile
+from eata_node.operator.cluster import Cluster, proxy_status
 
 from scripts import debian
 from tests.load import build

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
-from eata_clients import territory_keys
 from eata_clients.authoring import clearing, keeping
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
-from eata_clients.errors import EataError
-from eata_clients.issuer import read_party
-from eata_clients.lists import openers
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.territory_keys import Opened
-from eata_clients.transport import now
-from eata_clients.vault import read_key
+from eata_clients.customs import territory_keys
+from eata_clients.customs.territory_keys import Opened
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import EataError
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.opened.lists import openers
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Role
 from eata_ledger.encoding import Malformed
 from eata_ledger.seal.schedule import leaf_key

@@ -19,15 +19,15 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import DeclarationContent, NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.customs import CustomsClient
-from eata_clients.notices import Notices
-from eata_clients.transport import now
-from eata_clients.wallet import WalletClient
+from eata_clients.customs.client import CustomsClient
+from eata_clients.holder.notices import Notices
+from eata_clients.holder.wallet import WalletClient
+from eata_clients.net.transport import now
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind
 from eata_ledger.seal.codes import CodeKind
 from eata_node.engine.log_store import LogDisk, LogStore
-from eata_node.store import FAMILIES, Store
+from eata_node.replica.store import FAMILIES, Store
 
 from tests.mesh import Mesh
 
@@ -170,7 +170,7 @@ async def test_without_sealing_the_same_scan_finds_it(
 
     for module in (issuing, devices, holding, clearing, deciding, telling, keeping):
         monkeypatch.setattr(module, "seal", identity)
-    for name in ("eata_clients.opening.unseal", "eata_clients.authoring.devices.unseal"):
+    for name in ("eata_clients.opened.parts.unseal", "eata_clients.authoring.devices.unseal"):
         monkeypatch.setattr(name, open_identity)
     found = await run(tmp_path / "home", capsys)
     assert "frankfurt/parts" in found

@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from eata_node.cluster import running
-from eata_node.commands import write_network
-from eata_node.config import free_ports
-from eata_node.metrics import Metrics
+from eata_node.ground.config import free_ports
+from eata_node.ground.metrics import Metrics
+from eata_node.operator.cluster import running
+from eata_node.operator.commands import write_network
 
 from scripts.debian import fetched
 from tests.mesh import prepare

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from hashlib import sha256
 
 import pytest
-from eata_node.store import FACTS, Store
+from eata_node.replica.store import FACTS, Store
 
 from tests.crowd import Crowd
 from tests.mesh import Mesh, People

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eata_clients.submitting import submit
-from eata_node.cluster import Cluster, running
-from eata_node.config import ClusterFile, read_genesis
+from eata_clients.net.submitting import submit
 from eata_node.engine.interface import Head
-from eata_node.resubmitting import resubmit
-from eata_node.server import Proxy, Setup
-from eata_node.store import ORPHANED, Store
+from eata_node.ground.config import ClusterFile, read_genesis
+from eata_node.operator.cluster import Cluster, running
+from eata_node.process.server import Proxy, Setup
+from eata_node.recovery.resubmitting import resubmit
+from eata_node.replica.store import ORPHANED, Store
 
 from scripts import debian
 from tests.load import Load, build, committed

@@ -8,25 +8,25 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from eata_clients import streaming
 from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
-from eata_clients.customs import CustomsClient
-from eata_clients.errors import EataError, from_answer, from_rpc
-from eata_clients.outbox import Outbox
-from eata_clients.receipts import Committed
-from eata_clients.streaming import submit_many
-from eata_clients.submitting import submit
-from eata_clients.transport import Transport, now
+from eata_clients.customs.client import CustomsClient
+from eata_clients.net import streaming
+from eata_clients.net.errors import EataError, from_answer, from_rpc
+from eata_clients.net.outbox import Outbox
+from eata_clients.net.receipts import Committed
+from eata_clients.net.streaming import submit_many
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import Transport, now
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.genesis import Charter
 from eata_ledger.wire import entry_to_proto
-from eata_node.guarding import ApiError, Trouble, refusal, trouble
-from eata_node.limits import RATES, Limit
-from eata_node.proposer import Overloaded
-from eata_node.services.submitting import Submitting
+from eata_node.rpc.errors import ApiError, Trouble, refusal, trouble
+from eata_node.rpc.limits import RATES, Limit
+from eata_node.writing.proposer import Overloaded
+from eata_node.writing.submit import Submitting
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from tests.load import build

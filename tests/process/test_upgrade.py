@@ -11,12 +11,12 @@ import pytest
 from eata_clients.authoring import rooting
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
-from eata_clients.errors import EataError
-from eata_clients.issuer import read_party
-from eata_clients.registry_pages import fetch
-from eata_clients.submitting import submit
-from eata_clients.transport import Transport, now
-from eata_clients.vault import read_key
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import EataError
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import Transport, now
+from eata_clients.trust.registry_pages import fetch
+from eata_host.vault import read_key
 from eata_ledger.proof.bodies import ActivateRules
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.holding import Wish
-from eata_clients.errors import EataError
-from eata_clients.issuer import read_party
-from eata_clients.lists import Lists, openers
-from eata_clients.transport import Transport
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import EataError
+from eata_clients.net.transport import Transport
+from eata_clients.opened.lists import Lists, openers
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
 from eata_ledger.proof.keys import SigningKey

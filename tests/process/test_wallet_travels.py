@@ -4,8 +4,8 @@ import pytest
 import pytest_asyncio
 from eata_clients.authoring.content import DeclarationContent
 from eata_clients.authoring.holding import Wish
-from eata_clients.transport import now
-from eata_clients.travelling import Trip, plan
+from eata_clients.holder.travelling import Trip, plan
+from eata_clients.net.transport import now
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState

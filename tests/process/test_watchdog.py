@@ -9,11 +9,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from eata_node.cluster import Cluster
+from eata_node.operator.cluster import Cluster
 
 _PROGRAM = """
 import asyncio, os, time, grpc.aio
-from eata_node.watchdog import Watchdog, start_anew
+from eata_node.process.watchdog import Watchdog, start_anew
 
 def again():
     os.environ["HEARS"] = "answers"

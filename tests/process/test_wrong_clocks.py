@@ -8,10 +8,10 @@ from typing import Self
 
 import grpc.aio
 import pytest
-from eata_clients.errors import EataError
-from eata_clients.network import Network, Node
-from eata_clients.transport import Transport
-from eata_node import tls
+from eata_clients.net.errors import EataError
+from eata_clients.net.network import Network, Node
+from eata_clients.net.transport import Transport
+from eata_node.rpc import tls
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 HOST = "127.0.0.1"

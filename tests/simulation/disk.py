@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from eata_node.engine.log_store import LogDisk
 from eata_node.engine.mark import File, MarkFile
-from eata_node.rocks import Batch, DamagedError, Rocks
+from eata_node.ground.rocks import Batch, DamagedError, Rocks
 
 from tests.simulation.loop import Process
 

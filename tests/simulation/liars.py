@@ -17,11 +17,11 @@ from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.state import CarnetState
 from eata_ledger.wire import entry_from_proto, frame_of
-from eata_node.guarding import Trouble, refusal, trouble
 from eata_node.node import Node
-from eata_node.receipts import Receipt
+from eata_node.rpc.errors import Trouble, refusal, trouble
 from eata_node.services import public
 from eata_node.services.attesting import Attesting
+from eata_node.writing.receipts import Receipt
 from eata_proto.v1 import ledger_pb2, node_pb2, reading_pb2
 
 _YEAR = 365 * 86_400_000

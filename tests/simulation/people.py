@@ -5,11 +5,11 @@ import random
 from typing import Any
 from unittest import mock
 
-from eata_clients.comparing import Comparing
-from eata_clients.errors import EataError
-from eata_clients.receipts import receipt
-from eata_clients.submitting import submit
-from eata_clients.transport import Transport
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import receipt
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import Transport
+from eata_clients.trust.comparing import Comparing
 from eata_ledger.proof.bodies import Commit, Sign
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
@@ -92,7 +92,7 @@ class Person:
             return self.transport.signed(name, query.SerializeToString(), [device])
 
         try:
-            with mock.patch("eata_clients.transport.now", clock):
+            with mock.patch("eata_clients.net.transport.now", clock):
                 agreed = await Comparing(
                     self.transport, self.charter, lambda c: reading_pb2_grpc.WalletStub(c).Carnet, name, ask
                 ).agreed()  # fmt: skip

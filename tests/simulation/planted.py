@@ -13,24 +13,24 @@ from unittest import mock
 
 import eata_ledger.apply
 import eata_node.node
-from eata_clients.comparing import Agreed, Comparing
-from eata_clients.errors import EataError
-from eata_clients.receipts import Committed
-from eata_clients.submitting import Sending
+from eata_clients.net.errors import EataError
+from eata_clients.net.receipts import Committed
+from eata_clients.net.submitting import Sending
+from eata_clients.trust.comparing import Agreed, Comparing
 from eata_ledger import order
 from eata_ledger.apply import Applied, Known
 from eata_ledger.encoding import decode
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement
-from eata_node.bootstrap import Bootstrap
 from eata_node.engine.log_store import LogStore
-from eata_node.receipts import Receipt, Receipts
-from eata_node.replica import Replica
-from eata_node.results import Result
-from eata_node.services.reader import Readers
-from eata_node.services.submitting import Submitting
-from eata_node.store import Store
+from eata_node.recovery.bootstrap import Bootstrap
+from eata_node.replica.replica import Replica
+from eata_node.replica.results import Result
+from eata_node.replica.store import Store
+from eata_node.writing.receipts import Receipt, Receipts
+from eata_node.writing.sessions import Readers
+from eata_node.writing.submit import Submitting
 from eata_proto.v1 import ledger_pb2
 
 from tests.simulation.disk import SimRocks

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eata_clients.suspicions import Suspicion
+from eata_clients.net.suspicions import Suspicion
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.leaf import Leaf
 from eata_node.node import Node
-from eata_node.store import FACTS, META, TREE
+from eata_node.replica.store import FACTS, META, TREE
 
 
 class Broken(AssertionError):

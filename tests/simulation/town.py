@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eata_clients.network import Network
-from eata_clients.network import Node as Address
-from eata_node.blobs import Blobs
-from eata_node.config import NodeKeys
+from eata_clients.net.network import Network
+from eata_clients.net.network import Node as Address
 from eata_node.engine.client import EmbeddedEngine
 from eata_node.engine.core import Core
 from eata_node.engine.log_store import LogStore
-from eata_node.guarding import Guard
-from eata_node.limits import PublicDoor
+from eata_node.ground.config import NodeKeys
+from eata_node.ground.rocks import DamagedError
 from eata_node.node import Disk, Node, World
-from eata_node.rocks import DamagedError
+from eata_node.replica.blobs import Blobs
+from eata_node.replica.store import Store
+from eata_node.rpc.errors import Guard
+from eata_node.rpc.limits import PublicDoor
 from eata_node.services import public, reading
 from eata_node.services.attesting import Attesting
 from eata_node.services.carnets import Carnets
 from eata_node.services.presentations import Presentations
 from eata_node.services.rights import Rights
-from eata_node.store import Store
 from eata_proto.v1 import ledger_pb2_grpc, node_pb2_grpc, reading_pb2_grpc
 
 from tests.simulation.disk import Platter, SimLogDisk, SimRocks, SimSlot

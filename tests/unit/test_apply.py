@@ -4,11 +4,11 @@ import os
 from dataclasses import replace
 
 import pytest
-from eata_clients.auditor import Replay
 from eata_clients.authoring import devices, holding, issuing
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
+from eata_clients.trust.auditor import Replay
 from eata_ledger import rules
 from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import DAY

@@ -2,7 +2,7 @@
 
 import os
 
-from eata_node.cluster import REGIONS
+from eata_node.operator.cluster import REGIONS
 
 from benchmarks.__main__ import fallen
 from benchmarks.commits import ONE, SIX, SIX_ETCD, ratios

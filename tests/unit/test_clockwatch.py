@@ -1,6 +1,6 @@
 """A node judges its own clock by its peers heard of late, and by nobody else; liars among them are outvoted."""
 
-from eata_node.clockwatch import ClockWatch
+from eata_node.replica.clockwatch import ClockWatch
 
 
 class Clocks:

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from eata_clients.auditor import Replay
 from eata_clients.authoring import holding
+from eata_clients.trust.auditor import Replay
 from eata_ledger.apply import Applied, apply
 from eata_ledger.carnet.balances import EMPTY
 from eata_ledger.carnet.items import Items

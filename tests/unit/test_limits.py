@@ -1,9 +1,9 @@
 """Buckets: so many at once, so many a minute, one party's never another's."""
 
 import pytest
-from eata_node.guarding import ApiError
-from eata_node.limits import RATES, Limit, Limits
-from eata_node.metrics import Metrics
+from eata_node.ground.metrics import Metrics
+from eata_node.rpc.errors import ApiError
+from eata_node.rpc.limits import RATES, Limit, Limits
 
 
 class Clock:

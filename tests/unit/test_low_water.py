@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from eata_node.low_water import SILENT, low_waters
+from eata_node.recovery.low_water import SILENT, low_waters
 
 NOW = 10**12
 

@@ -5,13 +5,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from eata_clients.auditor import Replay
+from eata_clients.trust.auditor import Replay
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import verify
 from eata_ledger.replaying import replayed
 from eata_ledger.rules import VERSION
-from eata_node.scrub import scrub
-from eata_node.store import Store
+from eata_node.replica.scrub import scrub
+from eata_node.replica.store import Store
 
 STORES = sorted((Path(__file__).parents[1] / "stores").glob("*.tar.xz"))
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from eata_clients.outbox import Outbox
-from eata_clients.trusting import TrustKeeper
+from eata_clients.net.outbox import Outbox
+from eata_clients.trust.trust_file import TrustKeeper
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.proof.entry import Entry
 from eata_ledger.seal.codes import CodeKeys

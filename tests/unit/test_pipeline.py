@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from eata_node.services.pipeline import Earlier, in_order
+from eata_node.writing.pipeline import Earlier, in_order
 
 
 class Sender:

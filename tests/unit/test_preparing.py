@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from eata_clients.authoring.holding import RootKey
-from eata_clients.keystore import Kept, Keystore
-from eata_clients.vault import write_locked
+from eata_clients.holder.keystore import Kept, Keystore
+from eata_host.vault import write_locked
 from eata_ledger.carnet.dates import HOUR, day_of, iso
 from eata_ledger.carnet.preparation import OfficeStatus, Step, due_days, steps, workload
 from eata_ledger.carnet.vocabulary import Role

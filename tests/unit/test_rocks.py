@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from eata_node.rocks import END, DamagedError, Rocks, u64
+from eata_node.ground.rocks import END, DamagedError, Rocks, u64
 
 FAMILY, OTHERS = "entries", ["facts", "parts"]
 

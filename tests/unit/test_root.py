@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from eata_clients.auditor import Replay
 from eata_clients.authoring import rooting
-from eata_clients.registry import Registry
+from eata_clients.trust.auditor import Replay
+from eata_clients.trust.registry import Registry
 from eata_ledger import order
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome, Skipped

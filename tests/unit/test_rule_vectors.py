@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from eata_clients.authoring import holding
-from eata_clients.conformance.player import FILES, cases, trip_of
+from eata_clients.sandbox.player import FILES, cases, trip_of
 from eata_clients.today import day_in
 from eata_ledger.carnet import planner
 from eata_ledger.carnet.dates import day_of, iso

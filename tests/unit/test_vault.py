@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from eata_clients.faults import Fault
-from eata_clients.vault import read_key, read_locked, write_locked
+from eata_host.faults import Fault
+from eata_host.vault import read_key, read_locked, write_locked
 from eata_ledger.seal.aead import CannotOpen
 from eata_ledger.seal.keystore import MAGIC, Vault
 

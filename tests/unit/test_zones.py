@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 from eata_clients.commands.customs import _of_office
-from eata_clients.faults import Fault
 from eata_clients.zones import clock_differs, event_time, offset_at, offsets_of, shown_offset
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import iso, local_day
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import RegisterOffice

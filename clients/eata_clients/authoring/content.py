@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from eata_host.words import written
 from eata_ledger.carnet.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value
@@ -25,7 +26,6 @@ from eata_ledger.record import (
 )
 
 from eata_clients.money import show_amount
-from eata_clients.words import written
 
 
 def _line(value: Value) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from eata_clients.faults import Fault
-from eata_clients.words import shown
+from eata_host.faults import Fault
+from eata_host.words import shown
 
 if TYPE_CHECKING:
     from eata_proto.v1 import gateway_pb2
@@ -29,8 +28,8 @@ def call(
     import grpc.aio
     from eata_proto.v1 import gateway_pb2_grpc
 
-    from eata_clients.errors import from_rpc
-    from eata_clients.network import CHANNEL_OPTIONS
+    from eata_clients.net.errors import from_rpc
+    from eata_clients.net.network import CHANNEL_OPTIONS
 
     names = ("ca.pem", "tls.key", "tls.pem")
     credentials = grpc.ssl_channel_credentials(*((home / name).read_bytes() for name in names))

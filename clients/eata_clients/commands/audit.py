@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
-from eata_clients.places import default_auditor, default_network
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
+from eata_host.places import default_auditor, default_network
 
 if TYPE_CHECKING:
-    from eata_clients.transport import Transport
+    from eata_clients.net.transport import Transport
 
 _trust = typer.Typer(help="Trust files: what offline verification needs.", no_args_is_help=True)
 _Network = Annotated[
@@ -39,10 +38,10 @@ def audit(
     from rich.console import Console
     from rich.progress import Progress
 
-    from eata_clients import auditor
     from eata_clients.commands.session import run
-    from eata_clients.issuer import read_party
-    from eata_clients.registry_pages import fetch
+    from eata_clients.issuer.client import read_party
+    from eata_clients.trust import auditor
+    from eata_clients.trust.registry_pages import fetch
 
     party = read_party(home / "party.cbor")
 
@@ -80,8 +79,8 @@ def fetch_receipt(
     from eata_ledger.proof.qr import receipt_text
 
     from eata_clients.commands.session import run
-    from eata_clients.receipts import Committed, receipt
-    from eata_clients.registry_pages import fetch
+    from eata_clients.net.receipts import Committed, receipt
+    from eata_clients.trust.registry_pages import fetch
 
     try:
         entry_hash = bytes.fromhex(entry)
@@ -114,8 +113,8 @@ def export(
     from eata_ledger.proof.trust import Trust
 
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
-    from eata_clients.trusting import fetch_trust
+    from eata_clients.trust.registry_pages import fetch
+    from eata_clients.trust.trust_file import fetch_trust
 
     async def work(transport: "Transport") -> Trust:
         return await fetch_trust(transport, await fetch(transport))

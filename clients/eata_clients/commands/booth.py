@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from eata_host.console import JSON, say, secret
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import iso
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.card import PREFIX
@@ -20,11 +22,9 @@ from eata_clients.commands.options import (
     wallet_app,
 )
 from eata_clients.commands.terms import Accept, require_terms
-from eata_clients.console import JSON, say, secret
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.booth import Booth
+    from eata_clients.customs.booth import Booth
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +32,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _booth(home: Path, network: Path) -> "Booth":
-    from eata_clients.booth import Booth
-    from eata_clients.network import Network as NetworkFile
+    from eata_clients.customs.booth import Booth
+    from eata_clients.net.network import Network as NetworkFile
 
     return Booth(home, NetworkFile.read(network).ledger, signed_in(home))
 
@@ -60,9 +60,9 @@ def booth(
     """Decide from a declaration QR with no network; shows the age of what it rests on. Exit 1 for STOP."""
     from eata_clients.authoring.clearing import Decision
     from eata_clients.authoring.content import remarks
-    from eata_clients.booth import ALL_WARNINGS
-    from eata_clients.transport import now
-    from eata_clients.verdict import Word
+    from eata_clients.customs.booth import ALL_WARNINGS
+    from eata_clients.customs.verdict import Word
+    from eata_clients.net.transport import now
 
     desk, time = _booth(home, network), now()
     text = secret("Declaration QR") if png is None else read_qr(png, PREFIX)
@@ -100,7 +100,7 @@ def booth(
 def cards(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """While on line: fetch the proofs of the carnet's open declarations, for `eata wallet card`."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     slots = run(network, None, lambda transport: WalletClient(home, transport).cards(carnet))
     say({"slots": slots}, as_json, f"Cards for slots {', '.join(map(str, slots)) or 'none'}.")
@@ -117,9 +117,9 @@ def card(
     import io
 
     import segno
+    from eata_host.files import write_secret
 
-    from eata_clients.files import write_secret
-    from eata_clients.keystore import Keystore
+    from eata_clients.holder.keystore import Keystore
 
     wallet = Keystore(home)
     wallet.kept(carnet)

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say, secret
+from eata_host.faults import Fault
+from eata_host.vault import read_key
 from eata_ledger.carnet.dates import day_of, local_day
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
@@ -15,9 +18,6 @@ from eata_ledger.outcomes import Outcome, advice, sentence
 
 from eata_clients.commands.options import DeskHome, Network, customs_app, sealed, signed_in
 from eata_clients.commands.standing import PROVISIONAL, standing
-from eata_clients.console import JSON, say, secret
-from eata_clients.faults import Fault
-from eata_clients.vault import read_key
 from eata_clients.zones import event_time, shown_offset
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from eata_ledger.proof.entry import Entry
 
     from eata_clients.authoring.clearing import Decision
-    from eata_clients.receipts import Committed
-    from eata_clients.scanned import Scanned
+    from eata_clients.customs.scanned import Scanned
+    from eata_clients.net.receipts import Committed
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +45,9 @@ def sign_in(
     from eata_ledger.proof.keys import SigningKey
 
     from eata_clients.authoring import clearing
-    from eata_clients.deskfile import write_desk
-    from eata_clients.network import Network
-    from eata_clients.transport import now
+    from eata_clients.customs.desk_file import write_desk
+    from eata_clients.net.network import Network
+    from eata_clients.net.transport import now
 
     if role.upper() not in Role.__members__:
         raise Malformed(f"a desk role is {', '.join(Role.__members__)}")
@@ -61,8 +61,8 @@ def sign_in(
 def _check_office(network: Path, office: str, authority: bytes) -> None:
     """The office is open and its administration's desk authority certifies; unchecked while no node answers."""
     from eata_clients.commands.session import run
-    from eata_clients.errors import EataError
-    from eata_clients.registry_pages import fetch
+    from eata_clients.net.errors import EataError
+    from eata_clients.trust.registry_pages import fetch
 
     try:
         registry = run(network, None, fetch)
@@ -106,9 +106,9 @@ def commit(
     from eata_ledger.seal.codes import CodeKind
 
     from eata_clients.authoring.content import remarks as sealed_remarks
-    from eata_clients.booth import Booth
     from eata_clients.commands.session import run
-    from eata_clients.customs import CustomsClient
+    from eata_clients.customs.booth import Booth
+    from eata_clients.customs.client import CustomsClient
 
     desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     lists = (items, not_returned, processed, final)
@@ -164,9 +164,9 @@ def commit(
 def resend(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
-    from eata_clients.customs import CustomsClient
-    from eata_clients.errors import EataError
-    from eata_clients.receipts import Committed
+    from eata_clients.customs.client import CustomsClient
+    from eata_clients.net.errors import EataError
+    from eata_clients.net.receipts import Committed
 
     desk = signed_in(home)
     done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())

@@ -20,14 +20,14 @@ def desk(
 
     Example: eata desk --opener territory-CH.key
     """
+    from eata_host.typing_in import Typed
     from rich.console import Console
 
     from eata_clients.commands.session import run
-    from eata_clients.counter import Counter
-    from eata_clients.customs import CustomsClient
-    from eata_clients.desk_screen import Screen
-    from eata_clients.lists import Lists
-    from eata_clients.typing_in import Typed
+    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.desk_screen import Screen
+    from eata_clients.customs.terminal import Counter
+    from eata_clients.opened.lists import Lists
 
     second = None if controller is None else signed_in(controller)
     here, console = signed_in(home), Console(highlight=False, markup=False)

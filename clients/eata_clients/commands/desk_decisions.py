@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say, secret
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
@@ -11,13 +13,11 @@ from eata_ledger.named import named
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, sealed, signed_in
 from eata_clients.commands.standing import PROVISIONAL, line, standing
-from eata_clients.console import JSON, say, secret
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eata_clients.receipts import Committed
+    from eata_clients.net.receipts import Committed
 
 _Reason = Annotated[str, sealed("Why; your own territory reads it")]
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _client(home: "Path", transport: Any) -> Any:
-    from eata_clients.customs import CustomsClient
+    from eata_clients.customs.client import CustomsClient
 
     return CustomsClient(home, transport, signed_in(home))
 
@@ -161,7 +161,7 @@ def answer(
 ) -> None:  # fmt: skip
     """Answer a pre-notification."""
     from eata_clients.commands.session import run
-    from eata_clients.lists import Lists
+    from eata_clients.opened.lists import Lists
 
     try:
         wanted = bytes.fromhex(notice)

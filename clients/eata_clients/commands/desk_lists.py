@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
 from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.reconciliation import Reconciliation
 from eata_ledger.carnet.transit import TransitState
@@ -11,7 +12,6 @@ from eata_ledger.carnet.vocabulary import Flag, NoticeState
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
-from eata_clients.console import JSON, say
 from eata_clients.zones import local_time
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from eata_ledger.proof.bodies import RegisterOffice
 
-    from eata_clients.arrivals import Arrival
-    from eata_clients.lists import Lists
+    from eata_clients.opened.arrivals import Arrival
+    from eata_clients.opened.lists import Lists
 
 _Office = Annotated[str, typer.Option(help="Only this office.")]
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _lists(home: "Path", opener: Any, transport: Any) -> "Lists":
-    from eata_clients.lists import Lists
+    from eata_clients.opened.lists import Lists
 
     return Lists(transport, signed_in(home), opener_keys(opener))
 
@@ -106,7 +106,7 @@ def arrivals(
 ) -> None:  # fmt: skip
     """Pre-notifications and pre-declarations to your territory's offices."""
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import Kept
+    from eata_clients.trust.registry_pages import Kept
 
     _known(state, NoticeState.__members__)
 
@@ -142,7 +142,7 @@ def transits(
 ) -> None:  # fmt: skip
     """Transits through your territory: in progress, closed in due time, expired."""
     from eata_clients.commands.session import run
-    from eata_clients.shapes import transit_mark
+    from eata_clients.opened.lines import transit_mark
 
     _known(state, TransitState.__members__)
     found = run(network, home, lambda transport: _lists(home, None, transport).transits(state.upper()))
@@ -193,7 +193,7 @@ def carnets(
 def statistics(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Your territory's numbers: months, issuing territories, potential claims, offices (controllers)."""
     from eata_clients.commands.session import run
-    from eata_clients.shapes import bars
+    from eata_clients.opened.lines import bars
 
     found = run(network, home, lambda transport: _lists(home, None, transport).statistics())
     data = {
@@ -212,8 +212,8 @@ def follow(
 ) -> None:  # fmt: skip
     """What happens in your territory, one line an event, from an index on."""
     from eata_clients.commands.session import run
-    from eata_clients.lists import follow as events
-    from eata_clients.shapes import event_line
+    from eata_clients.opened.lines import event_line
+    from eata_clients.opened.lists import follow as events
 
     desk = signed_in(home)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 
 from eata_clients.commands.options import Network
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.conformance.stage import Played, Stage
+    from eata_clients.sandbox.stage import Played, Stage
 
 drill_app = typer.Typer(help="Drills: a compromise and the way out of it, on a sandbox.", no_args_is_help=True)
 _Offices = Annotated[Path, typer.Option(help="Folder of the sandbox parties' folders.", envvar="EATA_OFFICES")]
@@ -49,8 +49,8 @@ def leaked_desk_key(network: Network, offices: _Offices, as_json: Annotated[bool
 async def _leaked(network: Path, offices: Path) -> dict[str, Any]:
     from eata_ledger.carnet.vocabulary import Kind, SetKind
 
-    from eata_clients.conformance.stage import Stage
-    from eata_clients.network import Network as NetworkFile
+    from eata_clients.net.network import Network as NetworkFile
+    from eata_clients.sandbox.stage import Stage
 
     with tempfile.TemporaryDirectory() as work:
         async with Stage(NetworkFile.read(network), offices, Path(work)) as stage:
@@ -84,10 +84,9 @@ async def _certify_anew(stage: "Stage") -> None:
     """A new authority key, registered, then kept in the old one's place."""
     import os
 
+    from eata_host.vault import write_locked
     from eata_ledger.proof.bodies import RegisterDeskCA
     from eata_ledger.proof.keys import SigningKey
-
-    from eata_clients.vault import write_locked
 
     fresh = SigningKey(os.urandom(32))
     await stage.register(_ADMINISTRATION, RegisterDeskCA(_ADMINISTRATION, fresh.public, stage.today), fresh)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 
 from eata_clients.commands.drill import drill_app
 from eata_clients.commands.drill_node import cluster_of_its_own, eata, running
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.conformance.stage import Played, Stage
+    from eata_clients.sandbox.stage import Played, Stage
 
 _MOUNT, _UMOUNT = (shutil.which(name) or f"/usr/bin/{name}" for name in ("mount", "umount"))
 _NODE, _TERRITORY, _PATIENCE = "mumbai", "CH", 90.0
@@ -115,8 +115,8 @@ def _drill(strike: Strike, what: str, as_json: bool, small: bool = False) -> Non
 
 
 async def _story(home: Path, strike: Strike) -> dict[str, Any]:
-    from eata_clients.conformance.stage import Stage
-    from eata_clients.network import Network
+    from eata_clients.net.network import Network
+    from eata_clients.sandbox.stage import Stage
 
     with tempfile.TemporaryDirectory() as work:
         async with Stage(Network.read(home / "network.json"), home / "offices", Path(work)) as stage:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 
 from eata_clients.commands.drill import drill_app
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.conformance.stage import Played, Stage
+    from eata_clients.sandbox.stage import Played, Stage
 
 _NODE, _TERRITORY, _PATIENCE = "mumbai", "CH", 60.0
 _MEMBERS = ("CH", "DE", "FR", "RS", "US", "XS", "XB", "CH-ALLIANCE", "ES-CAMARA", "ICC-AUDIT")
@@ -95,8 +95,8 @@ def running(home: Path, *arguments: str) -> Iterator[None]:
 async def _drill(home: Path) -> dict[str, Any]:
     from eata_ledger.carnet.vocabulary import Kind, SetKind
 
-    from eata_clients.conformance.stage import Stage
-    from eata_clients.network import Network
+    from eata_clients.net.network import Network
+    from eata_clients.sandbox.stage import Stage
 
     with tempfile.TemporaryDirectory() as work:
         async with Stage(Network.read(home / "network.json"), home / "offices", Path(work)) as stage:
@@ -122,7 +122,7 @@ async def _drill(home: Path) -> dict[str, Any]:
 
 
 async def _statement_kid(stage: "Stage") -> bytes:
-    from eata_clients.registry_pages import fetch
+    from eata_clients.trust.registry_pages import fetch
 
     charter = (await fetch(await stage.transport(_TERRITORY))).charter
     return next(node.kid for node in charter.nodes if node.name == _NODE)
@@ -132,8 +132,8 @@ async def _signers(stage: "Stage", played: "Played", wanted: int) -> frozenset[b
     """The kids that count on the newest transaction's receipt, asked for until `wanted` nodes have signed it."""
     from eata_ledger.proof.statement import Statement
 
-    from eata_clients.receipts import receipt
-    from eata_clients.registry_pages import fetch
+    from eata_clients.net.receipts import receipt
+    from eata_clients.trust.registry_pages import fetch
 
     transport = await stage.transport(_TERRITORY)
     shown, charter = await played.show(), (await fetch(transport)).charter

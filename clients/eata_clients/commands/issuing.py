@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 
 from eata_clients.commands.at_gateway import (
     Gateway,
@@ -19,8 +21,6 @@ from eata_clients.commands.at_gateway import (
     to_request,
 )
 from eata_clients.commands.issuing_many import issue_many
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_proto.v1 import gateway_pb2

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 
 from eata_clients.commands.at_gateway import Gateway, Home, as_data, call, read_json, said, to_request
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_proto.v1 import gateway_pb2
@@ -53,7 +53,7 @@ def issue_many(
 
 def _messages(orders: list["gateway_pb2.IssueRequest"]) -> Iterator[list["gateway_pb2.IssueRequest"]]:
     """In their order: 64 at most, and within a message's size."""
-    from eata_clients.streaming import TOGETHER
+    from eata_clients.net.streaming import TOGETHER
 
     some: list[gateway_pb2.IssueRequest] = []
     size = 0
@@ -69,7 +69,7 @@ def _messages(orders: list["gateway_pb2.IssueRequest"]) -> Iterator[list["gatewa
 
 def _told(order: "gateway_pb2.IssueRequest", answer: "gateway_pb2.IssueAnswer") -> tuple[dict[str, Any], str]:
     """For a program and for a person."""
-    from eata_clients.errors import from_answer
+    from eata_clients.net.errors import from_answer
 
     if answer.refused:
         return _refused(order, from_answer(answer.refused))

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
+from eata_host.files import read_bounded, read_text
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.journey import Journey, report
 from eata_ledger.carnet.lawful import require_lawful
 from eata_ledger.encoding import Malformed
 from eata_ledger.named import named
 
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
-from eata_clients.files import read_bounded, read_text
 from eata_clients.today import day_in
 
 _receipt = typer.Typer(help="Receipts: check them with no network.", no_args_is_help=True)

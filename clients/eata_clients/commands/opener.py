@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say, typed_line
+from eata_host.faults import Fault
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network, Opener, opener_keys, signed_in
 from eata_clients.commands.standing import standing
-from eata_clients.console import JSON, say, typed_line
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.transport import Transport
+    from eata_clients.net.transport import Transport
 
 _app = typer.Typer(help="An administration's opener: the keys of its territory.", no_args_is_help=True)
 _Home = Annotated[Path, typer.Option("--home", envvar="EATA_CLIENT_HOME", help="The administration's folder.")]
@@ -37,13 +37,13 @@ def new_key(
     """Register the territory's next key generation (90 days). Its recovery shares are proved first."""
     import os
 
+    from eata_host.vault import write_locked
     from eata_ledger.seal.stanza import SealingKey
 
-    from eata_clients import territory_keys
     from eata_clients.commands.session import run
-    from eata_clients.issuer import read_party
-    from eata_clients.registry_pages import fetch
-    from eata_clients.vault import write_locked
+    from eata_clients.customs import territory_keys
+    from eata_clients.issuer.client import read_party
+    from eata_clients.trust.registry_pages import fetch
 
     least, _, count = split.partition("-of-")
     if not (least.isdecimal() and count.isdecimal()):
@@ -75,8 +75,9 @@ def new_key(
 @_app.command("show-share")
 def show_share(file: Annotated[Path, typer.Argument(help="A share's file.")]) -> None:
     """Print a share's words, for its keeper to write down. Nobody else should see the screen."""
-    from eata_clients import territory_keys
-    from eata_clients.vault import read_locked
+    from eata_host.vault import read_locked
+
+    from eata_clients.customs import territory_keys
 
     typer.echo(territory_keys.words_of(read_locked(file)))
 
@@ -84,10 +85,11 @@ def show_share(file: Annotated[Path, typer.Argument(help="A share's file.")]) ->
 @_app.command()
 def recover(home: _Home, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Get a lost territory key back from its shares: one a line on standard input, then an empty line."""
-    from eata_clients import territory_keys
+    from eata_host.vault import write_locked
+
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
-    from eata_clients.vault import write_locked
+    from eata_clients.customs import territory_keys
+    from eata_clients.trust.registry_pages import fetch
 
     lines = list(iter(typed_line, ""))
     if not lines:
@@ -102,11 +104,12 @@ def recover(home: _Home, network: Network, as_json: Annotated[bool, JSON] = Fals
 @_app.command("fetch")
 def fetch_keys(home: _Home, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Fetch the generations that other members of the territory have made, with this administration's own key."""
-    from eata_clients import territory_keys
+    from eata_host.vault import write_locked
+
     from eata_clients.commands.session import run
-    from eata_clients.issuer import read_party
-    from eata_clients.registry_pages import fetch
-    from eata_clients.vault import write_locked
+    from eata_clients.customs import territory_keys
+    from eata_clients.issuer.client import read_party
+    from eata_clients.trust.registry_pages import fetch
 
     party = read_party(home / "party.cbor")
 
@@ -130,8 +133,8 @@ def watch(
     """Open every commit of the territory as it arrives; alarm on one that does not open. Exit 1 if there was one."""
     import json
 
-    from eata_clients import territory_keys
     from eata_clients.commands.session import run
+    from eata_clients.customs import territory_keys
 
     keys, desk = opener_keys(opener), signed_in(home)
     if not keys:

@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.faults import Fault
+from eata_host.files import read_text
+from eata_host.places import default_network
+from eata_host.vault import read_key
+from eata_host.words import written
 from eata_ledger.encoding import Malformed
-
-from eata_clients.faults import Fault
-from eata_clients.files import read_text
-from eata_clients.places import default_network
-from eata_clients.vault import read_key
-from eata_clients.words import written
 
 if TYPE_CHECKING:
     from eata_clients.authoring.clearing import Desk
-    from eata_clients.opening import Openers
+    from eata_clients.opened.parts import Openers
 
 customs_app = typer.Typer(help="An officer's desk.", no_args_is_help=True)
 wallet_app = typer.Typer(help="A holder's wallet.", no_args_is_help=True)
@@ -57,7 +56,7 @@ def sealed(help: str) -> Any:
 
 def signed_in(home: Path) -> "Desk":
     """The desk whose officer has signed in here."""
-    from eata_clients.deskfile import read_desk
+    from eata_clients.customs.desk_file import read_desk
 
     if not (home / "desk.cbor").exists():
         raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
@@ -66,6 +65,6 @@ def signed_in(home: Path) -> "Desk":
 
 def opener_keys(files: list[Path] | None) -> "Openers":
     """The territory keys an administration's opener holds."""
-    from eata_clients.lists import openers
+    from eata_clients.opened.lists import openers
 
     return openers(*(read_key(path) for path in files or ()))

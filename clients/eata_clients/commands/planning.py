@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from eata_host.console import JSON, say
 from eata_ledger.carnet import claims, planner
 from eata_ledger.carnet.dates import day_of, iso
 from eata_ledger.carnet.journey import Breach
@@ -14,7 +15,6 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome
 
 from eata_clients.commands.offline import read_journey, read_json
-from eata_clients.console import JSON, say
 from eata_clients.today import own_day
 
 _SENTENCES = {
@@ -103,8 +103,9 @@ def plan(
 
 def _readiness(file: Path | None, network: Path | None) -> tuple[dict[str, int | None], str]:
     """Digital dates as a file or the live registry has them, and where they are from."""
-    from eata_clients.errors import EataError
-    from eata_clients.places import default_network
+    from eata_host.places import default_network
+
+    from eata_clients.net.errors import EataError
 
     if file is not None:
         return _read_readiness(file), "file"
@@ -112,7 +113,7 @@ def _readiness(file: Path | None, network: Path | None) -> tuple[dict[str, int |
     if not network.exists():
         return {}, "listed"
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
+    from eata_clients.trust.registry_pages import fetch
 
     try:
         registry = run(network, None, fetch)

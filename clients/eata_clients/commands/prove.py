@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
+from eata_host.files import read_bounded
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
-from eata_clients.files import read_bounded
 
 if TYPE_CHECKING:
     from eata_ledger.proof.checkpoint import Checkpoint
     from eata_ledger.proof.trust import Trust
 
-    from eata_clients.transport import Transport
+    from eata_clients.net.transport import Transport
 
 _app = typer.Typer(help="Proofs: that the ledger forked, that a bundle of evidence holds.", no_args_is_help=True)
 
@@ -31,13 +31,13 @@ def evidence(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """A carnet's transactions with every proof, and a program that checks them with no network and no trust in us."""
+    from eata_host.files import write_secret
     from rich.console import Console
     from rich.progress import Progress
 
     from eata_clients.commands.session import run
-    from eata_clients.evidence import collect, pack
-    from eata_clients.files import write_secret
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.evidence import collect, pack
+    from eata_clients.holder.wallet import WalletClient
 
     if out.exists():
         raise Fault("EXISTS", f"{out.name} is there already.", "Give another name, or move it away first.")
@@ -62,8 +62,8 @@ def verify_bundle(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Check an evidence bundle against the ledger pinned in the network file; needs no network. Exit 1 if not good."""
-    from eata_clients import verify
-    from eata_clients.network import Network as NetworkFile
+    from eata_clients.net.network import Network as NetworkFile
+    from eata_clients.trust import verify_bundle as verify
 
     try:
         proved = verify.check_bundle(verify.read_bundle(str(file)), NetworkFile.read(network).ledger)
@@ -106,7 +106,7 @@ def fork(
 def _read(path: Path, network: Path) -> "Trust":
     from eata_ledger.proof.trust import Trust
 
-    from eata_clients.network import Network as NetworkFile
+    from eata_clients.net.network import Network as NetworkFile
 
     trust = Trust.from_bytes(read_bounded(path, 1 << 20))
     trust.check(NetworkFile.read(network).ledger)

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import day_of, iso
 from eata_ledger.carnet.vocabulary import OfficeType, OrganisationKind
 from eata_ledger.encoding import Malformed
@@ -11,8 +13,6 @@ from eata_ledger.encoding import Malformed
 from eata_clients.commands.options import Network
 from eata_clients.commands.registry import app, fetched, operate, submitted
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 from eata_clients.today import own_day
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def close_office(
 def _office(network: Path, home: Path, code: str, what: tuple[str, str, str], active: bool, since: str) -> Any:
     from eata_ledger.proof.bodies import RegisterOffice
 
-    from eata_clients.transport import now
+    from eata_clients.net.transport import now
     from eata_clients.zones import offsets_of
 
     territory, name, zone = what
@@ -148,10 +148,9 @@ def add_desk_authority(
     """Register the key that certifies an administration's desks."""
     import os
 
+    from eata_host.vault import read_key, write_locked
     from eata_ledger.proof.bodies import RegisterDeskCA
     from eata_ledger.proof.keys import SigningKey
-
-    from eata_clients.vault import read_key, write_locked
 
     if not authority.exists():
         write_locked(authority, os.urandom(32))
@@ -176,7 +175,7 @@ def new_party(
     import json
 
     from eata_clients.authoring.registering import Party
-    from eata_clients.issuer import write_party
+    from eata_clients.issuer.client import write_party
 
     if (home / "party.cbor").exists():
         raise Fault("EXISTS", f"{home.name} holds an organisation's keys already.", "Give another --home.")

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
+from eata_host.vault import read_key
 from eata_ledger.carnet.dates import day_of, iso
 from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import ReadinessStage, Topic
@@ -12,9 +15,6 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
-from eata_clients.vault import read_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def register(root: typer.Typer) -> None:
 
 def fetched(network: Path) -> Any:
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
+    from eata_clients.trust.registry_pages import fetch
 
     return run(network, None, fetch)
 
@@ -187,7 +187,7 @@ def operate(network: Path, key: Path, body: Any) -> Any:
 
 def submitted(network: Path, home: Path, made: "Callable[[Party], Any]", *others: "SigningKey") -> Any:
     """What an organisation signs with its own key, and with others that must sign too, ordered."""
-    from eata_clients.issuer import read_party
+    from eata_clients.issuer.client import read_party
 
     party = read_party(home / "party.cbor")
     return _submit(network, home if (home / "tls.key").exists() else None, lambda: (made(party), party.sign, *others))
@@ -197,9 +197,9 @@ def _submit(network: Path, identity: Path | None, made: "Callable[[], tuple[Any,
     from eata_clients.authoring.content import Stamp
     from eata_clients.authoring.entries import make
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
-    from eata_clients.submitting import submit
-    from eata_clients.transport import now
+    from eata_clients.net.submitting import submit
+    from eata_clients.net.transport import now
+    from eata_clients.trust.registry_pages import fetch
 
     async def work(transport: Any) -> Any:
         charter = (await fetch(transport)).charter
@@ -283,7 +283,7 @@ def provisional(
     """Say whether goods may pass on a commit that is ordered and not final yet (an administration)."""
     from eata_ledger.proof.bodies import Provisional
 
-    from eata_clients.issuer import read_party
+    from eata_clients.issuer.client import read_party
 
     party, day = read_party(home / "party.cbor"), day_of(effective or datetime.now(UTC).date().isoformat())
     done = _submit(network, home, lambda: (Provisional(party.code, goods, day), party.sign))

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
+from eata_host.files import read_bounded
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import Network
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
-from eata_clients.files import read_bounded
 
 if TYPE_CHECKING:
     from eata_ledger.proof.bodies import Body
@@ -51,13 +51,13 @@ def _read(path: Path) -> "Entry":
 
 def _propose(network: Path, key: Path, make: "Callable[[int], Body]", out: Path) -> "Entry":
     """`make` takes the decision's serial number, the one after the last that the ledger holds."""
+    from eata_host.vault import read_key
     from eata_ledger.proof.keys import SigningKey
 
     from eata_clients.authoring.rooting import propose
     from eata_clients.commands.session import run
-    from eata_clients.registry_pages import fetch
-    from eata_clients.transport import now
-    from eata_clients.vault import read_key
+    from eata_clients.net.transport import now
+    from eata_clients.trust.registry_pages import fetch
 
     if out.exists():
         raise Fault(
@@ -182,9 +182,8 @@ def new_key(
     """Make a keeper's key; prints its public half."""
     import os
 
+    from eata_host.vault import write_locked
     from eata_ledger.proof.keys import SigningKey
-
-    from eata_clients.vault import write_locked
 
     if out.exists():
         raise Fault("EXISTS", f"{out.name} is there already.", "Keys are never overwritten; give another name.")
@@ -196,10 +195,10 @@ def new_key(
 @_app.command("sign")
 def sign(file: _File, key: _Key, as_json: Annotated[bool, JSON] = False) -> None:
     """Add one keeper's signature to a decision; needs no network. Read what it says first."""
+    from eata_host.vault import read_key
     from eata_ledger.proof.keys import SigningKey
 
     from eata_clients.authoring.rooting import countersign
-    from eata_clients.vault import read_key
 
     entry = countersign(_read(file), SigningKey(read_key(key)))
     _write(file, entry)
@@ -210,10 +209,10 @@ def sign(file: _File, key: _Key, as_json: Annotated[bool, JSON] = False) -> None
 def submit_decision(file: _File, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Order a decision that enough keepers have signed."""
     from eata_clients.commands.session import run
-    from eata_clients.receipts import Committed
-    from eata_clients.registry_pages import fetch
-    from eata_clients.submitting import submit
-    from eata_clients.transport import Transport
+    from eata_clients.net.receipts import Committed
+    from eata_clients.net.submitting import submit
+    from eata_clients.net.transport import Transport
+    from eata_clients.trust.registry_pages import fetch
 
     entry = _read(file)
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.files import text_of
+from eata_host.places import default_network
 from eata_ledger.encoding import Malformed
 
-from eata_clients.console import JSON, say
-from eata_clients.files import text_of
-from eata_clients.places import default_network
-
 if TYPE_CHECKING:
-    from eata_clients.transport import Transport
+    from eata_clients.net.transport import Transport
 
 _app = typer.Typer(help="A sandbox to try everything in.", no_args_is_help=True)
 
@@ -36,12 +35,12 @@ def seed(
     from eata_ledger.proof.bodies import DescribeOffice, Publish
 
     from eata_clients.commands.session import run
-    from eata_clients.errors import EataError
-    from eata_clients.registry_pages import fetch
-    from eata_clients.sandbox import registrations
-    from eata_clients.submitting import submit
+    from eata_clients.net.errors import EataError
+    from eata_clients.net.submitting import submit
+    from eata_clients.sandbox.registrations import registrations
+    from eata_clients.trust.registry_pages import fetch
 
-    path = parties if parties is not None else files("eata_clients") / "sandbox.json"
+    path = parties if parties is not None else files("eata_clients.sandbox") / "sandbox.json"
     try:
         source = json.loads(text_of(path.read_bytes(), path.name))
     except ValueError:

@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say, secret
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.vocabulary import Flag
 
 from eata_clients.commands.options import DeskHome, Network, Opener, customs_app, opener_keys, signed_in
-from eata_clients.console import JSON, say, secret
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_ledger.proof.qr import CodeQr
 
     from eata_clients.authoring.content import Goods, Remarks
-    from eata_clients.documents import Document
-    from eata_clients.scanned import Scanned
+    from eata_clients.customs.scanned import Scanned
+    from eata_clients.opened.documents import Document
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def scan(home: DeskHome, network: Network, opener: Opener = None, as_json: Annot
     Example: eata customs scan --opener territory-CH.key --json
     """
     from eata_clients.commands.session import run
-    from eata_clients.customs import CustomsClient
+    from eata_clients.customs.client import CustomsClient
 
     desk, qr, keys = signed_in(home), _code(), opener_keys(opener)
     data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk, keys).scan(qr)))
@@ -60,10 +60,11 @@ def document(
 
     Example: eata customs document cover.pdf --out cover.pdf
     """
+    from eata_host.files import write_secret
+
     from eata_clients.commands.session import run
     from eata_clients.commands.wallet_care import chosen
-    from eata_clients.customs import CustomsClient
-    from eata_clients.files import write_secret
+    from eata_clients.customs.client import CustomsClient
 
     desk, qr = signed_in(home), _code()
     if out.exists():
@@ -146,7 +147,7 @@ def _line(scanned: "Scanned", line: "Goods") -> dict[str, Any]:
 
 
 def _said(found: "Remarks | None") -> dict[str, str]:
-    from eata_clients.desk_views import said_of
+    from eata_clients.customs.desk_views import said_of
 
     return {} if found is None else said_of(found)
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import typer
 
-from eata_clients.network import Identity, Network
-from eata_clients.transport import Transport
+from eata_clients.net.network import Identity, Network
+from eata_clients.net.transport import Transport
 
 T = TypeVar("T")
 

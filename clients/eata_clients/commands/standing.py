@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eata_clients.receipts import Committed
+    from eata_clients.net.receipts import Committed
 
 PROVISIONAL = 3  # exit code: ordered, and not final yet
 

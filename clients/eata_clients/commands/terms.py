@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import typer
+from eata_host.console import typed_line
+from eata_host.faults import Fault
 
 from eata_clients.authoring.devices import TERMS
-from eata_clients.console import typed_line
-from eata_clients.faults import Fault
-from eata_clients.keystore import Keystore
+from eata_clients.holder.keystore import Keystore
 
 Accept = Annotated[bool, typer.Option("--accept-terms", help="The terms were read and are accepted.")]
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.offline import read_json
 from eata_clients.commands.options import Network
-from eata_clients.console import JSON, say
 
 if TYPE_CHECKING:
-    from eata_clients.conformance.player import Result
+    from eata_clients.sandbox.player import Result
 
 _app = typer.Typer(help="The public vectors: what any system of this kind must answer.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def run(
     """Issue, cross, cancel, list: compare every answer of the cluster with the vectors. Exit 1 on any difference."""
     import asyncio
 
-    from eata_clients.conformance.player import FILES
+    from eata_clients.sandbox.player import FILES
 
     names = [name for name in FILES if (folder / f"{name}.json").exists() and only in ("", name)]
     if not names:
@@ -59,9 +59,9 @@ async def _play(folder: Path, names: list[str], network: Path, offices: Path) ->
     from rich.console import Console
     from rich.progress import Progress
 
-    from eata_clients.conformance.player import cases, play
-    from eata_clients.conformance.stage import Stage
-    from eata_clients.network import Network as NetworkFile
+    from eata_clients.net.network import Network as NetworkFile
+    from eata_clients.sandbox.player import cases, play
+    from eata_clients.sandbox.stage import Stage
 
     wanted: list[tuple[str, dict[str, Any]]] = []
     for name in names:

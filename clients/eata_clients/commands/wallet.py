@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say, secret
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import iso
 from eata_ledger.carnet.vocabulary import VoucherState
 from eata_ledger.state import Incident
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.terms import Accept, require_terms
-from eata_clients.console import JSON, say, secret
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
-    from eata_clients.wallet import Downloaded
+    from eata_clients.holder.wallet import Downloaded
 
 
 def register(app: typer.Typer) -> None:
@@ -94,7 +94,7 @@ def download(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] 
     from eata_ledger.seal.codes import CodeKind
 
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     qr = read_code(secret("Carnet ID and PIN"), CodeKind.PIN)
     shown = run(network, None, lambda transport: WalletClient(home, transport).download(qr))
@@ -110,7 +110,7 @@ def show(
 ) -> None:  # fmt: skip
     """A carnet: vouchers, transactions, balances, reconciliation."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     summary = _summary(run(network, None, lambda transport: WalletClient(home, transport).show(carnet, as_of)))
     say(summary, as_json, *_lines(summary), f"  {summary['status']}")
@@ -120,7 +120,7 @@ def show(
 def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     count = run(network, None, lambda transport: WalletClient(home, transport).resend())
     say({"settled": count}, as_json, f"{count} entries are settled now.")
@@ -137,7 +137,7 @@ def qr(
     """Show a voucher's QR text (works offline); it is the code: show it to Customs only."""
     from eata_ledger.seal.codes import CodeKind
 
-    from eata_clients.keystore import Keystore
+    from eata_clients.holder.keystore import Keystore
 
     if not 1 <= slot <= 1024:
         raise Fault("SLOT", "A slot is a number from 1 to 1024.", "See `eata wallet show`.")
@@ -151,7 +151,7 @@ def qr(
         raise Fault("CODE_CONSUMED", said, "`eata wallet show` looks again and lists the open ones.")
     text = wallet.code(carnet, slot, kind).text
     if png is not None:
-        from eata_clients.files import write_picture
+        from eata_host.files import write_picture
 
         write_picture(png, text)  # it is the code
     about = {"slot": slot, "kind": known.kind.name, "territory": known.territory, "items": str(known.items)}

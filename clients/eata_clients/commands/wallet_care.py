@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, answer, say
+from eata_host.faults import Fault
+from eata_host.files import read_bounded, write_secret
 from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 
 from eata_clients.commands.customs import instant
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.scanning import listed
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, answer, say
-from eata_clients.faults import Fault
-from eata_clients.files import read_bounded, write_secret
 
 if TYPE_CHECKING:
-    from eata_clients.documents import Document
-    from eata_clients.receipts import Committed
+    from eata_clients.net.receipts import Committed
+    from eata_clients.opened.documents import Document
 
 _Slot = Annotated[int, typer.Argument(min=1, max=1024, help="Voucher slot.")]
 
@@ -47,7 +47,7 @@ def attach(
 ) -> None:  # fmt: skip
     """Attach a document, such as the paper carnet's cover: for whoever may open the carnet, sealed for all others."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     data = read_document(file)
     done = run(network, None, lambda transport: WalletClient(home, transport).attach(carnet, file.name, data))
@@ -63,7 +63,7 @@ def documents(
 ) -> None:  # fmt: skip
     """The carnet's documents; fetch one."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     if bool(save) != (out is not None):
         raise Fault("OPTION", "Say what to save and where.", "Give --save and --out together.")
@@ -98,8 +98,8 @@ def lend(
     """
     from eata_clients.authoring.keeping import GrantContent
     from eata_clients.commands.session import run
-    from eata_clients.transport import now
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.net.transport import now
 
     to, identification = answer("Who may present it"), answer("Their EORI or identity document")
     if not to:

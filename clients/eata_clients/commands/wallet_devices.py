@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, answer, at_terminal, say, secret
+from eata_host.faults import Fault
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
 from eata_clients.commands.terms import Accept, require_terms
-from eata_clients.console import JSON, answer, at_terminal, say, secret
-from eata_clients.faults import Fault
 
 if TYPE_CHECKING:
     from eata_ledger.seal.codes import Code
@@ -48,8 +48,8 @@ def sign(
 
     from eata_clients.authoring.devices import TERMS
     from eata_clients.commands.session import run
-    from eata_clients.keystore import Keystore
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.keystore import Keystore
+    from eata_clients.holder.wallet import WalletClient
 
     shown = _Shown(as_json)
 
@@ -86,13 +86,13 @@ def join(
 
     Example: eata wallet join 883 --png join.png
     """
+    from eata_host.files import write_picture
     from eata_ledger.proof.qr import read_code
     from eata_ledger.seal.codes import CodeKind
 
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices
-    from eata_clients.files import write_picture
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.devices import Devices
+    from eata_clients.holder.wallet import WalletClient
 
     if code:
         given = secret("Holder code")
@@ -115,8 +115,8 @@ def admit(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = F
 
     from eata_clients.authoring.devices import Request
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.devices import Devices
+    from eata_clients.holder.wallet import WalletClient
 
     request = Request.read(answer("The other device's QR"))
     done = run(network, None, lambda transport: Devices(WalletClient(home, transport)).admit(request))
@@ -131,9 +131,9 @@ def devices(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annot
     from eata_ledger.proof.keys import key_id
 
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices
-    from eata_clients.keystore import Keystore
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.devices import Devices
+    from eata_clients.holder.keystore import Keystore
+    from eata_clients.holder.wallet import WalletClient
 
     found = run(network, None, lambda transport: Devices(WalletClient(home, transport)).all(carnet))
     own = Keystore(home).kept(carnet).keys.sign.id
@@ -163,8 +163,8 @@ def revoke(
     Example: eata wallet revoke 883 0123456789abcdef0123456789abcdef
     """
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices, agreed
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.devices import Devices, agreed
+    from eata_clients.holder.wallet import WalletClient
 
     lost, shown = [_key_id(text) for text in device or ()], _Shown(as_json)
 
@@ -201,8 +201,8 @@ def _agree(falling: list[bytes], staying: list[bytes]) -> bool:
 def renew_voided(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """New codes for the vouchers that taking a device back has made void, where that did not end."""
     from eata_clients.commands.session import run
-    from eata_clients.devices import Devices
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.devices import Devices
+    from eata_clients.holder.wallet import WalletClient
 
     found = run(network, None, lambda transport: Devices(WalletClient(home, transport)).renew_voided(carnet))
     renewed = [{"old": old, "new": new} for old, new in sorted(found.items())]

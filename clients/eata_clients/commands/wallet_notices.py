@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, SetKind
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, sealed, wallet_app
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 
 _ICONS = {"SENT": "○ not processed", "ACKNOWLEDGED": "✓ acknowledged", "COMMITTED": "✓ committed",
           "REJECTED": "✗ denied: stop for inspection", "WITHDRAWN": "– withdrawn"}  # fmt: skip
@@ -40,9 +40,9 @@ def notify(
     from eata_clients.authoring.content import NoticeDetails
     from eata_clients.commands.customs import instant
     from eata_clients.commands.session import run
-    from eata_clients.notices import Notices
-    from eata_clients.transport import now
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.notices import Notices
+    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.net.transport import now
 
     when = instant(eta)
     if when is None or (ask_decision and no_details):
@@ -71,8 +71,8 @@ def notices(
 ) -> None:  # fmt: skip
     """Your pre-notifications and what the offices answered."""
     from eata_clients.commands.session import run
-    from eata_clients.notices import Notices, Told
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.notices import Notices, Told
+    from eata_clients.holder.wallet import WalletClient
 
     async def work(transport: Any) -> list[Told]:
         client = WalletClient(home, transport)
@@ -103,8 +103,8 @@ def disagree(
 ) -> None:  # fmt: skip
     """Bind a note to a committed transaction; it stands whether or not it is cancelled."""
     from eata_clients.commands.session import run
-    from eata_clients.notices import Notices
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.notices import Notices
+    from eata_clients.holder.wallet import WalletClient
 
     if not note.strip():
         raise Malformed("a note says something")
@@ -121,8 +121,8 @@ def ask(
 ) -> None:  # fmt: skip
     """Ask the issuer for discharge or for more sets."""
     from eata_clients.commands.session import run
-    from eata_clients.notices import Notices
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.notices import Notices
+    from eata_clients.holder.wallet import WalletClient
 
     if what.upper() not in AskKind.__members__:
         raise Malformed("ask for discharge or for sets")
@@ -153,9 +153,9 @@ def follow(
     from eata_ledger.proof.keys import SigningKey
 
     from eata_clients.commands.session import run
-    from eata_clients.lists import follow as events
-    from eata_clients.shapes import event_line
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.opened.lines import event_line
+    from eata_clients.opened.lists import follow as events
 
     async def work(transport: Any) -> None:
         device = SigningKey(WalletClient(home, transport).kept(carnet).device)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
 from eata_ledger.carnet.items import Items
 from eata_ledger.carnet.territories import digital_by, territory_of
 from eata_ledger.carnet.vocabulary import Kind
@@ -10,12 +11,11 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, sealed, wallet_app
 from eata_clients.commands.standing import line, standing
-from eata_clients.console import JSON, say
 from eata_clients.today import own_day
 
 if TYPE_CHECKING:
     from eata_clients.authoring.holding import Wish
-    from eata_clients.wallet import Downloaded, Travelled
+    from eata_clients.holder.wallet import Downloaded, Travelled
 
 _TravelId = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
 _VOUCHER = "KIND:TERRITORY:ITEMS[:NOT_RETURNED]"
@@ -48,8 +48,8 @@ def travel(
     """
     from eata_clients.authoring.content import DeclarationContent
     from eata_clients.commands.session import run
-    from eata_clients.travelling import Trip, plan, require_ready
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.travelling import Trip, plan, require_ready
+    from eata_clients.holder.wallet import WalletClient
 
     if bool(to) == bool(voucher):
         raise Malformed("a travel goes --to a territory, or names each --voucher by kind")
@@ -84,7 +84,7 @@ def edit(
     """Change a travel's vouchers; their codes stay the same."""
     from eata_clients.authoring.content import NO_DETAILS
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     which, wishes = _travel_id(travel_id), tuple(wish(text, NO_DETAILS) for text in voucher)
     done = run(network, None, lambda transport: WalletClient(home, transport).edit(carnet, which, wishes))
@@ -97,7 +97,7 @@ def delete(
 ) -> None:
     """Delete a travel that has not been transacted; its sets come back."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     which = _travel_id(travel_id)
     done = run(network, None, lambda transport: WalletClient(home, transport).delete(carnet, which))

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from eata_host.console import JSON, say
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import day_of
 from eata_ledger.carnet.items import Items
 from eata_ledger.encoding import Malformed
@@ -11,8 +13,6 @@ from eata_ledger.encoding import Malformed
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app
 from eata_clients.commands.standing import line, standing
 from eata_clients.commands.terms import Accept, require_terms
-from eata_clients.console import JSON, say
-from eata_clients.faults import Fault
 from eata_clients.today import own_day
 
 DISCLAIMER = "Whoever has this text can present this one voucher at its territory. You stay liable. Revoke it with `eata wallet renew`."
@@ -32,9 +32,9 @@ def where(
 ) -> None:  # fmt: skip
     """Each item at home, abroad or gone; what to do, and by when."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
-    from eata_clients.whereabouts import as_json as told
-    from eata_clients.whereabouts import calendar, forecast, lines
+    from eata_clients.holder.forecast import as_json as told
+    from eata_clients.holder.forecast import calendar, forecast, lines
+    from eata_clients.holder.wallet import WalletClient
 
     day = day_of(on) if on else own_day()
     found = forecast(run(network, None, lambda transport: WalletClient(home, transport).show(carnet)), day)
@@ -55,7 +55,7 @@ def share(
     from urllib.parse import quote
 
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     async def work(transport: Any) -> tuple[str, str, str]:
         client = WalletClient(home, transport)
@@ -75,10 +75,10 @@ def share(
 @wallet_app.command()
 def verify(carnet: CarnetId, slot: _Slot, home: WalletHome, as_json: Annotated[bool, JSON] = False) -> None:
     """Check the verification code Customs gave you (on standard input); needs no network. Exit 1 if it is not good."""
+    from eata_host.console import secret
     from eata_ledger.seal.codes import Code, CodeKind, WrongCode
 
-    from eata_clients.console import secret
-    from eata_clients.keystore import Keystore
+    from eata_clients.holder.keystore import Keystore
 
     try:
         code = Code.read(CodeKind.VERIFICATION, secret("Verification code"))
@@ -98,7 +98,7 @@ def renew(
 ) -> None:  # fmt: skip
     """A new voucher with new codes: redo what was cancelled, or make a shared code worthless."""
     from eata_clients.commands.session import run
-    from eata_clients.wallet import WalletClient
+    from eata_clients.holder.wallet import WalletClient
 
     wanted = Items.parse(items) if items else None
     fresh, done = run(network, None, lambda transport: WalletClient(home, transport).renew(carnet, slot, wanted))

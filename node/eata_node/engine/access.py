@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.engine.doors import Doors
-from eata_node.tls import Authority, Identity
+from eata_node.rpc.tls import Authority, Identity
 
 ROOT, VOTER = "root", "voter"
 ENGINE, KEEPER = "engine", "keeper"  # the folders, in a node's own, of its user's certificate and of root's

@@ -21,9 +21,9 @@ from eata_proto.v1 import node_pb2, node_pb2_grpc
 
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.tip import LaneHead
-from eata_node.guarding import Context, require_node
-from eata_node.rocks import DamagedError
-from eata_node.tls import SERVER_OPTIONS, Identity
+from eata_node.ground.rocks import DamagedError
+from eata_node.rpc.errors import Context, require_node
+from eata_node.rpc.tls import SERVER_OPTIONS, Identity
 
 _RECENT_BYTES = 32 << 20
 _BATCH_BYTES = 2 << 20

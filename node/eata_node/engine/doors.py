@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
-from eata_node.tls import CHANNEL_OPTIONS, Identity
+from eata_node.rpc.tls import CHANNEL_OPTIONS, Identity
 
 _STATUS_SECONDS = 2.0
 _SILENT = 0.5  # seconds without an answer, beyond two round trips, then another member is asked as well

@@ -22,7 +22,7 @@ from eata_node.engine import etcd_room
 from eata_node.engine.access import WHOLE, lanes_of, prefix_of
 from eata_node.engine.doors import Door, Doors
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
-from eata_node.tls import Identity
+from eata_node.rpc.tls import Identity
 
 _APPEND_SECONDS, _READ_SECONDS, _HEAD_SECONDS = 1.5, 1.0, 2.0
 _STALLED = 5.0  # seconds that a watch may show nothing while the log is ahead of it

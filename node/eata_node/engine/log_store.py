@@ -17,7 +17,7 @@ from rocksdict import DBRecoveryMode
 
 from eata_node.engine.mark import File, Mark, MarkFile
 from eata_node.engine.tip import Tip
-from eata_node.rocks import END, DamagedError, Rocks, hold, u64
+from eata_node.ground.rocks import END, DamagedError, Rocks, hold, u64
 
 LOG, BASE = "log", "base"
 

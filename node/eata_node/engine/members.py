@@ -16,9 +16,9 @@ import grpc
 import grpc.aio
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
-from eata_node.config import EtcdMember, free_ports
 from eata_node.engine.access import ROOT, VOTER, admitted, authority_of
-from eata_node.tls import Authority, Identity
+from eata_node.ground.config import EtcdMember, free_ports
+from eata_node.rpc.tls import Authority, Identity
 
 # Tested with 3.4. Later versions drop the “experimental-” prefix; 3.5 and 3.6 were not tried.
 FLAGS = {

@@ -16,11 +16,11 @@ from eata_ledger.rules.keeping import SEALED_LARGEST
 from eata_ledger.state import Shredded
 from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, ledger_pb2, node_pb2, node_pb2_grpc
 
-from eata_node.blobs import OF_CARNET, OF_ISSUER
-from eata_node.blobs import Blobs as BlobFolder
-from eata_node.guarding import Context, Trouble, refusal, trouble
-from eata_node.limits import Limit
-from eata_node.replica import Replica
+from eata_node.replica.blobs import OF_CARNET, OF_ISSUER
+from eata_node.replica.blobs import Blobs as BlobFolder
+from eata_node.replica.replica import Replica
+from eata_node.rpc.errors import Context, Trouble, refusal, trouble
+from eata_node.rpc.limits import Limit
 from eata_node.services.carnets import Carnets
 from eata_node.services.excerpts import Wanted
 from eata_node.services.rights import Rights

@@ -42,9 +42,9 @@ from eata_ledger.state import (
 from eata_ledger.state.holder import NOBODY
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
-from eata_node import views
-from eata_node.guarding import Trouble, refusal, trouble
-from eata_node.replica import Replica
+from eata_node.replica import views
+from eata_node.replica.replica import Replica
+from eata_node.rpc.errors import Trouble, refusal, trouble
 from eata_node.services.excerpts import Excerpts, Item, Wanted, fill, place
 
 F = TypeVar("F", bound=Fact)

@@ -9,7 +9,7 @@ from eata_ledger.proof.entry import Header, PartInfo
 from eata_proto.v1 import ledger_pb2, reading_pb2
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-from eata_node.store import Store
+from eata_node.replica.store import Store
 
 PAGE = 1 << 20  # bytes after which a page ends
 

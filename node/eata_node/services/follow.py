@@ -16,13 +16,13 @@ from eata_ledger.rules.desk import CONTROLLERS
 from eata_ledger.state import KeyFact
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
-from eata_node import views
-from eata_node.guarding import Context, Trouble, trouble
-from eata_node.replica import Replica
+from eata_node.replica import views
+from eata_node.replica.replica import Replica
+from eata_node.replica.views import Mention
+from eata_node.rpc.errors import Context, Trouble, trouble
 from eata_node.services.presentations import Collision, Presentations
-from eata_node.services.reader import Officer
 from eata_node.services.rights import Rights, by_device
-from eata_node.views import Mention
+from eata_node.writing.sessions import Officer
 
 _PATIENCE = 5.0
 _STREAMS_A_KEY, _STREAMS_AN_ADMINISTRATION, _STREAMS, _AT_ONCE = 8, 500, 2_000, 64

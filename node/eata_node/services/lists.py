@@ -17,14 +17,14 @@ from eata_ledger.proof.entry import Header
 from eata_ledger.state import Family, HoldFact, Notice, Transaction, Voucher, of_territory
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
-from eata_node import logbook, views
-from eata_node.guarding import Context, Trouble, trouble
-from eata_node.replica import Replica
+from eata_node.replica import logbook, views
+from eata_node.replica.replica import Replica
+from eata_node.replica.views import Mention
+from eata_node.rpc.errors import Context, Trouble, trouble
 from eata_node.services.carnets import Carnets, View
 from eata_node.services.excerpts import Excerpts, Wanted
-from eata_node.services.reader import Officer
 from eata_node.services.rights import LOGS, Rights
-from eata_node.views import Mention
+from eata_node.writing.sessions import Officer
 
 _PAGE, _LARGEST_PAGE = 10, 100
 _LOOKED_AT, _COUNTED, _AT_ONCE = 2_000, 50_000, 32

@@ -17,9 +17,12 @@ from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
-from eata_node import __version__, bootstrap, eras
-from eata_node.gathering import PATIENCE
-from eata_node.guarding import (
+from eata_node import __version__
+from eata_node.node import Node
+from eata_node.recovery import bootstrap
+from eata_node.replica import eras
+from eata_node.replica.results import Result
+from eata_node.rpc.errors import (
     ApiError,
     Context,
     Door,
@@ -31,14 +34,13 @@ from eata_node.guarding import (
     told,
     trouble,
 )
-from eata_node.limits import Limit
-from eata_node.node import Node
-from eata_node.results import Result
-from eata_node.services.pipeline import Earlier, in_order
+from eata_node.rpc.limits import Limit
 from eata_node.services.presentations import Presentations
-from eata_node.services.reader import require_serving
 from eata_node.services.registered import Registered
-from eata_node.services.submitting import Before
+from eata_node.writing.gathering import PATIENCE
+from eata_node.writing.pipeline import Earlier, in_order
+from eata_node.writing.sessions import require_serving
+from eata_node.writing.submit import Before
 
 _AHEAD = 64  # messages of one stream that a node works on at once
 _SIGNED_AT_ONCE = 1024

@@ -10,8 +10,8 @@ from eata_ledger.state import Voucher, VoucherKey
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
-from eata_node.guarding import Context, Trouble, trouble
-from eata_node.replica import Replica
+from eata_node.replica.replica import Replica
+from eata_node.rpc.errors import Context, Trouble, trouble
 from eata_node.services.attesting import Attesting
 from eata_node.services.carnets import Carnets, View, arriving, narrow
 from eata_node.services.excerpts import Item, Wanted

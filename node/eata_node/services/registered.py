@@ -9,9 +9,9 @@ from eata_ledger.proof.registered import NONE, next_head, to_sign
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2
 
-from eata_node.guarding import Trouble, trouble
+from eata_node.replica.store import Store
+from eata_node.rpc.errors import Trouble, trouble
 from eata_node.services.excerpts import PAGE
-from eata_node.store import Store
 
 _AT_ONCE = 256
 

@@ -16,11 +16,11 @@ from eata_ledger.proof.keys import acceptable
 from eata_ledger.state import Carnet, Device, KeyFact, Organisation, Voucher, VoucherKey
 from eata_proto.v1 import ledger_pb2
 
-from eata_node.guarding import ApiError, Trouble, refusal, trouble
-from eata_node.limits import Limit, Limits
-from eata_node.replica import Replica
+from eata_node.replica.replica import Replica
+from eata_node.rpc.errors import ApiError, Trouble, refusal, trouble
+from eata_node.rpc.limits import Limit, Limits
 from eata_node.services.carnets import Carnets
-from eata_node.services.reader import Officer, Readers, Signers
+from eata_node.writing.sessions import Officer, Readers, Signers
 
 
 class Who(StrEnum):

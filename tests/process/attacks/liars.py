@@ -10,10 +10,10 @@ from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.wire import entry_from_proto
-from eata_node.config import NodeKeys
-from eata_node.guarding import ApiError, refusal
-from eata_node.receipts import Receipt
-from eata_node.server import Proxy
+from eata_node.ground.config import NodeKeys
+from eata_node.process.server import Proxy
+from eata_node.rpc.errors import ApiError, refusal
+from eata_node.writing.receipts import Receipt
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
 from tests.mesh import Mesh

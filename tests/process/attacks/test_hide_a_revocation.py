@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
-from eata_clients.issuer import read_party
-from eata_clients.registry_pages import FILE, Kept, fetch, read
-from eata_clients.submitting import submit
-from eata_clients.transport import now
-from eata_clients.vault import read_key
+from eata_clients.issuer.client import read_party
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
+from eata_clients.trust.registry_pages import FILE, Kept, fetch, read
+from eata_host.vault import read_key
 from eata_ledger.encoding import sha256
 from eata_ledger.proof.bodies import RevokeKey
 from eata_ledger.proof.entry import Header, signed_bytes
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head, to_sign
-from eata_node.config import NodeKeys
+from eata_node.ground.config import NodeKeys
 from eata_node.services.registered import Registered
 from eata_proto.v1 import ledger_pb2
 

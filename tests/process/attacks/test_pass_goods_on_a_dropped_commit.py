@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
-from eata_clients.errors import EataError
-from eata_clients.outbox import Outbox
-from eata_clients.receipts import Committed
-from eata_clients.suspicions import Suspicion
-from eata_clients.transport import Transport, now
-from eata_clients.trusting import fetch_trust
+from eata_clients.net.errors import EataError
+from eata_clients.net.outbox import Outbox
+from eata_clients.net.receipts import Committed
+from eata_clients.net.suspicions import Suspicion
+from eata_clients.net.transport import Transport, now
+from eata_clients.trust.trust_file import fetch_trust
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.trust import verify_receipt

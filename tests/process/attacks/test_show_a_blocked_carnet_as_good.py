@@ -6,10 +6,10 @@ import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import change
-from eata_clients.issuer import read_party
-from eata_clients.submitting import submit
-from eata_clients.transport import now
-from eata_clients.verdict import Word, verdict
+from eata_clients.customs.verdict import Word, verdict
+from eata_clients.issuer.client import read_party
+from eata_clients.net.submitting import submit
+from eata_clients.net.transport import now
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.proof.bodies import Block
 from eata_ledger.state import Carnet, CarnetState
@@ -90,7 +90,7 @@ async def test_a_node_that_denies_a_voucher_does_not_turn_its_holder_away(scene:
 
     async def denied(*_: object) -> object:
         from eata_ledger.outcomes import Outcome
-        from eata_node.guarding import refusal
+        from eata_node.rpc.errors import refusal
 
         raise refusal(Outcome.CODE_INVALID)
 

@@ -9,13 +9,13 @@ import pytest
 from eata_clients.authoring import clearing, issuing
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
-from eata_clients.errors import from_rpc
-from eata_clients.issuer import read_party
-from eata_clients.scanned import Scanned
-from eata_clients.transport import now
+from eata_clients.customs.scanned import Scanned
+from eata_clients.issuer.client import read_party
+from eata_clients.net.errors import from_rpc
+from eata_clients.net.transport import now
 from eata_ledger.proof.entry import Entry, Signed
 from eata_ledger.wire import entry_to_proto
-from eata_node.limits import Limit, Rate
+from eata_node.rpc.limits import Limit, Rate
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from tests.process.scene import Scene, scene

@@ -2,9 +2,9 @@
 
 import pytest
 from eata_clients.authoring import keeping
-from eata_clients.errors import EataError
-from eata_clients.issuer import IssuerClient, read_party
-from eata_clients.issuer_care import IssuerCare
+from eata_clients.issuer.care import IssuerCare
+from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.net.errors import EataError
 from eata_ledger.facts import Facts
 from eata_ledger.state import Carnet, Number
 

@@ -8,7 +8,7 @@ from eata_clients.authoring import devices, keeping
 from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, RootKey
-from eata_clients.devices import admitted_by
+from eata_clients.holder.devices import admitted_by
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.facts import key_of
 from eata_ledger.outcomes import Outcome, Skipped

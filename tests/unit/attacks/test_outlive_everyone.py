@@ -16,8 +16,8 @@ from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Administration, Organisation, Territory
-from eata_node import views
-from eata_node.store import Store
+from eata_node.replica import views
+from eata_node.replica.store import Store
 
 from tests import acts
 from tests.world import KEYS_LIVE, START, TODAY, World

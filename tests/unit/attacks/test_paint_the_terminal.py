@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from eata_clients.authoring.content import CarnetContent, Goods, remarks, sealable
-from eata_clients.console import as_text, say
-from eata_clients.words import shown, written
+from eata_host.console import as_text, say
+from eata_host.words import shown, written
 from eata_ledger.encoding import Malformed
 from eata_ledger.proof.bodies import Publish, RegisterOffice
 from eata_ledger.record import CODE, text

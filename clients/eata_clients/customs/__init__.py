@@ -1,0 +1,1 @@
+"""The officer's client: desk, terminal, booth, the territory's keys."""

@@ -1,0 +1,57 @@
+"""The officer's screen: a line out, a line in, and what must be told in between."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from eata_host.faults import Fault
+from eata_host.words import shown
+from eata_ledger.encoding import Malformed
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+Ask = Callable[[str], Awaitable[str]]
+
+
+@dataclass
+class Screen:
+    """`ask` shows a prompt and gives the line that was typed or scanned; raises `EOFError` at the end of input."""
+
+    console: Console
+    ask: Ask
+    alerts: list[str] = field(default_factory=list)  # told before the next prompt
+    _prompt: str = ""
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line; nothing that anybody wrote is markup, a control or a line of its own."""
+        self.console.print(Text(shown(text), style=style), soft_wrap=True)
+
+    def show(self, what: RenderableType) -> None:
+        self.console.print(what)
+
+    def failed(self, error: Fault | Malformed) -> None:
+        said = f"{error.code}: {error.message} {error.advice}" if isinstance(error, Fault) else f"{error}."
+        self.say(f"■ {said}", "bold red")
+
+    def interrupt(self, text: str, style: str) -> None:
+        """At once, whatever is being typed; the prompt again below."""
+        self.console.print()
+        self.say(text, style)
+        self.console.print(self._prompt, end="", markup=False)
+
+    async def line(self, prompt: str) -> str:
+        """What is typed, without the spaces around it."""
+        self._prompt = prompt
+        while self.alerts:
+            self.say(f"! {self.alerts.pop(0)}", "bold yellow")
+        return (await self.ask(prompt)).strip()
+
+    async def reason(self, prompt: str) -> str | None:
+        """What must be typed; None for q, which goes back."""
+        while not (text := await self.line(prompt)):
+            self.say("A reason is needed; q goes back.")
+        return None if text.lower() == "q" else text
+
+    @property
+    def page(self) -> int:
+        """Lines of a list that fit."""
+        return max(self.console.size.height - 8, 15)

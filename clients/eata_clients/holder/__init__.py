@@ -1,0 +1,1 @@
+"""The holder's client: wallet, keystore, devices, travels, evidence."""

@@ -1,0 +1,1 @@
+"""The issuer's client, as the gateway uses it."""

@@ -1,0 +1,1 @@
+"""The way to the nodes: transport, submitting, receipts, what a refusal says."""

@@ -1,0 +1,1 @@
+"""Sealed parts as whoever holds the keys reads them."""

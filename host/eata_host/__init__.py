@@ -1,0 +1,1 @@
+"""What node and clients share of the machine they run on: files, keys on disk, the terminal."""

@@ -1,0 +1,1 @@
+"""What everything in a node stands on: configuration, RocksDB, metrics."""

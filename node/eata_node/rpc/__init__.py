@@ -1,0 +1,1 @@
+"""What every service shares: who may call, limits, errors, certificates."""
