@@ -16,7 +16,7 @@ def hold(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise
+        raise BlockingIOError(f"another process uses {folder}") from None
     return descriptor
 
 
@@ -43,13 +43,19 @@ def read_text(path: Path, most: int) -> str:
 
 
 def write_secret(path: Path, *parts: bytes) -> None:
-    """The parts as one file, durable and whole once it returns: fsync, rename, fsync. Mode 0600 from the first byte."""
+    """The same, readable by its owner only from the first byte on."""
+    write_durable(path, *parts, mode=0o600)
+
+
+def write_durable(path: Path, *parts: bytes, mode: int = 0o644) -> None:
+    """The parts as one file, whole and on disk once it returns, also after a power cut: fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # a name of its own: another process may write the same file
     descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
     new = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
@@ -61,6 +67,19 @@ def write_secret(path: Path, *parts: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+class Slot:
+    """One small file that is replaced whole: durable once `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        return self._path.read_bytes() if self._path.exists() else None
+
+    def write(self, data: bytes) -> None:
+        write_secret(self._path, data)
 
 
 def write_picture(path: Path, text: str) -> None:

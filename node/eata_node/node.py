@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc.aio
 import structlog
+from eata_host.files import Slot
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
 from eata_ledger.proof.genesis import Genesis
@@ -21,7 +22,7 @@ from eata_ledger.rules import VERSION
 
 from eata_node.engine.client import Tail
 from eata_node.engine.interface import Engine, EngineDown, MustBootstrap, Room
-from eata_node.ground.config import NodeKeys, Slot
+from eata_node.ground.config import NodeKeys
 from eata_node.ground.metrics import Metrics
 from eata_node.ground.rocks import DamagedError
 from eata_node.recovery import backup

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from eata_host.files import hold
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.opening import check_opening
@@ -17,7 +18,7 @@ from rocksdict import DBRecoveryMode
 
 from eata_node.engine.mark import File, Mark, MarkFile
 from eata_node.engine.tip import Tip
-from eata_node.ground.rocks import END, DamagedError, Rocks, hold, u64
+from eata_node.ground.rocks import END, DamagedError, Rocks, u64
 
 LOG, BASE = "log", "base"
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
+from eata_host.files import write_durable, write_secret
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.proof.cosignature import CosigningKey
 from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
@@ -181,37 +182,3 @@ def make_passphrase(home: Path) -> None:
     """A development cluster has a random one beside its keys, unless the operator names a file or credential."""
     if not os.environ.get("EATA_PASSPHRASE_FILE") and not os.environ.get("CREDENTIALS_DIRECTORY"):
         write_secret(home / "passphrase", os.urandom(16).hex().encode())
-
-
-class Slot:
-    """One small file that is replaced whole: durable once `write` returns."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> bytes | None:
-        return self._path.read_bytes() if self._path.exists() else None
-
-    def write(self, data: bytes) -> None:
-        write_secret(self._path, data)
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """Whole and on disk once it returns, readable by the owner only from the first byte on."""
-    write_durable(path, data, 0o600)
-
-
-def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Whole and on disk once it returns, also after a power cut: a new file, fsync, rename, fsync of the folder."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,7 +4,6 @@ Raw mode must be set on the Options of the store, of every family and of every b
 bound or they run past their prefix.
 """
 
-import fcntl
 import mmap
 import os
 from collections.abc import Iterable, Iterator
@@ -70,18 +69,6 @@ def _kinds(descriptor: int) -> Iterator[int]:
                 return
             yield kind
             at += _HEADER + length
-
-
-def hold(folder: Path) -> int:
-    """Locks a folder for this process; the lock ends with it. Raises `BlockingIOError` if another has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "process.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BlockingIOError(f"another process uses {folder}") from None
-    return descriptor
 
 
 class Rocks:

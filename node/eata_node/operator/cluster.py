@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+from eata_host.files import write_durable
 from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.opening import first_era
@@ -31,7 +32,6 @@ from eata_node.ground.config import (
     make_passphrase,
     read_genesis,
     taken,
-    write_durable,
     write_locked,
 )
 from eata_node.rpc.tls import CHANNEL_OPTIONS, Authority, Identity, public_key_of

@@ -137,11 +137,11 @@ def up(
 ) -> None:
     """Run the cluster, its engine and six proxies, until Ctrl-C."""
     import grpc.aio
+    from eata_host.files import hold
     from eata_ledger.seal.aead import CannotOpen
     from rich.console import Console
 
     from eata_node.engine.access import authority_of
-    from eata_node.ground.rocks import hold
     from eata_node.operator.cluster import Cluster, Ended, PortTaken
 
     folder, console = home_of(home), Console(stderr=True)
@@ -237,7 +237,8 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Also members that `eata start` runs.")] = False,
 ) -> None:
     """Stop a cluster that `eata up` runs elsewhere; says which members still run."""
-    from eata_node.ground.rocks import hold
+    from eata_host.files import hold
+
     from eata_node.operator.running import still_running, stop_member
 
     folder = home_of(home)

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def _stopped(home: Path | None) -> Path:
     """The cluster's folder; nothing of it may run."""
-    from eata_node.ground.rocks import hold
+    from eata_host.files import hold
 
     folder = home_of(home)
     if not (folder / "genesis.cbor").exists():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eata_host.files import write_durable
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.entry import Entry
@@ -17,7 +18,7 @@ from eata_ledger.proof.opening import Opening, check_opening, next_era
 
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.members import JOINS
-from eata_node.ground.config import ClusterFile, write_durable
+from eata_node.ground.config import ClusterFile
 from eata_node.ground.rocks import DamagedError, Rocks
 from eata_node.replica.scrub import scrub
 from eata_node.replica.store import FAMILIES, ORPHANED, Store

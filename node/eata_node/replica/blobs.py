@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from eata_host.files import write_secret
 from eata_ledger.encoding import sha256
-
-from eata_node.ground.config import write_secret
 
 UNATTACHED_SECONDS = 48 * 3600  # twice as long as a storage receipt is good for
 MOST_UNATTACHED = 4 << 30  # bytes, of all owners together

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 import structlog
+from eata_host.files import Slot
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.proof.checkpoint import Checkpoint, note
@@ -18,7 +19,6 @@ from eata_ledger.proof.genesis import Charter, origin
 from eata_ledger.proof.group import Cosignature, GroupHeader
 from eata_ledger.proof.keys import SigningKey, verify
 
-from eata_node.ground.config import Slot
 from eata_node.replica.store import Store, StoredCheckpoint
 
 _RECENT = 256

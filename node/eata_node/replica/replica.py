@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import structlog
+from eata_host.files import Slot
 from eata_ledger import order
 from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import DAY
@@ -25,7 +26,6 @@ from eata_ledger.wire import ReceivedGroup, entry_from_proto, group_from_bytes
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.engine.interface import Head, Placed
-from eata_node.ground.config import Slot
 from eata_node.ground.metrics import Metrics
 from eata_node.replica import landmarks
 from eata_node.replica.clockwatch import ClockWatch

@@ -12,8 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-from eata_node.ground.config import write_durable, write_secret
+from eata_host.files import write_durable, write_secret
 
 _DAYS = 825
 # Loopback must not go through a proxy of the environment; large groups must fit.
