@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from eata_ledger.apply import Applied, apply
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.facts import key_of
+from eata_ledger.facts import Facts, key_of
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
@@ -69,7 +69,7 @@ class _Grown:
                 )
                 for _ in range(2):
                     leaf = replace(self._leaf, index=self.size).to_bytes()
-                    self.store.put_entry(self.size, self.size + 1, self._entry, leaf, self._facts, True)
+                    self.store.put_entry(self.size, self.size + 1, self._entry, leaf, self._facts, Facts(self.store))
                     self.size += 1
                 self.carnets += 1
             self.store.commit()
@@ -86,7 +86,7 @@ class _Grown:
             applied = apply(self.store, entry, replace(self.world.moment(), index=self.size))
             assert isinstance(applied, Applied), "it is new"
             self.store.put_facts(applied.effects)
-            self.store.put_entry(self.size, self.size + 1, entry, applied.leaf, applied.facts, True)
+            self.store.put_entry(self.size, self.size + 1, entry, applied.leaf, applied.facts, applied.state)
             self.store.commit()
             self.size += 1
             took.append(time.process_time() - started)

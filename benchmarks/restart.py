@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from eata_ledger import order
 from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.facts import Facts
 from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.leaf import Leaf
@@ -55,7 +56,9 @@ def write(folder: Path, entries: int) -> None:
         for first in range(0, entries, _GROUP):
             many = min(_GROUP, entries - first)
             for index in range(first, first + many):
-                store.put_entry(index, first // _GROUP + 1, entry, replace(leaf, index=index).to_bytes(), facts, True)
+                store.put_entry(
+                    index, first // _GROUP + 1, entry, replace(leaf, index=index).to_bytes(), facts, Facts(store)
+                )
             state = replace(state, position=state.position + 1, size=first + many)
             store.put_log_state(state, nodes, set(nodes))
             store.commit()

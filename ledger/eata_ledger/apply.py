@@ -27,6 +27,7 @@ class Applied:
     facts: bytes
     effects: dict[tuple[int, bytes], bytes]
     leaf: bytes
+    state: Facts  # as it is with the effects
     fault: BaseException | None = None
 
 
@@ -80,7 +81,7 @@ def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.ve
         outcome, fault = Outcome.RULE_FAULT, error
     if outcome is not Outcome.ACCEPTED:
         public = None
-        facts.written.clear()
+        facts.undo()
     facts.put(Logged(moment.index, entry.hash, int(outcome)), header.author, header.request_id)
     return _leaf(entry, moment, rules, outcome, detail, public, facts, fault)
 
@@ -100,4 +101,4 @@ def _leaf(
         moment.index, moment.log_time, entry.hash, rules, int(outcome), sha256(encoded),
         facts.effects_hash(),
     )  # fmt: skip
-    return Applied(outcome, detail, encoded, facts.written, leaf.to_bytes(), fault)
+    return Applied(outcome, detail, encoded, facts.written, leaf.to_bytes(), facts, fault)

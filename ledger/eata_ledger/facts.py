@@ -36,24 +36,38 @@ def _steady(kind: type[F], data: bytes) -> F:
     return kind.from_own(data)
 
 
+@lru_cache(maxsize=1_024)
+def _recent(kind: type[F], data: bytes) -> F:
+    """A fact that was written a moment ago is soon read, by the next entry about its carnet."""
+    return kind.from_own(data)
+
+
+def _read(kind: type[F], data: bytes) -> F:
+    return _steady(kind, data) if kind.STEADY else _recent(kind, data)  # type: ignore[arg-type, no-any-return]
+
+
 class Facts:
     """Facts as one entry sees them: what is stored, under what it has written itself."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.written: dict[tuple[int, bytes], bytes] = {}
+        self._known: dict[tuple[int, bytes], Fact] = {}  # read or written before, as facts
 
     def get(self, kind: type[F], *key: KeyPart) -> F | None:
         name = (int(kind.FAMILY), key_of(*key))
-        data = self.written.get(name)
+        known = self._known.get(name)
+        if known is not None:
+            return known  # type: ignore[return-value]
+        data = self._reader.get(*name)
         if data is None:
-            data = self._reader.get(*name)
+            return None
         try:
-            if data is None:
-                return None
-            return _steady(kind, data) if kind.STEADY else kind.from_own(data)  # type: ignore[arg-type]
+            found = _read(kind, data)
         except Malformed as error:
             raise DamagedFact(f"{kind.__name__} {name[1].hex()} does not read: {error}") from None
+        self._known[name] = found
+        return found
 
     def at(self, kind: type[F], code: str, day: int) -> F | None:
         """The version of a record in force on `day`; its first one before any later took effect."""
@@ -63,8 +77,15 @@ class Facts:
 
     def put(self, fact: Fact, *key: KeyPart) -> None:
         """Raises `Malformed` for what could not be read again: it must never be written."""
-        type(fact).from_value(fact.to_value())
-        self.written[int(fact.FAMILY), key_of(*key)] = fact.to_bytes()
+        name, data = (int(fact.FAMILY), key_of(*key)), fact.to_bytes()
+        self._known[name] = _read(type(fact), data)
+        self.written[name] = data
+
+    def undo(self) -> None:
+        """Nothing was written."""
+        for name in self.written:
+            del self._known[name]
+        self.written.clear()
 
     def effects_hash(self) -> bytes:
         """SHA-256 of the sorted array of [family, key, value]: equal roots mean equal state changes."""

@@ -6,6 +6,7 @@ at_index, standing]. Facts → leaf → signature is recomputable by anyone.
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 
 from eata_ledger.encoding import Malformed, Value, decode, encode, hash_of
 from eata_ledger.proof.keys import verify
@@ -47,6 +48,7 @@ class Claim(Record):
         )  # fmt: skip
 
 
+@lru_cache(maxsize=64)
 def protected(kid: bytes) -> bytes:
     return encode({_HEADER_ALG: _ALG_EDDSA, _HEADER_KID: kid})
 

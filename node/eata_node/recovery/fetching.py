@@ -58,7 +58,7 @@ class Fetching:
         accepted, body = applied.outcome is Outcome.ACCEPTED, entry.header.body
         if accepted and isinstance(body, ActivateRules):
             replica.require_known(body.rules)
-        replica.store.put_entry(index, position, entry, leaf, applied.facts, accepted)
+        replica.store.put_entry(index, position, entry, leaf, applied.facts, applied.state if accepted else None)
         if accepted and isinstance(body, Shred):
             replica.store.shred(body.carnet_id)
 

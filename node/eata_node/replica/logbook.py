@@ -7,7 +7,7 @@ out of home. Whether one is visible now the rule itself says, row by row (`visib
 from collections.abc import Iterator
 
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind
-from eata_ledger.facts import Facts, Reader
+from eata_ledger.facts import Facts
 from eata_ledger.proof.bodies import Body, Cancel, Commit, EntryType
 from eata_ledger.state import Carnet, CarnetState, Office, Stay, Transaction, of_territory
 
@@ -19,11 +19,11 @@ def elsewhere_seen_by(territory: str) -> bytes:
     return b"o" + of_territory(territory)
 
 
-def revealed(reader: Reader, body: Body) -> Iterator[tuple[bytes, int, bytes]]:
+def revealed(state: Facts, body: Body) -> Iterator[tuple[bytes, int, bytes]]:
     """(view, ledger index, value) of rows that an accepted entry lets a territory see."""
     if isinstance(body, Commit | Cancel):
         shown = Mention(body.carnet_id, EntryType.COMMIT).to_bytes()
-        for territory, row in _rows(Facts(reader), body):
+        for territory, row in _rows(state, body):
             yield elsewhere_seen_by(territory), row, shown
 
 

@@ -290,7 +290,9 @@ class Replica:
             log.error("rule fault", index=moment.index, kind=type(applied.fault).__name__)
         self.store.put_facts(applied.effects)
         accepted = applied.outcome is Outcome.ACCEPTED
-        self.store.put_entry(moment.index, position, entry, applied.leaf, applied.facts, accepted)
+        self.store.put_entry(
+            moment.index, position, entry, applied.leaf, applied.facts, applied.state if accepted else None
+        )
         if accepted and isinstance(entry.header.body, ActivateRules):
             self.require_known(entry.header.body.rules)
         if accepted and isinstance(entry.header.body, Shred):

@@ -186,11 +186,15 @@ class Store:
 
     # -- entries and tree
 
-    def put_entry(self, index: int, position: int, entry: Entry, leaf: bytes, facts: bytes, accepted: bool) -> None:
+    def put_entry(
+        self, index: int, position: int, entry: Entry, leaf: bytes, facts: bytes, state: Facts | None
+    ) -> None:  # fmt: skip
+        """With its place in the tree and in the views; `state` as it is after an accepted entry, None for a refused one."""
+        accepted = state is not None
         stored = StoredEntry(position, entry.header.encoded, entry.signatures, leaf, facts)
         self.put(ENTRIES, u64(index), stored.to_bytes())
-        if accepted:
-            self._put_views(index, entry.header.body, facts)
+        if state is not None:
+            self._put_views(index, entry.header.body, facts, state)
         elif isinstance(entry.header.body, Commit):
             self.put(VIEWS, views.refused_of(entry.header.body.carnet_id) + u64(index), b"")
         for n, (info, part) in enumerate(zip(entry.header.parts, entry.parts, strict=True)):
@@ -199,14 +203,14 @@ class Store:
         for level, number, digest in merkle.append(self.tree_node, index, leaf):
             self.put(TREE, bytes([level]) + u64(number), digest)
 
-    def _put_views(self, index: int, body: Body, facts: bytes) -> None:
+    def _put_views(self, index: int, body: Body, facts: bytes, state: Facts) -> None:
         if isinstance(body, REGISTRY):
             self.put(META, _REGISTRATION + u64(index), b"")
         if isinstance(body, Decision):
             self.put(META, _DECISION + u64(index), b"")
-        for view, value in views.places(self, body, facts):
+        for view, value in views.places(state, body, facts):
             self.put(VIEWS, view + u64(index), value)
-        for view, row, value in logbook.revealed(self, body):
+        for view, row, value in logbook.revealed(state, body):
             self.put(VIEWS, view + u64(row), value)
 
     def view(self, prefix: bytes, low: int = 0, high: int = 2**64 - 1) -> Iterator[tuple[int, bytes]]:

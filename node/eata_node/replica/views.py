@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from eata_ledger.encoding import decode_own
-from eata_ledger.facts import Facts, Reader
+from eata_ledger.facts import Facts
 from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType, Readiness, RegisterTerritoryKey
 from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.state import Carnet, Office, of_territory
@@ -67,7 +67,7 @@ def keys_of(territory: str) -> bytes:
     return b"k" + of_territory(territory)
 
 
-def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, bytes]]:
+def places(state: Facts, body: Body, facts: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The views an accepted entry stands in, each with its mention; a territory key's with its id."""
     if isinstance(body, RegisterTerritoryKey):
         yield keys_of(body.territory), key_id(body.key, Algorithm.XWING)
@@ -80,12 +80,11 @@ def places(reader: Reader, body: Body, facts: bytes) -> Iterator[tuple[bytes, by
     yield of_carnet(carnet_id), mention
     if isinstance(body, Attach):
         yield of_blob(body.blob), mention
-    known = Facts(reader)
-    carnet = known.get(Carnet, carnet_id)
+    carnet = state.get(Carnet, carnet_id)
     assert carnet is not None, "an accepted entry names a carnet that exists"
     if body.TYPE in _FOR_ISSUERS:
         yield of_issuer(carnet.issuer), mention
-    territory = _territory(known, body, facts)
+    territory = _territory(state, body, facts)
     if territory:
         yield in_territory(territory), mention
     if body.TYPE in _FOR_HOME and territory != carnet.home:

@@ -10,6 +10,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.registering import Field, Party
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import OrganisationKind, Topic
+from eata_ledger.facts import Facts
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.proof import bodies
 from eata_ledger.proof.entry import Entry
@@ -145,7 +146,7 @@ def test_no_member_makes_what_the_others_could_read_unreadable(world: World, tmp
     store = Store.open(tmp_path / "store")
     registered = [entry for entry, _ in world.history if isinstance(entry.header.body, bodies.RegisterTerritoryKey)]
     for index, entry in enumerate(registered):
-        store.put_entry(index, 0, entry, b"leaf", b"", accepted=True)
+        store.put_entry(index, 0, entry, b"leaf", b"", Facts(store))
     store.commit()
     found = {key for _, key in store.view(views.keys_of("EU"))}
     store.close()
