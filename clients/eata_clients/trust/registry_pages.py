@@ -269,19 +269,25 @@ async def _pages(transport: Transport, known: Registry | None, count: int, head:
     registry = None if known is None else known.copy()
     async with asyncio.timeout(_PAGES_SECONDS):
         while registry is None or registry.pending < count:
-            at = 0 if registry is None else registry.pending
-            request = ledger_pb2.RegistryRequest(from_count=at)
-            reply = await transport.at(
-                node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, _PAGE_SECONDS
-            )
-            registry = _begun(reply, transport.network.ledger) if registry is None else registry
-            if not reply.entries and registry.pending < count:
-                raise Untrusted("it ends before its head")
-            registry.chain(reply.entries[: count - at])
+            registry = await _longer(transport, registry, count, node)
     if registry.pending_head != head:
         raise Untrusted("its pages do not lead to its head")
     registry.settle()
     return registry
+
+
+async def _longer(transport: Transport, registry: Registry | None, count: int, node: str) -> Registry:
+    """By one more page; the page is let go before the next is asked for."""
+    at = 0 if registry is None else registry.pending
+    request = ledger_pb2.RegistryRequest(from_count=at)
+    reply = await transport.at(
+        node, lambda channel: ledger_pb2_grpc.LedgerStub(channel).Registry, request, _PAGE_SECONDS
+    )  # fmt: skip
+    found = _begun(reply, transport.network.ledger) if registry is None else registry
+    if not reply.entries and found.pending < count:
+        raise Untrusted("it ends before its head")
+    found.chain(reply.entries[: count - at])
+    return found
 
 
 def _attested(transport: Transport, registry: Registry, agreed: Heads) -> tuple[int, int, int]:
