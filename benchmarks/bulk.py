@@ -12,8 +12,8 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.issuer.client import read_party
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from rich.console import Console
 

@@ -18,10 +18,10 @@ from eata_clients.issuer.client import read_party
 from eata_clients.net.transport import Transport
 from eata_clients.trust.auditor import audit
 from eata_ledger.carnet.dates import local_day
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import SigningKey, verify
 from eata_node.replica.store import Store
 from rich.console import Console
 

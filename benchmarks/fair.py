@@ -18,7 +18,7 @@ from eata_clients.sandbox.registrations import registrations
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Role
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from rich.console import Console
 
 from benchmarks.ledgers import ledger

@@ -16,9 +16,9 @@ from unittest.mock import patch
 from eata_ledger.apply import Applied, apply
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.facts import Facts, key_of
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.seal.codes import CodeKeys
 from eata_node.replica.store import Store
 from rich.console import Console

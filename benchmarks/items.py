@@ -15,8 +15,8 @@ from unittest.mock import patch
 import typer
 from eata_ledger.apply import apply
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.proof.entry import Entry, Header
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.entry import Entry, Header
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 
 from tests.world import Ticket, World

@@ -12,7 +12,7 @@ import grpc.aio
 from eata_clients.net.errors import from_answer
 from eata_clients.net.receipts import committed
 from eata_clients.net.submitting import Told
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_ledger.wire import entry_to_proto
 from eata_node.engine.members import FLAGS
 from eata_node.operator.cluster import REGIONS, Cluster

@@ -28,9 +28,9 @@ from eata_clients.sandbox.registrations import registrations
 from eata_clients.trust.registry_pages import Kept, fetch
 from eata_host.vault import read_key
 from eata_ledger.carnet.dates import DAY, day_of
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey, verify
 from eata_ledger.seal.stanza import SealingKey
 from eata_node.operator.cluster import running
 from eata_node.operator.commands import write_network

@@ -15,7 +15,7 @@ from typing import Any
 from eata_clients.net.receipts import receipt
 from eata_clients.net.transport import Transport
 from eata_clients.trust.registry_pages import fetch
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_node.operator.cluster import REGIONS
 from rich.console import Console
 

@@ -13,22 +13,22 @@ from typing import Any
 
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Purpose, Role
 from eata_ledger.encoding import Value, decode, encode, sha256
-from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import ActivateRules, Hold, RegisterNode, RotateRoot, StorageReceipt
+from eata_ledger.log import merkle
+from eata_ledger.log.bodies import ActivateRules, Hold, RegisterNode, RotateRoot, StorageReceipt
+from eata_ledger.log.certificate import DeskCertificate
+from eata_ledger.log.chartering import CharterEntry, CharterSignature
+from eata_ledger.log.declared import Declaration, Declared, declaration_digest, declare
+from eata_ledger.log.genesis import Genesis, NodeKey, NodeRecord, origin
+from eata_ledger.log.group import NO_HASH, Cosignature, GroupHeader, GroupKind, OpenEra
+from eata_ledger.log.keys import Algorithm, SigningKey
+from eata_ledger.log.leaf import Leaf
+from eata_ledger.log.opening import Opening
 from eata_ledger.proof.card import Card
-from eata_ledger.proof.certificate import DeskCertificate
-from eata_ledger.proof.chartering import CharterEntry, CharterSignature
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.cosignature import CosigningKey
-from eata_ledger.proof.declared import Declaration, Declared, declaration_digest, declare
-from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord, origin
-from eata_ledger.proof.group import NO_HASH, Cosignature, GroupHeader, GroupKind, OpenEra
-from eata_ledger.proof.keys import Algorithm, SigningKey
-from eata_ledger.proof.leaf import Leaf
-from eata_ledger.proof.opening import Opening
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.proof.stored import to_sign as stored
 from eata_ledger.proof.travelled import Prepared, TravelFacts

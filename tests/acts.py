@@ -9,10 +9,10 @@ from eata_clients.authoring.content import NoticeDetails, Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding, Wish
 from eata_ledger.carnet.vocabulary import AskKind, NoticeKind, SetKind
+from eata_ledger.log.bodies import Body, Renew
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Body, Renew
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import keys

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 
 from tests.world import World

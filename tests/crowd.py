@@ -10,7 +10,7 @@ from eata_clients.authoring.holding import Wish
 from eata_clients.customs.client import CustomsClient
 from eata_clients.holder.wallet import WalletClient
 from eata_clients.net.errors import EataError
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState, Warning
 from eata_ledger.seal.codes import CodeKind
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
+from eata_ledger.log.group import NO_HASH, Group, GroupHeader, GroupKind
 from eata_ledger.wire import group_to_bytes
 from eata_node.engine.access import admitted, protect, user_of
 from eata_node.engine.client import EmbeddedEngine

@@ -10,8 +10,8 @@ from unittest import mock
 
 from eata_ledger import rules
 from eata_ledger.encoding import Value
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import Body, EntryType
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies import Body, EntryType
 from eata_ledger.record import U64, f
 from eata_ledger.rules import authors
 from eata_ledger.rules.act import Act

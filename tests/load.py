@@ -20,12 +20,12 @@ from eata_clients.net.submitting import Told, submit
 from eata_clients.net.transport import Transport, now
 from eata_clients.trust.registry import Registry
 from eata_clients.trust.registry_pages import fetch
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, SetKind
-from eata_ledger.proof import bodies
-from eata_ledger.proof.declared import declaration_digest
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log import bodies
+from eata_ledger.log.declared import declaration_digest
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import packet
 from eata_ledger.state import Carnet

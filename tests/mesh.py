@@ -32,7 +32,7 @@ from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.vocabulary import Role, SetKind
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.rules import VERSION
 from eata_node.engine.core import CoreServer

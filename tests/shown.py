@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from eata_ledger.carnet.vocabulary import Label
-from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.log.entry import Header, PartInfo
 
 
 class Part(NamedTuple):

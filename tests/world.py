@@ -23,15 +23,15 @@ from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.registering import Field, Party
 from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind, Purpose, Role, SetKind
 from eata_ledger.encoding import decode
+from eata_ledger.log import bodies, merkle
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.genesis import Genesis, NodeKey, NodeRecord
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.named import named
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import bodies, merkle
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from eata_ledger.carnet.dates import MINUTE, iso, local_day
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RegisterOffice
+from eata_ledger.log.bodies import RegisterOffice
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _YEARS = 12  # that an office's offsets are looked up for

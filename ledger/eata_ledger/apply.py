@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from eata_ledger.encoding import Value, encode, sha256
 from eata_ledger.facts import Facts, Reader
+from eata_ledger.log import bodies, keys
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import bodies, keys
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules import authors, rule_of
 from eata_ledger.rules.act import Act, Moment
 from eata_ledger.rules.budgets import spend

@@ -17,7 +17,7 @@ from eata_ledger.carnet.vocabulary import (
     Topic,
 )
 from eata_ledger.encoding import Value
-from eata_ledger.proof.bodies import EntryType
+from eata_ledger.log.bodies import EntryType
 
 Shown = Callable[[Any], Any]
 

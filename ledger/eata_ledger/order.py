@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.dates import MINUTE
 from eata_ledger.carnet.vocabulary import Purpose
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.group import NO_HASH, Group, GroupKind
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.group import NO_HASH, Group, GroupKind
 from eata_ledger.record import HASH, U16, U32, U64, Record, f, nested, table
 
 CHECKPOINT_GROUPS = 64

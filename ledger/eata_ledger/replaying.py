@@ -3,10 +3,10 @@
 from eata_ledger.apply import Applied, Verify, apply
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Reader
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.act import Moment
 
 _EVERY_RULES = 2**32 - 1

@@ -3,7 +3,7 @@
 from google.protobuf.message import Message
 
 from eata_ledger.encoding import Value, encode, hash_of
-from eata_ledger.proof.keys import pae
+from eata_ledger.log.keys import pae
 
 PAYLOAD_TYPE = "application/vnd.eata.told.v1+cbor"
 _NOT_TOLD = frozenset({"session", "attestation", "presentations"})  # each node's own, not the log's

@@ -7,8 +7,8 @@ from eata_proto.v1 import ledger_pb2
 from google.protobuf.message import DecodeError
 
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.entry import MAX_ENTRY, SIGNATURE, Entry, Header, Signed, frame_hash
-from eata_ledger.proof.group import Group, GroupHeader
+from eata_ledger.log.entry import MAX_ENTRY, SIGNATURE, Entry, Header, Signed, frame_hash
+from eata_ledger.log.group import Group, GroupHeader
 
 MAX_SIGNATURES = 8
 MAX_GROUP_HEADER = 64 * 1024

@@ -11,9 +11,9 @@ from eata_clients.opened.parts import Excerpts
 from eata_clients.trust.registry import Registry
 from eata_host.faults import Fault
 from eata_ledger.carnet.dates import MINUTE, iso
-from eata_ledger.carnet.reconciliation import reconcile
+from eata_ledger.carnet.journeys.reconciliation import reconcile
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof import bodies
+from eata_ledger.log import bodies
 from eata_ledger.state import Carnet, CarnetState, Goods, Incident, Stay, Transaction
 from eata_proto.errors import to_bytes
 from eata_proto.v1 import gateway_pb2, reading_pb2

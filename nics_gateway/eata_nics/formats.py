@@ -1,8 +1,8 @@
 """What the transition plan says of an order: use case, paper or digital, whether ID and PIN are delivered (NICS-04)."""
 
 from eata_clients.trust.registry import Registry
-from eata_ledger.carnet import planner
-from eata_ledger.carnet.planner import Stop, Trip
+from eata_ledger.carnet.journeys import planner
+from eata_ledger.carnet.journeys.planner import Stop, Trip
 from eata_ledger.encoding import Malformed
 from eata_proto.v1 import gateway_pb2
 

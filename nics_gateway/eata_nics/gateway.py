@@ -22,9 +22,9 @@ from eata_clients.net.transport import now
 from eata_host.faults import Fault
 from eata_ledger.carnet.vocabulary import OrderType, SetKind, Status
 from eata_ledger.encoding import Malformed, Value, decode
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry
 from eata_ledger.named import named
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry
 from eata_ledger.seal.codes import code_keys
 from eata_ledger.state import Carnet, CarnetState, Incident, Transaction
 from eata_proto.errors import to_status

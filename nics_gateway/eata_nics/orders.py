@@ -10,7 +10,7 @@ from eata_ledger.carnet.dates import day_of, last_valid_day
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RegisterOrganisation
+from eata_ledger.log.bodies import RegisterOrganisation
 from eata_ledger.rules.act import LONGEST
 from eata_ledger.seal.aead import OVERHEAD, padme
 from eata_proto.v1 import gateway_pb2

@@ -15,9 +15,9 @@ import structlog
 from eata_host.files import Slot
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import DamagedFact
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.group import Cosignature
-from eata_ledger.proof.opening import FIRST
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.group import Cosignature
+from eata_ledger.log.opening import FIRST
 from eata_ledger.rules import VERSION
 
 from eata_node.engine.client import Tail
@@ -27,7 +27,7 @@ from eata_node.ground.metrics import Metrics
 from eata_node.ground.rocks import DamagedError
 from eata_node.recovery import backup
 from eata_node.recovery.bootstrap import Bootstrap, OtherHistory
-from eata_node.recovery.low_water import ROOM, low_waters
+from eata_node.recovery.compaction import ROOM, low_waters
 from eata_node.replica.blobs import Blobs
 from eata_node.replica.cosigning import Guard
 from eata_node.replica.replica import Divergence, Replica

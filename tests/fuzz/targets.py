@@ -5,18 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.journey import Journey
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.journeys.journey import Journey
 from eata_ledger.encoding import Malformed, decode, encode
+from eata_ledger.log.bodies import StorageReceipt
+from eata_ledger.log.certificate import Presented
+from eata_ledger.log.entry import Header
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.group import GroupHeader
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.proof import cosignature
-from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
-from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.group import GroupHeader
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.qr import read_code, read_receipt
 from eata_ledger.proof.statement import Statement
 from eata_ledger.proof.trust import Trust

@@ -17,7 +17,7 @@ from eata_clients.net.errors import EataError
 from eata_clients.net.transport import Transport
 from eata_clients.opened.lists import Lists, openers
 from eata_host.vault import read_key
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, CodeKind, code_keys

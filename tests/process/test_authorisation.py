@@ -17,10 +17,10 @@ from eata_clients.net.transport import Transport, now
 from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Kind, Role, VoucherState
 from eata_ledger.facts import Facts
+from eata_ledger.log.bodies import BODIES, EnrolDevice
+from eata_ledger.log.entry import Entry, Header
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Skipped
-from eata_ledger.proof.bodies import BODIES, EnrolDevice
-from eata_ledger.proof.entry import Entry, Header
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.rules import authors
 from eata_ledger.rules.act import Act

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log.leaf import Leaf
 from eata_node.ground.rocks import u64
 from eata_node.recovery import bootstrap
+from eata_node.recovery.compaction import low_waters
 from eata_node.recovery.fetching import Tree
-from eata_node.recovery.low_water import low_waters
 from eata_node.replica import landmarks
 from eata_node.replica.landmarks import EVERY, Vouched
 from eata_node.replica.replica import Divergence, Replica

@@ -19,11 +19,11 @@ from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import AskKind, Flag, Kind, NoticeKind, NoticeState, Role, VoucherState
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RevokeKey
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import RevokeKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Standing
 from eata_ledger.seal.codes import Code, CodeKind

@@ -10,9 +10,9 @@ import nacl.exceptions
 from eata_host.vault import read_key
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.entry import Header, PartInfo
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.entry import Header, PartInfo
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Family, Voucher

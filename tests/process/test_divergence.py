@@ -13,9 +13,9 @@ from eata_clients.issuer.client import read_party
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
 from eata_host.files import Slot
-from eata_ledger.proof.entry import Entry, Signed
-from eata_ledger.proof.group import Cosignature, Group, GroupHeader, GroupKind
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.entry import Entry, Signed
+from eata_ledger.log.group import Cosignature, Group, GroupHeader, GroupKind
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.state import Chain, Family
 from eata_ledger.wire import entry_to_proto, group_to_bytes
 from eata_node.engine.interface import Placed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from eata_ledger.proof.opening import first_era
+from eata_ledger.log.opening import first_era
 from eata_node.engine.interface import MustBootstrap
 
 from tests.engines import EmbeddedRig, EtcdRig, Lane, Rig, read

@@ -16,9 +16,9 @@ from eata_clients.net.errors import EataError, from_rpc
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
 from eata_clients.trust.registry_pages import fetch
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, Signed
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry, Signed
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.wire import entry_to_proto
 from eata_node.rpc.tls import Identity
 from eata_proto import errors as wire

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from eata_ledger.proof.opening import first_era
+from eata_ledger.log.opening import first_era
 from eata_node.engine import etcd
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.members import Members, assign

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
-from eata_ledger.proof.opening import first_era
+from eata_ledger.log.opening import first_era
 from eata_node.engine.access import lanes_of, prefix_of, protect
 from eata_node.engine.etcd import EtcdEngine
 from eata_node.engine.members import Members, assign

@@ -16,8 +16,8 @@ from eata_clients.holder.evidence import collect, pack
 from eata_clients.trust import verify_bundle as verify
 from eata_clients.trust.trust_file import TrustKeeper, fetch_trust
 from eata_ledger.encoding import decode, encode
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.checkpoint import Checkpoint, note, signature_lines
-from eata_ledger.proof.keys import SigningKey
 from eata_node.ground.config import read_locked
 from eata_node.operator.commands import write_network
 from typer.testing import CliRunner

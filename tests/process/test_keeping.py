@@ -23,7 +23,7 @@ from eata_clients.trust.auditor import audit
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
-from eata_ledger.proof.bodies import CancelCarnet, Issue
+from eata_ledger.log.bodies import CancelCarnet, Issue
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import keys
@@ -188,7 +188,7 @@ def issued_number(issued: Issued) -> str:
 
 def _cancel(issuer: IssuerClient, carnet_id: int, request_id: bytes):  # type: ignore[no-untyped-def]
     from eata_clients.authoring.issuing import change
-    from eata_ledger.proof.entry import Entry
+    from eata_ledger.log.entry import Entry
 
     made: Entry = change(
         issuer.transport.network.ledger, issuer.party, CancelCarnet(carnet_id), Stamp(now()), request_id

@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.net.errors import EataError, from_rpc
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import Code, CodeKind
 from eata_node.rpc.limits import RATES, Limit

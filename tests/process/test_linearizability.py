@@ -19,10 +19,10 @@ from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport, now
 from eata_clients.trust.registry import Registry
 from eata_clients.trust.registry_pages import fetch
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
 from eata_ledger.state import Carnet
 from eata_node.operator.cluster import Cluster
 

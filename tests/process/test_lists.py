@@ -12,7 +12,7 @@ from eata_clients.holder.notices import Notices
 from eata_clients.issuer.client import read_party
 from eata_clients.opened.lists import follow
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind, Role
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_proto.v1 import lists_pb2
 
 from tests.process.scene import ALL, DETAILS, OUT, Scene, refused

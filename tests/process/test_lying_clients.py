@@ -15,9 +15,9 @@ from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
 from eata_clients.trust.registry_pages import fetch
 from eata_clients.trust.trust_file import fetch_trust
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_ledger.proof.statement import Standing
 from eata_ledger.proof.trust import Trust, verify_receipt
 from eata_ledger.seal.codes import CodeKind

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from eata_ledger.proof.group import Group, GroupHeader, GroupKind
+from eata_ledger.log.group import Group, GroupHeader, GroupKind
 from eata_ledger.wire import group_from_bytes, group_to_bytes
 from eata_node.process.server import Proxy, Setup
 

@@ -23,7 +23,7 @@ from eata_clients.customs.client import CustomsClient
 from eata_clients.holder.notices import Notices
 from eata_clients.holder.wallet import WalletClient
 from eata_clients.net.transport import now
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind
 from eata_ledger.seal.codes import CodeKind
 from eata_node.engine.log_store import LogDisk, LogStore

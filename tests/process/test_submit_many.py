@@ -19,9 +19,9 @@ from eata_clients.net.receipts import Committed
 from eata_clients.net.streaming import submit_many
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport, now
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Charter
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Charter
 from eata_ledger.wire import entry_to_proto
 from eata_node.rpc.errors import ApiError, Trouble, refusal, trouble
 from eata_node.rpc.limits import RATES, Limit

@@ -17,9 +17,9 @@ from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport, now
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
-from eata_ledger.proof.bodies import ActivateRules
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import ActivateRules
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 
 from tests.later import LATER, Mark, later_rules
 from tests.load import build

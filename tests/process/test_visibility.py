@@ -15,9 +15,9 @@ from eata_clients.issuer.client import read_party
 from eata_clients.net.errors import EataError
 from eata_clients.net.transport import Transport
 from eata_clients.opened.lists import Lists, openers
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, Role
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKind, code_keys
 from eata_ledger.state import Carnet, CarnetState, Incident, Stay, Transaction, Voucher
 from eata_proto.v1 import lists_pb2, lists_pb2_grpc, reading_pb2, reading_pb2_grpc

@@ -7,7 +7,7 @@ from eata_clients.authoring.holding import Wish
 from eata_clients.holder.travelling import Trip, plan
 from eata_clients.net.transport import now
 from eata_ledger.carnet.dates import local_day
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_node.engine.core import CoreServer

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from eata_ledger.encoding import Value, sha256
+from eata_ledger.log.genesis import origin
+from eata_ledger.log.group import Cosignature
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.checkpoint import Checkpoint
-from eata_ledger.proof.genesis import origin
-from eata_ledger.proof.group import Cosignature
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.state import CarnetState
 from eata_ledger.wire import entry_from_proto, frame_of

@@ -10,9 +10,9 @@ from eata_clients.net.receipts import receipt
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport
 from eata_clients.trust.comparing import Comparing
-from eata_ledger.proof.bodies import Commit, Sign
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import Commit, Sign
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.state import CarnetState
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 

@@ -20,8 +20,8 @@ from eata_clients.trust.comparing import Agreed, Comparing
 from eata_ledger import order
 from eata_ledger.apply import Applied, Known
 from eata_ledger.encoding import decode
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement
 from eata_node.engine.log_store import LogStore
 from eata_node.recovery.bootstrap import Bootstrap

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from eata_clients.net.suspicions import Suspicion
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log.leaf import Leaf
 from eata_node.node import Node
 from eata_node.replica.store import FACTS, META, TREE
 

@@ -12,10 +12,10 @@ from unittest import mock
 from eata_clients.authoring import issuing
 from eata_clients.authoring.holding import Holding
 from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.opening import first_era
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.opening import first_era
 from eata_ledger.seal import stanza
 from eata_ledger.seal.codes import CodeKeys
 

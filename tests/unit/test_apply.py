@@ -14,10 +14,10 @@ from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Kind, Label, SetKind
 from eata_ledger.encoding import Malformed
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry, Header, Part, Signed
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, Header, Part, Signed
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.codes import CodeKeys
 from hypothesis import given, settings

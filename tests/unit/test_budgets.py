@@ -12,11 +12,11 @@ from eata_clients.authoring.entries import make
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import sha256
 from eata_ledger.facts import key_of
+from eata_ledger.log.bodies import AddSets, Block, Commit, EditTravel, Travel, Unblock
+from eata_ledger.log.declared import Declared, declare
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import AddSets, Block, Commit, EditTravel, Travel, Unblock
-from eata_ledger.proof.declared import Declared, declare
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.act import LONGEST
 from eata_ledger.rules.budgets import ADMINISTRATION, BUDGETS, EDITS, HOLDER, MIB, Budget
 from eata_ledger.rules.keeping import MOST_REPAIRS

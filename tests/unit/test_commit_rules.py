@@ -10,12 +10,12 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_ledger.apply import Applied
 from eata_ledger.carnet.dates import DAY, HOUR, MINUTE
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, Validated, Warning
+from eata_ledger.log.bodies import Tick
+from eata_ledger.log.entry import Entry, Header, build
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import Tick
-from eata_ledger.proof.entry import Entry, Header, build
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Transaction
 

@@ -6,11 +6,11 @@ import pytest
 from eata_clients.authoring import clearing, deciding, registering
 from eata_clients.authoring.clearing import Desk
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, SetKind, Validated, VoucherState, Warning
+from eata_ledger.log.bodies import Discharge, EntryType
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Discharge, EntryType
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Incident, TravelFact, Voucher
 

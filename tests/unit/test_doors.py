@@ -3,7 +3,7 @@
 import grpc
 import grpc.aio
 import pytest
-from eata_node.engine.doors import Doors
+from eata_node.engine.endpoints import Doors
 from eata_node.rpc.tls import Authority, Identity
 
 Code = grpc.StatusCode

@@ -1,14 +1,14 @@
 """What a holder should do by when, where the goods are, and what answers a claim."""
 
 import pytest
-from eata_ledger.carnet.balances import EMPTY, Balances
-from eata_ledger.carnet.claims import Movement, Rank, claim_clock, evidence
 from eata_ledger.carnet.dates import day_of, iso, months_after
-from eata_ledger.carnet.foresight import Deadline, Place, deadlines, splits, whereabouts
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.openings import Opening, Openings
-from eata_ledger.carnet.reconciliation import Reason, ReasonKind
-from eata_ledger.carnet.sampling import sample
+from eata_ledger.carnet.goods.balances import EMPTY, Balances
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.openings import Opening, Openings
+from eata_ledger.carnet.goods.sampling import sample
+from eata_ledger.carnet.journeys.claims import Movement, Rank, claim_clock, evidence
+from eata_ledger.carnet.journeys.foresight import Deadline, Place, deadlines, splits, whereabouts
+from eata_ledger.carnet.journeys.reconciliation import Reason, ReasonKind
 from eata_ledger.carnet.vocabulary import Kind
 from hypothesis import given
 from hypothesis import strategies as st

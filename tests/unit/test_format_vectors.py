@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from eata_ledger.carnet.vocabulary import Label, Purpose
 from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.log.bodies import StorageReceipt
+from eata_ledger.log.certificate import Presented
+from eata_ledger.log.declared import Declared
+from eata_ledger.log.entry import Header
+from eata_ledger.log.genesis import Genesis, origin
+from eata_ledger.log.group import GroupHeader
+from eata_ledger.log.keys import verify
 from eata_ledger.proof import cosignature, stored
-from eata_ledger.proof.bodies import StorageReceipt
 from eata_ledger.proof.card import Card
-from eata_ledger.proof.certificate import Presented
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.declared import Declared
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Genesis, origin
-from eata_ledger.proof.group import GroupHeader
-from eata_ledger.proof.keys import verify
 from eata_ledger.proof.statement import Statement
 from eata_ledger.proof.trust import Trust
 from eata_ledger.seal.aead import CannotOpen, Context

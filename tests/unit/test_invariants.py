@@ -6,11 +6,11 @@ import pytest
 from eata_clients.authoring import holding
 from eata_clients.trust.auditor import Replay
 from eata_ledger.apply import Applied, apply
-from eata_ledger.carnet.balances import EMPTY
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.balances import EMPTY
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, SetKind, VoucherState, Warning
+from eata_ledger.log.bodies import AddSets, Block, Unblock
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import AddSets, Block, Unblock
 from eata_ledger.rules.act import Moment
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Voucher

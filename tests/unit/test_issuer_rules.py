@@ -8,8 +8,8 @@ from eata_clients.authoring import devices, issuing
 from eata_clients.authoring.entries import make
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import CarnetType, Flag, Kind, OrderType, Role, SetKind, Status, Warning
+from eata_ledger.log.bodies import AddSets, Block, CancelCarnet, Discharge, Unblock, VoucherSets
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import AddSets, Block, CancelCarnet, Discharge, Unblock, VoucherSets
 from eata_ledger.rules.links import REPLACED_BY, REPLACES
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Carnet, Link

@@ -13,11 +13,11 @@ from eata_clients.authoring.registering import Field, Party
 from eata_ledger.carnet.dates import DAY, HOUR, months_after
 from eata_ledger.carnet.vocabulary import Kind, Label, OrganisationKind
 from eata_ledger.encoding import sha256
+from eata_ledger.log.bodies import AddStanza, Attach, CancelCarnet, RotatePin, StorageReceipt
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof import stored
-from eata_ledger.proof.bodies import AddStanza, Attach, CancelCarnet, RotatePin, StorageReceipt
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.rules.keeping import MOST_REPAIRS, SEALED_LARGEST, SEALED_TOTAL
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
-from eata_ledger.proof.opening import first_era
+from eata_ledger.log.group import NO_HASH, Group, GroupHeader, GroupKind
+from eata_ledger.log.opening import first_era
 from eata_ledger.wire import group_to_bytes
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.mark import File, MarkFile

@@ -8,9 +8,9 @@ from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.telling import notice_key
 from eata_ledger.carnet.vocabulary import AskKind, Kind, Label, NoticeKind, NoticeState, Role
+from eata_ledger.log.bodies import Disagree, EntryType, Notify, RegisterOffice
+from eata_ledger.log.entry import Entry, Part
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Disagree, EntryType, Notify, RegisterOffice
-from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.rules.notices import MOST_SAID
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys

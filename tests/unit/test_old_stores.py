@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from eata_clients.trust.auditor import Replay
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import verify
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import verify
 from eata_ledger.replaying import replayed
 from eata_ledger.rules import VERSION
 from eata_node.replica.scrub import scrub

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from eata_ledger import order
+from eata_ledger.log.group import NO_HASH, Group, GroupHeader, GroupKind
 from eata_ledger.order import NodeState
-from eata_ledger.proof.group import NO_HASH, Group, GroupHeader, GroupKind
 
 from tests.world import NodeSeeds, World
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from eata_clients.net.outbox import Outbox
 from eata_clients.trust.trust_file import TrustKeeper
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_ledger.seal.codes import CodeKeys
 
 from tests.world import World

@@ -7,9 +7,9 @@ from eata_clients.authoring.holding import RootKey
 from eata_clients.holder.keystore import Kept, Keystore
 from eata_host.vault import write_locked
 from eata_ledger.carnet.dates import HOUR, day_of, iso
-from eata_ledger.carnet.preparation import OfficeStatus, Step, due_days, steps, workload
+from eata_ledger.carnet.journeys.preparation import OfficeStatus, Step, due_days, steps, workload
 from eata_ledger.carnet.vocabulary import Role
-from eata_ledger.proof.certificate import Presented
+from eata_ledger.log.certificate import Presented
 from eata_ledger.seal.codes import CodeKind
 
 from tests.world import World

@@ -7,8 +7,8 @@ import pytest
 import segno
 import zxingcpp
 from eata_ledger.encoding import Malformed, Value
+from eata_ledger.log.genesis import Genesis, origin
 from eata_ledger.proof.checkpoint import Checkpoint, note, read_note
-from eata_ledger.proof.genesis import Genesis, origin
 from eata_ledger.proof.qr import CodeQr, base45, from_base45, read_code, read_receipt, receipt_text
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.proof.trust import Trust, verify_receipt

@@ -8,8 +8,7 @@ from eata_ledger.carnet.dates import DAY, day_of, months_after
 from eata_ledger.carnet.vocabulary import Kind, OfficeType, ReadinessStage, Topic
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
-from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import (
+from eata_ledger.log.bodies import (
     Acceptance,
     DescribeOffice,
     Publish,
@@ -17,6 +16,7 @@ from eata_ledger.proof.bodies import (
     RegisterOffice,
     RegisterRegion,
 )
+from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Accepted, Office, OfficeDetails, Publication, Region, Territory

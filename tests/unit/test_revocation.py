@@ -6,10 +6,10 @@ import pytest
 from eata_clients.authoring import clearing, registering
 from eata_clients.authoring.entries import make
 from eata_ledger.carnet.vocabulary import Kind, Role
+from eata_ledger.log.bodies import Block, RevokeKey
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import Block, RevokeKey
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import CarnetState
 

@@ -10,12 +10,12 @@ from eata_clients.trust.auditor import Replay
 from eata_clients.trust.registry import Registry
 from eata_ledger import order
 from eata_ledger.encoding import Malformed
+from eata_ledger.log.bodies import ActivateRules, Body, RegisterNode, RotateRoot, Tick
+from eata_ledger.log.chartering import CharterEntry, CharterSignature, declares, follow_all
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey, verify
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import ActivateRules, Body, RegisterNode, RotateRoot, Tick
-from eata_ledger.proof.chartering import CharterEntry, CharterSignature, declares, follow_all
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey, verify
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.replaying import replayed
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import CharterFact, charter_of
@@ -219,7 +219,7 @@ def test_the_core_takes_groups_of_whoever_the_root_has_named_and_not_of_whom_it_
     world: World, five: list[SigningKey], tmp_path: Path
 ) -> None:
     """Its view is wider than the rules': an expired or refused decision may add a key, never keep one out for ever."""
-    from eata_ledger.proof.opening import first_era
+    from eata_ledger.log.opening import first_era
     from eata_node.engine.log_store import LogDisk, LogStore
 
     store = LogStore(LogDisk(tmp_path / "core"), world.genesis)

@@ -9,15 +9,15 @@ import pytest
 from eata_clients.authoring import holding
 from eata_clients.sandbox.player import FILES, cases, trip_of
 from eata_clients.today import day_in
-from eata_ledger.carnet import planner
 from eata_ledger.carnet.dates import day_of, iso
-from eata_ledger.carnet.journey import Journey
+from eata_ledger.carnet.journeys import planner
+from eata_ledger.carnet.journeys.journey import Journey
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.encoding import Malformed
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import bodies
 from eata_ledger.seal.codes import CodeKeys
 
 from tests import acts

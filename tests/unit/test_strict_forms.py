@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from eata_clients.zones import event_time
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.journey import Journey
+from eata_ledger.carnet.journeys.journey import Journey
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.encoding import Malformed
 

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.items import ITEMS as CODEC
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.journey import Journey, report
-from eata_ledger.carnet.lawful import require_lawful
+from eata_ledger.carnet.goods.items import ITEMS as CODEC
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.journeys.journey import Journey, report
+from eata_ledger.carnet.journeys.lawful import require_lawful
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, decode, encode
-from eata_ledger.proof import merkle, selftest
-from eata_ledger.proof.keys import acceptable, verify
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log import merkle
+from eata_ledger.log.keys import acceptable, verify
+from eata_ledger.log.leaf import Leaf
+from eata_ledger.proof import selftest
 from eata_ledger.proof.statement import Statement
 from eata_ledger.seal.aead import CannotOpen, Context, seal, unseal
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode, code_keys

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 from eata_clients.authoring.content import remarks
 from eata_ledger.carnet.vocabulary import Kind, Label
+from eata_ledger.log.bodies import Commit
+from eata_ledger.log.entry import Entry, PartInfo
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import Entry, PartInfo
-from eata_ledger.proof.keys import Algorithm, key_id
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.schedule import earlier, final_key, journal_key, leaf_key

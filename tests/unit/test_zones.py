@@ -9,7 +9,7 @@ from eata_clients.zones import clock_differs, event_time, offset_at, offsets_of,
 from eata_host.faults import Fault
 from eata_ledger.carnet.dates import iso, local_day
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RegisterOffice
+from eata_ledger.log.bodies import RegisterOffice
 
 
 def ms(text: str) -> int:

@@ -3,12 +3,12 @@
 import os
 from dataclasses import dataclass, field
 
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import ARRIVALS, Flag, Kind, Label, Role, Warning
-from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.certificate import LONGEST, DeskCertificate
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import Commit
+from eata_ledger.log.certificate import LONGEST, DeskCertificate
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.rules.commit import recipients
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import CodeKeys

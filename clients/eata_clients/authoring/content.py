@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eata_host.words import written
-from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.goods.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value
 from eata_ledger.record import (

@@ -3,8 +3,8 @@
 import os
 
 from eata_ledger.carnet.vocabulary import Label
-from eata_ledger.proof.bodies import Answer, Cancel, Hold, Reject, Release
-from eata_ledger.proof.entry import Entry, Part
+from eata_ledger.log.bodies import Answer, Cancel, Hold, Reject, Release
+from eata_ledger.log.entry import Entry, Part
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import keys, wrap

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies.devices import asks
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies.devices import asks
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.proof.qr import base45, from_base45
 from eata_ledger.record import KEY, U16, U64, Record, array, blob, f, nested, optional
 from eata_ledger.seal.aead import Context, seal, unseal

@@ -2,9 +2,9 @@
 
 import os
 
-from eata_ledger.proof.bodies import Body
-from eata_ledger.proof.entry import Entry, Header, Part, build
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import Body
+from eata_ledger.log.entry import Entry, Header, Part, build
+from eata_ledger.log.keys import SigningKey
 
 from eata_clients.authoring.content import Stamp
 

@@ -4,19 +4,19 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import (
+from eata_ledger.log.bodies import (
     DeleteTravel,
     EditTravel,
     Renew,
     Travel,
 )
-from eata_ledger.proof.declared import Declaration
-from eata_ledger.proof.declared import declare as proved
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.declared import Declaration
+from eata_ledger.log.declared import declare as proved
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.record import KEY, U16, Record, f
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys, exchange_public

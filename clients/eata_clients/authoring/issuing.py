@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass, field
 
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrderType, SetKind
-from eata_ledger.proof.bodies import Amend, Body, Issue, ReserveIds
-from eata_ledger.proof.entry import Entry, Part
+from eata_ledger.log.bodies import Amend, Body, Issue, ReserveIds
+from eata_ledger.log.entry import Entry, Part
 from eata_ledger.seal.aead import Context, pack, seal
 from eata_ledger.seal.codes import Code, CodeKind, code_keys
 from eata_ledger.seal.stanza import keys, wrap

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import AddStanza, Attach, Delegate, ResetHolder, RotatePin, Shred, StorageReceipt
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import AddStanza, Attach, Delegate, ResetHolder, RotatePin, Shred, StorageReceipt
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.record import KEY, Record, f, integer
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.codes import CodeKeys

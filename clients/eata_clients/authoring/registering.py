@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Label, OrganisationKind
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry, Part
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry, Part
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.aead import Context
 from eata_ledger.seal.stanza import SealingKey, keys, wrap
 

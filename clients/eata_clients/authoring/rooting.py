@@ -1,8 +1,8 @@
 """What the ICC root signs, key by key, each keeper at their own machine."""
 
-from eata_ledger.proof.bodies import Body
-from eata_ledger.proof.entry import Entry, Signed
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import Body
+from eata_ledger.log.entry import Entry, Signed
+from eata_ledger.log.keys import SigningKey
 
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make

@@ -3,8 +3,8 @@
 import os
 
 from eata_ledger.carnet.vocabulary import AskKind, Label, NoticeKind, SetKind
-from eata_ledger.proof.bodies import Ask, Disagree, Notify, Withdraw
-from eata_ledger.proof.entry import Entry, Part
+from eata_ledger.log.bodies import Ask, Disagree, Notify, Withdraw
+from eata_ledger.log.entry import Entry, Part
 from eata_ledger.seal.aead import Context, seal
 from eata_ledger.seal.kdf import derive
 from eata_ledger.seal.schedule import leaf_key

@@ -10,7 +10,7 @@ from eata_host.console import JSON, say, secret
 from eata_host.faults import Fault
 from eata_host.vault import read_key
 from eata_ledger.carnet.dates import day_of, local_day
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Flag, Kind, Role, VoucherState, Warning
 from eata_ledger.encoding import Malformed
 from eata_ledger.named import named
@@ -21,8 +21,8 @@ from eata_clients.commands.standing import PROVISIONAL, standing
 from eata_clients.zones import event_time, shown_offset
 
 if TYPE_CHECKING:
-    from eata_ledger.proof.bodies import RegisterOffice
-    from eata_ledger.proof.entry import Entry
+    from eata_ledger.log.bodies import RegisterOffice
+    from eata_ledger.log.entry import Entry
 
     from eata_clients.authoring.clearing import Decision
     from eata_clients.customs.scanned import Scanned
@@ -42,7 +42,7 @@ def sign_in(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Make a desk key and have it certified for at most 12 hours."""
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_clients.authoring import clearing
     from eata_clients.customs.desk_file import write_desk

@@ -7,7 +7,7 @@ import typer
 from eata_host.console import JSON, say, secret
 from eata_host.faults import Fault
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.encoding import Malformed
 from eata_ledger.named import named
 

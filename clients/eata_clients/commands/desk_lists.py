@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_host.console import JSON, say
 from eata_ledger.carnet.dates import iso
-from eata_ledger.carnet.reconciliation import Reconciliation
-from eata_ledger.carnet.transit import TransitState
+from eata_ledger.carnet.goods.transit import TransitState
+from eata_ledger.carnet.journeys.reconciliation import Reconciliation
 from eata_ledger.carnet.vocabulary import Flag, NoticeState
 from eata_ledger.encoding import Malformed
 
@@ -17,7 +17,7 @@ from eata_clients.zones import local_time
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eata_ledger.proof.bodies import RegisterOffice
+    from eata_ledger.log.bodies import RegisterOffice
 
     from eata_clients.opened.arrivals import Arrival
     from eata_clients.opened.lists import Lists

@@ -75,7 +75,7 @@ async def _leaked(network: Path, offices: Path) -> dict[str, Any]:
 
 async def _revoke(stage: "Stage") -> int:
     """By the administration whose authority it is."""
-    from eata_ledger.proof.bodies import RevokeKey
+    from eata_ledger.log.bodies import RevokeKey
 
     return await stage.register(_ADMINISTRATION, RevokeKey(stage.authority(_ADMINISTRATION).id))
 
@@ -85,8 +85,8 @@ async def _certify_anew(stage: "Stage") -> None:
     import os
 
     from eata_host.vault import write_locked
-    from eata_ledger.proof.bodies import RegisterDeskCA
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.bodies import RegisterDeskCA
+    from eata_ledger.log.keys import SigningKey
 
     fresh = SigningKey(os.urandom(32))
     await stage.register(_ADMINISTRATION, RegisterDeskCA(_ADMINISTRATION, fresh.public, stage.today), fresh)

@@ -9,8 +9,8 @@ from eata_host.console import JSON, say
 from eata_host.faults import Fault
 from eata_host.files import read_bounded, read_text
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.journey import Journey, report
-from eata_ledger.carnet.lawful import require_lawful
+from eata_ledger.carnet.journeys.journey import Journey, report
+from eata_ledger.carnet.journeys.lawful import require_lawful
 from eata_ledger.encoding import Malformed
 from eata_ledger.named import named
 

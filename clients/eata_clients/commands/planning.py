@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 from eata_host.console import JSON, say
-from eata_ledger.carnet import claims, planner
 from eata_ledger.carnet.dates import day_of, iso
-from eata_ledger.carnet.journey import Breach
-from eata_ledger.carnet.reconciliation import reconcile
+from eata_ledger.carnet.journeys import claims, planner
+from eata_ledger.carnet.journeys.journey import Breach
+from eata_ledger.carnet.journeys.reconciliation import reconcile
 from eata_ledger.carnet.territories import known, territory_of
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.encoding import Malformed

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 from eata_host.console import JSON, say
-from eata_ledger.carnet import preparation
 from eata_ledger.carnet.dates import day_of, iso
-from eata_ledger.carnet.preparation import OfficeStatus, Step
+from eata_ledger.carnet.journeys import preparation
+from eata_ledger.carnet.journeys.preparation import OfficeStatus, Step
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.offline import read_json

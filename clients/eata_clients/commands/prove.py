@@ -124,7 +124,7 @@ def _inconsistent(network: Path, first: "Checkpoint", second: "Checkpoint") -> b
     import asyncio
 
     import grpc.aio
-    from eata_ledger.proof import merkle
+    from eata_ledger.log import merkle
     from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
     from eata_clients.commands.session import run

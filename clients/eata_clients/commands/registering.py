@@ -50,7 +50,7 @@ def add_region(
     since: _From = "", as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Register a region, or its next version (an administration). Example: eata registry add-region CH-NORD --territory CH --name Nord"""
-    from eata_ledger.proof.bodies import RegisterRegion
+    from eata_ledger.log.bodies import RegisterRegion
 
     def made(party: "Party") -> Any:
         return RegisterRegion(code.upper(), party.code, territory.upper(), name, not closed, _day(since))
@@ -87,7 +87,7 @@ def close_office(
 
 
 def _office(network: Path, home: Path, code: str, what: tuple[str, str, str], active: bool, since: str) -> Any:
-    from eata_ledger.proof.bodies import RegisterOffice
+    from eata_ledger.log.bodies import RegisterOffice
 
     from eata_clients.net.transport import now
     from eata_clients.zones import offsets_of
@@ -114,7 +114,7 @@ def describe_office(
     since: _From = "", as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Say in the directory where an office is and when it is open (an administration; ACC-61)."""
-    from eata_ledger.proof.bodies import DescribeOffice
+    from eata_ledger.log.bodies import DescribeOffice
 
     wrong = [one for one in kind or () if one.upper() not in OfficeType.__members__ or one.upper() == "NONE"]
     if wrong:
@@ -149,8 +149,8 @@ def add_desk_authority(
     import os
 
     from eata_host.vault import read_key, write_locked
-    from eata_ledger.proof.bodies import RegisterDeskCA
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.bodies import RegisterDeskCA
+    from eata_ledger.log.keys import SigningKey
 
     if not authority.exists():
         write_locked(authority, os.urandom(32))
@@ -211,7 +211,7 @@ def add_issuer(
 
     Example: eata registry add-issuer fr-cci.json --home-territory EU --prefix FR --key operations.key
     """
-    from eata_ledger.proof.bodies import RegisterOrganisation
+    from eata_ledger.log.bodies import RegisterOrganisation
 
     code, sign, seal = _record(record)
     homes = tuple(one.upper() for one in home_territory)
@@ -224,7 +224,7 @@ def add_auditor(
     record: _Record, network: Network, key: _Key, since: _From = "", as_json: Annotated[bool, JSON] = False
 ) -> None:
     """Admit an auditor (ICC operations)."""
-    from eata_ledger.proof.bodies import RegisterOrganisation
+    from eata_ledger.log.bodies import RegisterOrganisation
 
     code, sign, seal = _record(record)
     body = RegisterOrganisation(code, OrganisationKind.AUDITOR, sign, seal, (), (), _day(since))
@@ -236,7 +236,7 @@ def add_administration(
     record: _Record, network: Network, key: _Key, since: _From = "", as_json: Annotated[bool, JSON] = False
 ) -> None:
     """Admit a customs administration, or its next keys (ICC operations)."""
-    from eata_ledger.proof.bodies import RegisterAdministration
+    from eata_ledger.log.bodies import RegisterAdministration
 
     code, sign, seal = _record(record)
     body = RegisterAdministration(code, sign, seal, _day(since))
@@ -252,7 +252,7 @@ def add_territory(
     since: _From = "", as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Register a customs territory (ICC operations). Example: eata registry add-territory IS --administration IS --key operations.key"""
-    from eata_ledger.proof.bodies import RegisterTerritory
+    from eata_ledger.log.bodies import RegisterTerritory
 
     members = tuple(one.upper() for one in administration)
     body = RegisterTerritory(

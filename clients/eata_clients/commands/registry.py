@@ -19,7 +19,7 @@ from eata_clients.commands.standing import line, standing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_clients.authoring.registering import Party
 
@@ -180,7 +180,7 @@ def directory(network: Network, as_json: Annotated[bool, JSON] = False) -> None:
 
 def operate(network: Path, key: Path, body: Any) -> Any:
     """What ICC operations signs, ordered."""
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     return _submit(network, None, lambda: (body, SigningKey(read_key(key))))
 
@@ -217,7 +217,7 @@ def publish(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Publish news or a directory entry (ICC operations)."""
-    from eata_ledger.proof.bodies import Publish
+    from eata_ledger.log.bodies import Publish
 
     if topic.upper() not in Topic.__members__:
         raise Malformed("topics are news and directory")
@@ -235,7 +235,7 @@ def revoke(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Revoke an organisation's key or a desk authority: nothing it signs counts from here on (ICC operations)."""
-    from eata_ledger.proof.bodies import RevokeKey
+    from eata_ledger.log.bodies import RevokeKey
 
     try:
         which = bytes.fromhex(leaked)
@@ -257,7 +257,7 @@ def announce(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Announce or confirm a territory's digital date (ICC operations)."""
-    from eata_ledger.proof.bodies import Readiness
+    from eata_ledger.log.bodies import Readiness
 
     if stage.upper() not in ReadinessStage.__members__:
         raise Malformed("stages are provisional and confirmed")
@@ -281,7 +281,7 @@ def provisional(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Say whether goods may pass on a commit that is ordered and not final yet (an administration)."""
-    from eata_ledger.proof.bodies import Provisional
+    from eata_ledger.log.bodies import Provisional
 
     from eata_clients.issuer.client import read_party
 

@@ -14,8 +14,8 @@ from eata_clients.commands.options import Network
 from eata_clients.commands.standing import line, standing
 
 if TYPE_CHECKING:
-    from eata_ledger.proof.bodies import Body
-    from eata_ledger.proof.entry import Entry
+    from eata_ledger.log.bodies import Body
+    from eata_ledger.log.entry import Entry
 
 _app = typer.Typer(help="The ICC root: its own keys, and the node set.", no_args_is_help=True)
 _Key = Annotated[Path, typer.Option(help="One keeper's root key file.")]
@@ -34,8 +34,8 @@ def _write(path: Path, entry: "Entry") -> None:
 
 
 def _read(path: Path) -> "Entry":
-    from eata_ledger.proof.bodies import ActivateRules
-    from eata_ledger.proof.chartering import Decision
+    from eata_ledger.log.bodies import ActivateRules
+    from eata_ledger.log.chartering import Decision
     from eata_ledger.wire import entry_from_proto
     from eata_proto.v1 import ledger_pb2
     from google.protobuf.message import DecodeError
@@ -52,7 +52,7 @@ def _read(path: Path) -> "Entry":
 def _propose(network: Path, key: Path, make: "Callable[[int], Body]", out: Path) -> "Entry":
     """`make` takes the decision's serial number, the one after the last that the ledger holds."""
     from eata_host.vault import read_key
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_clients.authoring.rooting import propose
     from eata_clients.commands.session import run
@@ -81,7 +81,7 @@ def _said(entry: "Entry", as_json: bool, path: Path) -> None:
 
 def _in_words(entry: "Entry") -> str:
     """What the keepers sign, for a person."""
-    from eata_ledger.proof import bodies
+    from eata_ledger.log import bodies
 
     match entry.header.body:
         case bodies.ActivateRules(rules):
@@ -103,8 +103,8 @@ def node(
     key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Propose a node's keys: a new node, or new keys for one whose keys have leaked."""
-    from eata_ledger.proof.bodies import RegisterNode
-    from eata_ledger.proof.genesis import NodeRecord
+    from eata_ledger.log.bodies import RegisterNode
+    from eata_ledger.log.genesis import NodeRecord
 
     found = NodeRecord.from_bytes(read_bounded(record, 16 * 1024))
     _said(_propose(network, key, lambda serial: RegisterNode(serial, found), out), as_json, out)
@@ -116,7 +116,7 @@ def remove(
     key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Propose that a node is removed: more than half is counted among those that stay."""
-    from eata_ledger.proof.bodies import RemoveNode
+    from eata_ledger.log.bodies import RemoveNode
 
     _said(_propose(network, key, lambda serial: RemoveNode(serial, name), out), as_json, out)
 
@@ -127,7 +127,7 @@ def operations(
     network: Network, key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Propose another key for ICC operations; what the old one registered stays."""
-    from eata_ledger.proof.bodies import RotateOperations
+    from eata_ledger.log.bodies import RotateOperations
 
     [public] = _public_keys([new])
     _said(_propose(network, key, lambda serial: RotateOperations(serial, public), out), as_json, out)
@@ -149,7 +149,7 @@ def rules(
     key: _Key, out: _Out, as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Propose later rules; refused unless every registered node has announced that it knows them."""
-    from eata_ledger.proof.bodies import ActivateRules
+    from eata_ledger.log.bodies import ActivateRules
     from eata_ledger.rules import VERSION
 
     if version > VERSION:
@@ -166,7 +166,7 @@ def rotate(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Propose new root keys; enough of the old and enough of the new keepers sign."""
-    from eata_ledger.proof.bodies import RotateRoot
+    from eata_ledger.log.bodies import RotateRoot
 
     keys = _public_keys(new)
     if len(set(keys)) != len(keys) or threshold > min(len(keys), 4):
@@ -183,7 +183,7 @@ def new_key(
     import os
 
     from eata_host.vault import write_locked
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     if out.exists():
         raise Fault("EXISTS", f"{out.name} is there already.", "Keys are never overwritten; give another name.")
@@ -196,7 +196,7 @@ def new_key(
 def sign(file: _File, key: _Key, as_json: Annotated[bool, JSON] = False) -> None:
     """Add one keeper's signature to a decision; needs no network. Read what it says first."""
     from eata_host.vault import read_key
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_clients.authoring.rooting import countersign
 

@@ -32,7 +32,7 @@ def seed(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Register territories, administrations, offices, desk authorities, territory keys, issuers, auditors."""
-    from eata_ledger.proof.bodies import DescribeOffice, Publish
+    from eata_ledger.log.bodies import DescribeOffice, Publish
 
     from eata_clients.commands.session import run
     from eata_clients.net.errors import EataError

@@ -111,7 +111,7 @@ def join(
 @wallet_app.command()
 def admit(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Hand a carnet of this device to another: give the other one's QR text (`eata wallet join`) on standard input."""
-    from eata_ledger.proof.keys import key_id
+    from eata_ledger.log.keys import key_id
 
     from eata_clients.authoring.devices import Request
     from eata_clients.commands.session import run
@@ -128,7 +128,7 @@ def admit(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = F
 @wallet_app.command()
 def devices(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """The devices of a carnet, and which admitted which."""
-    from eata_ledger.proof.keys import key_id
+    from eata_ledger.log.keys import key_id
 
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices

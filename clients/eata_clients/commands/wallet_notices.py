@@ -150,7 +150,7 @@ def follow(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """What happens to a carnet, one line an event, from an index on."""
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_clients.commands.session import run
     from eata_clients.holder.wallet import WalletClient

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from eata_host.console import JSON, say
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.territories import digital_by, territory_of
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed

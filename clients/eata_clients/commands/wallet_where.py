@@ -7,7 +7,7 @@ import typer
 from eata_host.console import JSON, say
 from eata_host.faults import Fault
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_app

@@ -4,14 +4,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.sampling import sample
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.sampling import sample
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import Malformed
+from eata_ledger.log import bodies, merkle
+from eata_ledger.log.certificate import Presented as Certified
+from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome, sentence
-from eata_ledger.proof import bodies, merkle
-from eata_ledger.proof.certificate import Presented as Certified
-from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKeys, code_keys
 from eata_ledger.seal.schedule import final_key, leaf_key

@@ -6,7 +6,7 @@ from typing import Any
 
 from eata_host.words import written
 from eata_ledger.carnet.dates import day_of
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import ARRIVALS, RETURNS, Flag, Kind
 from eata_ledger.encoding import Malformed
 

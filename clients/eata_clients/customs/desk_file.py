@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eata_host.vault import read_locked, write_locked
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, blob, f
 
 from eata_clients.authoring.clearing import Desk

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.dates import local_day
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Flag, Kind, Warning
 from eata_ledger.encoding import Malformed

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from eata_host.words import shown
 from eata_ledger.carnet.dates import iso
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Flag
 from eata_ledger.state import Transaction
 from rich.panel import Panel

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from eata_ledger.carnet.vocabulary import Kind, Label, OrderType
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
-from eata_ledger.proof.keys import verify
+from eata_ledger.log.declared import Declaration, Declared, declaration_digest
+from eata_ledger.log.keys import verify
 from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
 
 from eata_clients.authoring.clearing import Decision, Presented

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import shamir_mnemonic
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.bodies import RegisterTerritoryKey
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.bodies import RegisterTerritoryKey
+from eata_ledger.log.entry import Header
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.seal.aead import CannotOpen
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Carnet, Transaction

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import VoucherState
-from eata_ledger.proof.keys import SigningKey, key_id
+from eata_ledger.log.keys import SigningKey, key_id
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import Code, CodeKind, code_keys
 from eata_ledger.state import Device, Holder, Voucher

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from eata_ledger.carnet.claims import ClaimClock, claim_clock
 from eata_ledger.carnet.dates import iso
-from eata_ledger.carnet.foresight import (
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.journeys.claims import ClaimClock, claim_clock
+from eata_ledger.carnet.journeys.foresight import (
     HORIZONS,
     Deadline,
     Place,
@@ -16,8 +17,7 @@ from eata_ledger.carnet.foresight import (
     splits,
     whereabouts,
 )
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.reconciliation import ReasonKind
+from eata_ledger.carnet.journeys.reconciliation import ReasonKind
 from eata_ledger.carnet.vocabulary import RETURNS
 
 from eata_clients.holder.wallet import Downloaded

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from eata_host.files import write_secret
 from eata_host.vault import read_locked, write_locked
-from eata_ledger.carnet.items import ITEMS, Items
+from eata_ledger.carnet.goods.items import ITEMS, Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState
 from eata_ledger.encoding import decode, encode
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.card import Card
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.statement import Statement
 from eata_ledger.record import CODE, HASH, KEY, U16, U64, Record, array, enum, f, nested, optional, table

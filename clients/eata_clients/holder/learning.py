@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.seal.aead import CannotOpen, Context
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, Holder

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from eata_ledger.carnet.blocks import NEED_VALIDATION
-from eata_ledger.carnet.foresight import Place, splits
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.sets import set_of
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.sets import set_of
+from eata_ledger.carnet.journeys.foresight import Place, splits
+from eata_ledger.carnet.journeys.travelling import origin_of, then, vouchers
 from eata_ledger.carnet.territories import territory_of
-from eata_ledger.carnet.travelling import origin_of, then, vouchers
 from eata_ledger.carnet.vocabulary import RETURNS, Kind, Status, Validated, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome

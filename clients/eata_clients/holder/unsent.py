@@ -1,10 +1,10 @@
 """Travels that were prepared where no node could order: they wait in the outbox, and are never made twice."""
 
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
-from eata_ledger.proof.bodies import Travel
-from eata_ledger.proof.declared import Declaration, Declared, declaration_digest
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.bodies import Travel
+from eata_ledger.log.declared import Declaration, Declared, declaration_digest
+from eata_ledger.log.entry import Entry
 
 from eata_clients.authoring.holding import Wish
 from eata_clients.holder.keystore import Seen

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.proof.travelled import facts_of
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys

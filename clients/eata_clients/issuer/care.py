@@ -4,7 +4,7 @@ from pathlib import Path
 
 from eata_host.vault import read_locked, write_locked
 from eata_ledger.encoding import Value, sha256
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_ledger.seal.codes import Code, CodeKind, code_keys
 from eata_ledger.state import Carnet
 

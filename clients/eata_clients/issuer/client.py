@@ -10,8 +10,8 @@ from eata_host.files import write_secret
 from eata_host.vault import read_locked, write_locked
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed, Value, decode, encode, sha256
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, f
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Carnet, Transaction

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eata_host.files import write_secret
 from eata_ledger.encoding import Malformed, decode, encode
-from eata_ledger.proof.entry import Entry
+from eata_ledger.log.entry import Entry
 from eata_ledger.wire import entry_from_proto, entry_to_proto
 from eata_proto.v1 import ledger_pb2
 from google.protobuf.message import DecodeError

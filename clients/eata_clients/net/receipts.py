@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from eata_ledger.encoding import Malformed, Value
+from eata_ledger.log.genesis import Charter
 from eata_ledger.outcomes import Outcome, advice, sentence
-from eata_ledger.proof.genesis import Charter
 from eata_ledger.proof.statement import Claim, Statement
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 

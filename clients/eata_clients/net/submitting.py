@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import grpc.aio
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Charter
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Charter
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 

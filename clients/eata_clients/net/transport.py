@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.reading import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 

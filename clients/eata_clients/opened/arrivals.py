@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RegisterOffice
+from eata_ledger.log.bodies import RegisterOffice
 from eata_ledger.seal.aead import unpack
 from eata_ledger.state import Notice, Voucher
 from eata_proto.v1 import lists_pb2

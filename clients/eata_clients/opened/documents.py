@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import grpc.aio
 from eata_ledger.carnet.vocabulary import Label, Purpose
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.bodies import Attach, StorageReceipt
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.log.bodies import Attach, StorageReceipt
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.keys import SigningKey, verify
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.keeping import LARGEST_ATTACHMENT
 from eata_ledger.seal.aead import CannotOpen, unseal

@@ -2,7 +2,7 @@
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RevokeDevice
+from eata_ledger.log.bodies import RevokeDevice
 from eata_ledger.seal.schedule import SLOTS, earlier, link_key
 from eata_ledger.seal.stanza import Keys
 

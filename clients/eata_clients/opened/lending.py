@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Label
-from eata_ledger.proof import bodies
+from eata_ledger.log import bodies
 
 from eata_clients.authoring.keeping import GrantContent
 from eata_clients.opened.parts import Excerpts

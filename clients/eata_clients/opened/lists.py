@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc.aio
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import HoldFact, Transaction
 from eata_proto.v1 import lists_pb2, lists_pb2_grpc, reading_pb2

@@ -6,8 +6,8 @@ from functools import cached_property
 
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Header, PartInfo
 from eata_ledger.seal.aead import CannotOpen, Context, unpack, unseal
 from eata_ledger.seal.stanza import Keys, SealingKey
 from eata_ledger.state import Carnet, Transaction

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from eata_ledger.carnet import planner
 from eata_ledger.carnet.dates import day_of, iso
-from eata_ledger.carnet.journey import Journey, Transaction
+from eata_ledger.carnet.goods.transit import Transit
+from eata_ledger.carnet.journeys import planner
+from eata_ledger.carnet.journeys.journey import Journey, Transaction
 from eata_ledger.carnet.territories import territory_of
-from eata_ledger.carnet.transit import Transit
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof import bodies
+from eata_ledger.log import bodies
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode, code_keys
 
 from eata_clients.net.errors import EataError

@@ -8,9 +8,9 @@ from typing import Any
 from eata_host.vault import read_key, write_locked
 from eata_ledger.carnet.dates import DAY, day_of
 from eata_ledger.carnet.vocabulary import CarnetType, OfficeType, OrganisationKind, SetKind, Topic
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.stanza import SealingKey
 
 from eata_clients.authoring import registering

@@ -11,11 +11,11 @@ from typing import Self
 
 from eata_host.vault import read_key
 from eata_ledger.carnet.dates import local_day
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Role, SetKind, Warning
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.qr import CodeQr
 from eata_ledger.seal.codes import CodeKind
 from eata_ledger.state import Transaction

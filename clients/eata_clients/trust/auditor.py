@@ -8,13 +8,13 @@ from functools import lru_cache
 import grpc.aio
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import key_of
+from eata_ledger.log import merkle
+from eata_ledger.log.chartering import Reign, follow, in_force
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import verify
+from eata_ledger.log.leaf import Leaf
+from eata_ledger.log.opening import Opening
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import merkle
-from eata_ledger.proof.chartering import Reign, follow, in_force
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import verify
-from eata_ledger.proof.leaf import Leaf
-from eata_ledger.proof.opening import Opening
 from eata_ledger.replaying import replayed
 from eata_ledger.state import Shredded, Transaction
 from eata_ledger.wire import entry_from_proto

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof import bodies
-from eata_ledger.proof.certificate import Presented
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.keys import verify
+from eata_ledger.log import bodies
+from eata_ledger.log.certificate import Presented
+from eata_ledger.log.entry import Header
+from eata_ledger.log.keys import verify
 
 from eata_clients.net.errors import Untrusted
 from eata_clients.trust.registry import Registry

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from eata_ledger import told
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.keys import verify
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.keys import verify
 from eata_ledger.proof.reading import to_sign
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Value
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.rules.reference import sets_code
 
 from eata_clients.trust.shelves import B, Shelf, View

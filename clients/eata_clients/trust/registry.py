@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eata_ledger.encoding import Malformed, Value, decode_own, encode, sha256
-from eata_ledger.proof import bodies
-from eata_ledger.proof.chartering import CharterSignature, Decision, follow
-from eata_ledger.proof.entry import MAX_HEADER, Header, signed_bytes
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import key_id, verify
+from eata_ledger.log import bodies
+from eata_ledger.log.chartering import CharterSignature, Decision, follow
+from eata_ledger.log.entry import MAX_HEADER, Header, signed_bytes
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import key_id, verify
 from eata_ledger.proof.registered import NONE, next_head
 from eata_ledger.rules.reference import sets_code
 from eata_ledger.seal.stanza import acceptable

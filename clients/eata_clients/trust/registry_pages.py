@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from eata_host.files import write_secret
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.keys import verify
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.keys import verify
 from eata_ledger.proof.registered import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 

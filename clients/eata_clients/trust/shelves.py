@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from eata_ledger.encoding import Value
-from eata_ledger.proof.bodies import Body
+from eata_ledger.log.bodies import Body
 
 B = TypeVar("B", bound=Body)
 

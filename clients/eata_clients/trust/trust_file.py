@@ -10,8 +10,8 @@ import grpc.aio
 from eata_host.files import write_secret
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof import merkle
-from eata_ledger.proof.chartering import CharterEntry
+from eata_ledger.log import merkle
+from eata_ledger.log.chartering import CharterEntry
 from eata_ledger.proof.checkpoint import signature_lines
 from eata_ledger.proof.trust import Trust
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eata_ledger.carnet.balances import NOTHING
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.balances import NOTHING
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind
 
 

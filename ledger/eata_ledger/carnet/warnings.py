@@ -1,8 +1,8 @@
 """Soft warnings: breaches of the goods balance that need a typed reason (C-20, domain §2.2)."""
 
-from eata_ledger.carnet.balances import Local
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.openings import Open
+from eata_ledger.carnet.goods.balances import Local
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.openings import Open
 from eata_ledger.carnet.vocabulary import Kind, Warning
 
 

@@ -8,7 +8,7 @@ it does on line.
 from dataclasses import dataclass
 
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.declared import LONGEST, Declaration, Declared, declaration_digest
+from eata_ledger.log.declared import LONGEST, Declaration, Declared, declaration_digest
 from eata_ledger.proof.qr import base45, from_base45
 from eata_ledger.proof.statement import Claim, Statement
 from eata_ledger.proof.travelled import Prepared, TravelFacts, facts_of

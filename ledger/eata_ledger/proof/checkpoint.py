@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.genesis import NodeRecord
-from eata_ledger.proof.keys import SigningKey, verify
+from eata_ledger.log.genesis import NodeRecord
+from eata_ledger.log.keys import SigningKey, verify
 
 _ED25519 = b"\x01"
 

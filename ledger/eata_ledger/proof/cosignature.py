@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import sha256
+from eata_ledger.log.genesis import NodeRecord
 from eata_ledger.proof.checkpoint import Checkpoint, signature_lines
-from eata_ledger.proof.genesis import NodeRecord
 
 _LABEL = b"subtree/v1\n\0"
 _ALGORITHM = b"\x06"

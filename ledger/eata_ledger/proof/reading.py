@@ -1,7 +1,7 @@
 """Signed reads: (ledger, method, body hash, time, nonce), by the reader's keys. One authorisation path."""
 
 from eata_ledger.encoding import encode, sha256
-from eata_ledger.proof.keys import pae
+from eata_ledger.log.keys import pae
 
 PAYLOAD_TYPE = "application/vnd.eata.read.v1+cbor"
 WINDOW = 60_000

@@ -4,7 +4,7 @@ head of n + 1 = SHA-256 [head of n, index, entry hash];  head of 0 = 32 zeros
 """
 
 from eata_ledger.encoding import encode, hash_of
-from eata_ledger.proof.keys import pae
+from eata_ledger.log.keys import pae
 
 PAYLOAD_TYPE = "application/vnd.eata.registry.v1+cbor"
 NONE = bytes(32)

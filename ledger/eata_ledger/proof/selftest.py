@@ -1,6 +1,6 @@
 """What a node checks of its own `verify` before it starts: a library that accepts more would fork the replicas."""
 
-from eata_ledger.proof.keys import acceptable, verify
+from eata_ledger.log.keys import acceptable, verify
 
 # (good, why, public key, signature, message), as in tests/vectors/signatures.json
 _CASES = (

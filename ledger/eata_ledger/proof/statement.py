@@ -9,8 +9,8 @@ from enum import IntEnum
 from functools import lru_cache
 
 from eata_ledger.encoding import Malformed, Value, decode, encode, hash_of
-from eata_ledger.proof.keys import verify
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log.keys import verify
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.record import ANY, HASH, U16, U32, U64, Record, blob, enum, f
 
 _ALG_EDDSA, _HEADER_ALG, _HEADER_KID = -8, 1, 4

@@ -1,7 +1,7 @@
 """Storage receipts: a node's signature that it holds a blob, fsynced."""
 
 from eata_ledger.encoding import encode
-from eata_ledger.proof.keys import pae
+from eata_ledger.log.keys import pae
 
 PAYLOAD_TYPE = "application/vnd.eata.stored.v1+cbor"
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from eata_ledger.encoding import Malformed, Value
-from eata_ledger.proof.bodies import EntryType
-from eata_ledger.proof.declared import MOST_VOUCHERS
+from eata_ledger.log.bodies import EntryType
+from eata_ledger.log.declared import MOST_VOUCHERS
 from eata_ledger.record import BOOL, CODE, DAY, HASH, U16, U64, Record, array, f, nested
 
 _DECLARING = frozenset({int(EntryType.TRAVEL), int(EntryType.EDIT_TRAVEL), int(EntryType.RENEW)})

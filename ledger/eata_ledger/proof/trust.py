@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from eata_ledger.encoding import Malformed
+from eata_ledger.log.chartering import CharterEntry, Reign, follow_all, in_force
+from eata_ledger.log.genesis import Charter, Genesis, origin
+from eata_ledger.log.opening import FIRST, Opening
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.chartering import CharterEntry, Reign, follow_all, in_force
 from eata_ledger.proof.checkpoint import Checkpoint, read_note, signature_lines
 from eata_ledger.proof.cosignature import read as read_cosignatures
-from eata_ledger.proof.genesis import Charter, Genesis, origin
-from eata_ledger.proof.opening import FIRST, Opening
 from eata_ledger.proof.statement import Claim, Standing, Statement
 from eata_ledger.record import U32, U64, Record, array, blob, f, integer, nested, text
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from eata_ledger.encoding import Value
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import Body
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies import Body
 from eata_ledger.rules import (
     carnet,
     commit,

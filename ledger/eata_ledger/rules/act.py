@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from eata_ledger.carnet.dates import AHEAD, AHEAD_STALLED
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.facts import Facts
+from eata_ledger.log.certificate import DeskCertificate
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.keys import key_id
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof.certificate import DeskCertificate
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.keys import key_id
 from eata_ledger.seal.stanza import MAX_CONTENT as MAX_STANZA
 from eata_ledger.seal.stanza import OVERHEAD as STANZA_OVERHEAD
 from eata_ledger.state import Carnet, CarnetState, Chain, CharterFact, Incident, Shredded, charter_of

@@ -5,10 +5,10 @@ This is the first column of the signing table (docs/formats.md); the rules ask f
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed
+from eata_ledger.log import bodies
+from eata_ledger.log.certificate import DeskCertificate, Presented
+from eata_ledger.log.keys import acceptable, key_id
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.certificate import DeskCertificate, Presented
-from eata_ledger.proof.keys import acceptable, key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Device, KeyFact
 

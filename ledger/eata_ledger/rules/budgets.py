@@ -5,8 +5,8 @@ What the carnet's slots, roots and devices bound, or what is done once, is not c
 
 from typing import NamedTuple
 
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.state import Device, Spent

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from eata_ledger.carnet.balances import NOTHING
 from eata_ledger.carnet.dates import DAY, last_valid_day, local_day
-from eata_ledger.carnet.sets import opening
+from eata_ledger.carnet.goods.balances import NOTHING
+from eata_ledger.carnet.goods.sets import opening
 from eata_ledger.carnet.vocabulary import CarnetType, Label, OrganisationKind, Purpose, SetKind, Status, Validated
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import acceptable
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import acceptable
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.links import link
 from eata_ledger.rules.reference import sets_code

@@ -9,9 +9,9 @@ from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import RETURNS, Flag, Kind, Label, OrderType, Validated, Warning
 from eata_ledger.carnet.warnings import warnings
 from eata_ledger.encoding import Value
+from eata_ledger.log.bodies import Commit
+from eata_ledger.log.entry import PartInfo
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import PartInfo
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from eata_ledger.carnet.sets import use
+from eata_ledger.carnet.goods.sets import use
 from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, Status, Validated, VoucherState, Warning
 from eata_ledger.encoding import Value
-from eata_ledger.proof.bodies import Commit
+from eata_ledger.log.bodies import Commit
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.desk import Desk
 from eata_ledger.rules.goods import moved

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from eata_ledger.carnet.balances import NOTHING
-from eata_ledger.carnet.sets import unuse
+from eata_ledger.carnet.goods.balances import NOTHING
+from eata_ledger.carnet.goods.sets import unuse
 from eata_ledger.carnet.vocabulary import Flag, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.desk import Desk, at_desk, require_office, require_own_parts, require_time, shown
 from eata_ledger.rules.devices import holder_of

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from eata_ledger.carnet.dates import HOUR, local_day
 from eata_ledger.carnet.vocabulary import Kind, Label, Role, VoucherState
+from eata_ledger.log.certificate import DeskCertificate
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof.certificate import DeskCertificate
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.state import Office, Territory, Voucher, VoucherKey

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from eata_ledger.carnet.vocabulary import Label, VoucherState
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies.devices import MOST_DEVICES, asks
+from eata_ledger.log.keys import Algorithm, acceptable, key_id
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies.devices import MOST_DEVICES, asks
-from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.rules.issuer import own_carnet

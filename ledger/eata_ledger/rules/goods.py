@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from eata_ledger.carnet.balances import NOTHING, Balances
-from eata_ledger.carnet.items import Items
-from eata_ledger.carnet.openings import Opening, closed, opened
+from eata_ledger.carnet.goods.balances import NOTHING, Balances
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.openings import Opening, closed, opened
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.facts import Facts
 from eata_ledger.state import CarnetState, Stay, Transaction

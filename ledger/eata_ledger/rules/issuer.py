@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.dates import DAY, last_valid_day
-from eata_ledger.carnet.sets import add
+from eata_ledger.carnet.goods.sets import add
 from eata_ledger.carnet.vocabulary import Label, SetKind, Status, VoucherState
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.carnet import issuer_of, require_sets, require_territories
 from eata_ledger.state import Attached, Carnet, CarnetState, Voucher

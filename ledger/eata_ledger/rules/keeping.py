@@ -5,9 +5,9 @@ from dataclasses import replace
 from eata_ledger.carnet.dates import DAY, months_after
 from eata_ledger.carnet.vocabulary import Kind, Label, Purpose, Status, VoucherState
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import acceptable, verify
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import acceptable, verify
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.budgets import spender

@@ -1,8 +1,8 @@
 """Links between carnets: replacement, twin, clone (CORE-06, NICS-08, ACC-REPL)."""
 
 from eata_ledger.carnet.vocabulary import OrderType, Status
+from eata_ledger.log.bodies import Issue
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof.bodies import Issue
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Carnet, CarnetState, Link
 

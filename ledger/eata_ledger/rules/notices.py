@@ -5,8 +5,8 @@ from dataclasses import replace
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.vocabulary import Label, NoticeState, VoucherState
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.decisions import transactions
 from eata_ledger.rules.desk import at_desk, require_office, require_own_parts, require_time

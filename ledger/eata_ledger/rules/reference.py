@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from eata_ledger.carnet.dates import DAY
-from eata_ledger.carnet.notice import may_announce
+from eata_ledger.carnet.readiness import may_announce
 from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import CarnetType, ReadinessStage
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.registry import administration_of, require_own_code, territory_of
 from eata_ledger.rules.versions import put_version

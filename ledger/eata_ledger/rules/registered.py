@@ -1,8 +1,8 @@
 """The registry's running head: how many entries it has, and the chain of their hashes. Nobody can leave one out unseen."""
 
 from eata_ledger.carnet.dates import DAY
+from eata_ledger.log.bodies import REGISTRY, RevokeKey
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof.bodies import REGISTRY, RevokeKey
 from eata_ledger.proof.registered import NONE, next_head
 from eata_ledger.rules.act import Act
 from eata_ledger.state import Family, KeyFact, RegisteredBy, RegistryHead

@@ -5,9 +5,9 @@ from dataclasses import replace
 from eata_ledger.carnet.dates import DAY, HOUR
 from eata_ledger.carnet.vocabulary import Label, OrganisationKind, Purpose
 from eata_ledger.encoding import Value
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import Algorithm, acceptable, key_id
 from eata_ledger.outcomes import Outcome, Refused
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import Algorithm, acceptable, key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.versions import put_version
 from eata_ledger.seal.stanza import acceptable as sealable

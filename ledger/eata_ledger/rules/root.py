@@ -7,11 +7,11 @@ way of the whole one.
 from collections.abc import Iterable
 
 from eata_ledger.encoding import Malformed, Value
+from eata_ledger.log import bodies
+from eata_ledger.log.chartering import Decision, decided
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.keys import key_id
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.chartering import Decision, decided
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.keys import key_id
 from eata_ledger.rules.act import Act
 from eata_ledger.state import CharterFact, RulesFact
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from eata_ledger.carnet.sets import Sets, release, reserve
+from eata_ledger.carnet.goods.sets import Sets, release, reserve
 from eata_ledger.carnet.vocabulary import HOME_KINDS, RETURNS, Kind, Label, Status, Validated, VoucherState
 from eata_ledger.encoding import Malformed, Value
+from eata_ledger.log import bodies
+from eata_ledger.log.declared import MOST_VOUCHERS, Declaration, Declared, declaration_digest
+from eata_ledger.log.keys import acceptable
 from eata_ledger.outcomes import Outcome, Refused, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.declared import MOST_VOUCHERS, Declaration, Declared, declaration_digest
-from eata_ledger.proof.keys import acceptable
 from eata_ledger.proof.travelled import Prepared, TravelFacts
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.devices import holder_of

@@ -13,7 +13,7 @@ from nacl.pwhash import argon2id
 
 from eata_ledger.carnet.typed import separated
 from eata_ledger.encoding import Value, encode, sha256
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.kdf import derive
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from eata_ledger.carnet.balances import Balances, Local
-from eata_ledger.carnet.items import ITEMS, Items
-from eata_ledger.carnet.openings import OPEN, Open, Openings
-from eata_ledger.carnet.sets import Counters, Sets
+from eata_ledger.carnet.goods.balances import Balances, Local
+from eata_ledger.carnet.goods.items import ITEMS, Items
+from eata_ledger.carnet.goods.openings import OPEN, Open, Openings
+from eata_ledger.carnet.goods.sets import Counters, Sets
 from eata_ledger.carnet.vocabulary import (
     CarnetType,
     Flag,
@@ -19,7 +19,7 @@ from eata_ledger.carnet.vocabulary import (
     VoucherState,
     Warning,
 )
-from eata_ledger.proof.declared import MOST_VOUCHERS
+from eata_ledger.log.declared import MOST_VOUCHERS
 from eata_ledger.record import (
     BOOL,
     CODE,

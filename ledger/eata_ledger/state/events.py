@@ -6,7 +6,7 @@ Keys that are listed by territory begin with its code and a zero byte, so that n
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import NoticeKind, NoticeState
-from eata_ledger.proof.bodies import EntryType
+from eata_ledger.log.bodies import EntryType
 from eata_ledger.record import CODE, OFFSET, RANDOM16, U16, U32, U64, array, enum, f, optional
 from eata_ledger.state.base import Fact, Family
 

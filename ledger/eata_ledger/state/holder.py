@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from eata_ledger.proof.bodies.base import SEALING_KEY
-from eata_ledger.proof.bodies.devices import MOST_DEVICES
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.bodies.base import SEALING_KEY
+from eata_ledger.log.bodies.devices import MOST_DEVICES
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.record import KEY, KEY_ID, U16, U64, Record, array, f, nested, optional
 from eata_ledger.state.base import Fact, Family
 

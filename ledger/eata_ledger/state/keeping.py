@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eata_ledger.proof.genesis import MOST_NODES, MOST_ROOTS, Charter, Genesis, NodeRecord
+from eata_ledger.log.genesis import MOST_NODES, MOST_ROOTS, Charter, Genesis, NodeRecord
 from eata_ledger.record import KEY, RANDOM16, U8, U32, U64, array, f, nested
 from eata_ledger.state.base import Fact, Family
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from eata_ledger.carnet.vocabulary import OrganisationKind, Purpose, ReadinessStage
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import SEALING_KEY
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies import SEALING_KEY
 from eata_ledger.record import (
     BOOL,
     CODE,

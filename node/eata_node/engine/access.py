@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
-from eata_node.engine.doors import Doors
+from eata_node.engine.endpoints import Doors
 from eata_node.rpc.tls import Authority, Identity
 
 ROOT, VOTER = "root", "voter"

@@ -13,14 +13,14 @@ from pathlib import Path
 import grpc
 import structlog
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.group import MAX_GROUP
-from eata_ledger.proof.opening import check_opening
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.group import MAX_GROUP
+from eata_ledger.log.opening import check_opening
 from eata_ledger.wire import group_from_bytes
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 
+from eata_node.engine.log_head import LaneHead
 from eata_node.engine.log_store import LogDisk, LogStore
-from eata_node.engine.tip import LaneHead
 from eata_node.ground.rocks import DamagedError
 from eata_node.rpc.errors import Context, require_node
 from eata_node.rpc.tls import SERVER_OPTIONS, Identity

@@ -14,13 +14,13 @@ import grpc
 import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.opening import check_opening
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.opening import check_opening
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.engine import etcd_room
 from eata_node.engine.access import WHOLE, lanes_of, prefix_of
-from eata_node.engine.doors import Door, Doors
+from eata_node.engine.endpoints import Door, Doors
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
 from eata_node.rpc.tls import Identity
 

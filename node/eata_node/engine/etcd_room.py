@@ -5,7 +5,7 @@ import grpc.aio
 import structlog
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
-from eata_node.engine.doors import Door, Doors
+from eata_node.engine.endpoints import Door, Doors
 
 _ROOMY = 0.9
 log = structlog.get_logger()

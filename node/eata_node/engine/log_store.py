@@ -11,13 +11,13 @@ from typing import Any
 
 from eata_host.files import hold
 from eata_ledger.encoding import Malformed, sha256
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.opening import check_opening
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.opening import check_opening
 from eata_ledger.wire import group_from_bytes
 from rocksdict import DBRecoveryMode
 
+from eata_node.engine.log_head import Tip
 from eata_node.engine.mark import File, Mark, MarkFile
-from eata_node.engine.tip import Tip
 from eata_node.ground.rocks import END, DamagedError, Rocks, u64
 
 LOG, BASE = "log", "base"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from eata_host.files import write_durable, write_secret
 from eata_ledger.carnet.vocabulary import Purpose
+from eata_ledger.log.genesis import Genesis, NodeKey, NodeRecord
+from eata_ledger.log.keys import Algorithm, SigningKey
 from eata_ledger.proof.cosignature import CosigningKey
-from eata_ledger.proof.genesis import Genesis, NodeKey, NodeRecord
-from eata_ledger.proof.keys import Algorithm, SigningKey
 from eata_ledger.seal.aead import CannotOpen
 from eata_ledger.seal.codes import exchange_public
 from eata_ledger.seal.keystore import Vault

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import grpc
 from eata_host.files import write_durable
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.opening import first_era
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.opening import first_era
 from eata_ledger.rules import VERSION
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 

@@ -11,7 +11,7 @@ from eata_ledger.encoding import Malformed
 from eata_node.operator.commands import Endpoints, Home, Json, Voters, bar, fail, home_of, say, wanted_engine
 
 if TYPE_CHECKING:
-    from eata_ledger.proof.opening import Opening
+    from eata_ledger.log.opening import Opening
 
 _app = typer.Typer(help="After the engine is lost for good: a new era over what is left.", no_args_is_help=True)
 _File = Annotated[Path, typer.Argument(help="The opening's file, passed from keeper to keeper.")]
@@ -82,7 +82,7 @@ def sign(
     as_json: Json = False,
 ) -> None:
     """Sign an opening with one keeper's key, at the keeper's own machine."""
-    from eata_ledger.proof.keys import SigningKey
+    from eata_ledger.log.keys import SigningKey
 
     from eata_node.ground.config import read_locked
 
@@ -114,7 +114,7 @@ def _time(text: str) -> int | None:
 
 
 def _read(file: Path) -> "Opening":
-    from eata_ledger.proof.opening import Opening
+    from eata_ledger.log.opening import Opening
 
     try:
         return Opening.from_bytes(file.read_bytes())
@@ -134,7 +134,7 @@ def open_(
     as_json: Json = False,
 ) -> None:
     """Put an empty engine in the place of the lost one. What a replica knows beyond the new era becomes an orphan."""
-    from eata_ledger.proof.opening import check_opening
+    from eata_ledger.log.opening import check_opening
 
     from eata_node.ground.config import read_genesis
     from eata_node.operator.cluster import choose_engine

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
+from eata_ledger.log.genesis import Genesis
 from eata_ledger.proof.checkpoint import Checkpoint
-from eata_ledger.proof.genesis import Genesis
 from eata_ledger.proof.selftest import check_verify
 from eata_ledger.rules import VERSION
 from eata_proto.v1 import (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eata_ledger.log.genesis import Genesis, origin
 from eata_ledger.proof.checkpoint import read_note
-from eata_ledger.proof.genesis import Genesis, origin
 
 from eata_node.ground.rocks import DamagedError
 from eata_node.replica.scrub import scrub

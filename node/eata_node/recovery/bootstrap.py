@@ -12,9 +12,9 @@ from itertools import takewhile
 import grpc.aio
 import structlog
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.opening import Opening
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.opening import Opening
 from eata_ledger.wire import entry_from_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from eata_ledger import order
 from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.log import merkle
+from eata_ledger.log.bodies import ActivateRules, Shred
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.leaf import Leaf
+from eata_ledger.log.opening import Opening
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import ActivateRules, Shred
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.leaf import Leaf
-from eata_ledger.proof.opening import Opening
 from eata_ledger.replaying import replayed
 
 from eata_node.replica.landmarks import Vouched

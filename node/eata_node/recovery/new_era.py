@@ -10,11 +10,11 @@ from pathlib import Path
 
 from eata_host.files import write_durable
 from eata_ledger.encoding import Malformed
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.leaf import Leaf
+from eata_ledger.log.opening import Opening, check_opening, next_era
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.leaf import Leaf
-from eata_ledger.proof.opening import Opening, check_opening, next_era
 
 from eata_node.engine.log_store import LogDisk, LogStore
 from eata_node.engine.members import JOINS

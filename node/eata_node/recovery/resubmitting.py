@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
 from eata_ledger.wire import entry_to_proto
 from eata_proto import errors
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc

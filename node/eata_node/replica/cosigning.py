@@ -13,11 +13,11 @@ import structlog
 from eata_host.files import Slot
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, decode, encode
+from eata_ledger.log.entry import Signed
+from eata_ledger.log.genesis import Charter, origin
+from eata_ledger.log.group import Cosignature, GroupHeader
+from eata_ledger.log.keys import SigningKey, verify
 from eata_ledger.proof.checkpoint import Checkpoint, note
-from eata_ledger.proof.entry import Signed
-from eata_ledger.proof.genesis import Charter, origin
-from eata_ledger.proof.group import Cosignature, GroupHeader
-from eata_ledger.proof.keys import SigningKey, verify
 
 from eata_node.replica.store import Store, StoredCheckpoint
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.chartering import Reign, follow, in_force
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.opening import Opening
+from eata_ledger.log.chartering import Reign, follow, in_force
+from eata_ledger.log.entry import Header
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.opening import Opening
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.replica.store import Store

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed, Value, decode_own, encode, sha256
+from eata_ledger.log.genesis import Charter
+from eata_ledger.log.keys import SigningKey, pae, verify
 from eata_ledger.order import LogState, NodeState
-from eata_ledger.proof.genesis import Charter
-from eata_ledger.proof.keys import SigningKey, pae, verify
 from eata_ledger.record import HASH, KEY_ID, Record, f, nested, table
 
 EVERY = 16  # positions

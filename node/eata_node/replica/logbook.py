@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind
 from eata_ledger.facts import Facts
-from eata_ledger.proof.bodies import Body, Cancel, Commit, EntryType
+from eata_ledger.log.bodies import Body, Cancel, Commit, EntryType
 from eata_ledger.state import Carnet, CarnetState, Office, Stay, Transaction, of_territory
 
 from eata_node.replica.views import Mention

@@ -15,10 +15,10 @@ from eata_ledger.apply import Applied, Known, apply
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.facts import Facts
+from eata_ledger.log.bodies import ActivateRules, Shred
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.opening import check_opening
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import ActivateRules, Shred
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.opening import check_opening
 from eata_ledger.rules import VERSION
 from eata_ledger.rules.act import Moment
 from eata_ledger.state import RulesFact, rules_of

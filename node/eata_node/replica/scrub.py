@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.facts import Facts
+from eata_ledger.log import merkle
+from eata_ledger.log.entry import PAYLOAD_TYPE, Header
+from eata_ledger.log.keys import pae
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import merkle
-from eata_ledger.proof.entry import PAYLOAD_TYPE, Header
-from eata_ledger.proof.keys import pae
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.state import Shredded
 
 from eata_node.ground.rocks import DamagedError

@@ -13,12 +13,12 @@ from pathlib import Path
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Value
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.log import merkle
+from eata_ledger.log.bodies import REGISTRY, Attach, Body, Commit
+from eata_ledger.log.chartering import Decision
+from eata_ledger.log.entry import Entry, Header, Signed
+from eata_ledger.log.genesis import Charter, Genesis
 from eata_ledger.order import LogState, NodeState
-from eata_ledger.proof import merkle
-from eata_ledger.proof.bodies import REGISTRY, Attach, Body, Commit
-from eata_ledger.proof.chartering import Decision
-from eata_ledger.proof.entry import Entry, Header, Signed
-from eata_ledger.proof.genesis import Charter, Genesis
 from eata_ledger.record import HASH, U64, Codec, Record, array, blob, f
 from eata_ledger.state import CharterFact, Shredded, charter_of
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.keys import verify
+from eata_ledger.log.keys import verify
 
 _KEPT = 16_384
 

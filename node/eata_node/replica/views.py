@@ -6,8 +6,8 @@ from typing import Self
 
 from eata_ledger.encoding import decode_own
 from eata_ledger.facts import Facts
-from eata_ledger.proof.bodies import Attach, Body, Disagree, EntryType, Readiness, RegisterTerritoryKey
-from eata_ledger.proof.keys import Algorithm, key_id
+from eata_ledger.log.bodies import Attach, Body, Disagree, EntryType, Readiness, RegisterTerritoryKey
+from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.state import Carnet, Office, of_territory
 
 # What an issuer is told of: its own acts, the holder's requests, and transactions (N-07).

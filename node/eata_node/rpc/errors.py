@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import grpc
 import grpc.aio
 import structlog
+from eata_ledger.log.genesis import NodeRecord
 from eata_ledger.outcomes import Outcome, advice, sentence
-from eata_ledger.proof.genesis import NodeRecord
 from eata_proto.errors import to_bytes, to_status
 from google.protobuf.message import DecodeError
 

@@ -2,7 +2,7 @@
 
 from eata_ledger import told
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_proto.v1 import ledger_pb2, reading_pb2
 
 from eata_node.writing.sessions import Signers

@@ -7,10 +7,10 @@ import grpc.aio
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import sha256
 from eata_ledger.facts import Facts
+from eata_ledger.log.bodies import Attach
+from eata_ledger.log.entry import Header
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Attach
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.stored import to_sign
 from eata_ledger.rules.keeping import SEALED_LARGEST
 from eata_ledger.state import Shredded

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from eata_ledger.carnet.balances import EMPTY, NOTHING, Balances
 from eata_ledger.carnet.dates import day_of, iso, local_day
-from eata_ledger.carnet.reconciliation import Reason, reconcile
+from eata_ledger.carnet.goods.balances import EMPTY, NOTHING, Balances
+from eata_ledger.carnet.journeys.reconciliation import Reason, reconcile
 from eata_ledger.carnet.visibility import Seen, visible
 from eata_ledger.carnet.vocabulary import ARRIVALS, Kind, Label, OrderType, Status, VoucherState
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.log.bodies import Commit, EntryType
+from eata_ledger.log.entry import Header
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Commit, EntryType
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.rules.links import REPLACED_BY, REPLACES
 from eata_ledger.state import (
     Attached,

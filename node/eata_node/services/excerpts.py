@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eata_ledger.carnet.vocabulary import Label
-from eata_ledger.proof.entry import Header, PartInfo
+from eata_ledger.log.entry import Header, PartInfo
 from eata_proto.v1 import ledger_pb2, reading_pb2
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from eata_ledger.encoding import encode
 from eata_ledger.facts import Facts
-from eata_ledger.proof.bodies import EntryType
-from eata_ledger.proof.entry import Header
-from eata_ledger.proof.keys import key_id
-from eata_ledger.proof.leaf import Leaf
+from eata_ledger.log.bodies import EntryType
+from eata_ledger.log.entry import Header
+from eata_ledger.log.keys import key_id
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.rules.desk import CONTROLLERS
 from eata_ledger.state import KeyFact
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc

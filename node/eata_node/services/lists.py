@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from eata_ledger.carnet.dates import LAST_DAY, day_of, iso, local_day
-from eata_ledger.carnet.reconciliation import reconcile
-from eata_ledger.carnet.transit import Transit, close
+from eata_ledger.carnet.goods.transit import Transit, close
+from eata_ledger.carnet.journeys.reconciliation import reconcile
 from eata_ledger.carnet.vocabulary import Kind, Label, NoticeKind, NoticeState, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
-from eata_ledger.proof.bodies import EntryType, Notify
-from eata_ledger.proof.entry import Header
+from eata_ledger.log.bodies import EntryType, Notify
+from eata_ledger.log.entry import Header
 from eata_ledger.state import Family, HoldFact, Notice, Transaction, Voucher, of_territory
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 

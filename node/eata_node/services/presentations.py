@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import grpc.aio
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.certificate import LONGEST
+from eata_ledger.log.certificate import LONGEST
 from eata_ledger.record import CODE, RANDOM16, U16, U64, Record, f
 from eata_proto.v1 import node_pb2, node_pb2_grpc
 

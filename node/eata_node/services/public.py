@@ -7,11 +7,11 @@ from functools import partial
 import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
+from eata_ledger.log import merkle
+from eata_ledger.log.keys import SigningKey
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof import merkle
 from eata_ledger.proof.checkpoint import Checkpoint, signature_lines
-from eata_ledger.proof.keys import SigningKey
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Statement
 from eata_ledger.state import Number
 from eata_ledger.wire import entry_to_proto

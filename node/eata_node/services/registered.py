@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from itertools import islice
 
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head, to_sign
 from eata_ledger.wire import entry_to_proto
 from eata_proto.v1 import ledger_pb2

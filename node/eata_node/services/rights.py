@@ -10,9 +10,9 @@ from typing import Any
 
 from eata_ledger.carnet.vocabulary import OrganisationKind, Purpose, Role, VoucherState
 from eata_ledger.facts import Facts
+from eata_ledger.log.certificate import Presented
+from eata_ledger.log.keys import acceptable
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.certificate import Presented
-from eata_ledger.proof.keys import acceptable
 from eata_ledger.state import Carnet, Device, KeyFact, Organisation, Voucher, VoucherKey
 from eata_proto.v1 import ledger_pb2
 

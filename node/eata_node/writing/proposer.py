@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
-from eata_ledger.proof.group import LANES, MAX_GROUP, NO_HASH, Cosignature, Group, GroupHeader, GroupKind
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.group import LANES, MAX_GROUP, NO_HASH, Cosignature, Group, GroupHeader, GroupKind
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.wire import group_from_bytes, group_to_bytes
 from eata_proto.v1 import ledger_pb2
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from eata_ledger.carnet.vocabulary import VoucherState
 from eata_ledger.encoding import decode
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.log.bodies import Commit
+from eata_ledger.log.entry import Header, frame_hash
+from eata_ledger.log.genesis import Charter, Genesis
+from eata_ledger.log.keys import verify
+from eata_ledger.log.leaf import Leaf
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Commit
-from eata_ledger.proof.entry import Header, frame_hash
-from eata_ledger.proof.genesis import Charter, Genesis
-from eata_ledger.proof.keys import verify
-from eata_ledger.proof.leaf import Leaf
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.seal.verification import Occurrence, share, verification_code
 from eata_ledger.state import Family, Transaction, Voucher

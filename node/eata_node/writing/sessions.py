@@ -8,9 +8,9 @@ from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Purpose, Role
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
+from eata_ledger.log.certificate import DeskCertificate, Presented
+from eata_ledger.log.keys import key_id, verify
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.certificate import DeskCertificate, Presented
-from eata_ledger.proof.keys import key_id, verify
 from eata_ledger.proof.reading import WINDOW, to_sign
 from eata_ledger.state import KeyFact, Office
 from eata_proto.v1 import ledger_pb2

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from eata_ledger.apply import Known
 from eata_ledger.encoding import Malformed, sha256
+from eata_ledger.log.entry import MAX_ENTRY, author_of, is_commit, signed_bytes
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.entry import MAX_ENTRY, author_of, is_commit, signed_bytes
 from eata_ledger.wire import frame_of
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.engine.interface import Engine, EngineDown
 from eata_node.ground.metrics import Metrics
-from eata_node.recovery.low_water import FULL
+from eata_node.recovery.compaction import FULL
 from eata_node.replica.replica import Replica
 from eata_node.replica.results import GroupVoid, Result
 from eata_node.rpc.errors import ApiError, Trouble, refusal, trouble

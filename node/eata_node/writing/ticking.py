@@ -5,10 +5,10 @@ import os
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.facts import Facts
-from eata_ledger.proof.bodies import Tick
-from eata_ledger.proof.entry import Header, build
-from eata_ledger.proof.genesis import Genesis
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import Tick
+from eata_ledger.log.entry import Header, build
+from eata_ledger.log.genesis import Genesis
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.rules.registry import due_day
 from eata_ledger.state import Chain
 from eata_ledger.wire import entry_to_proto

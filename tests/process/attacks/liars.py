@@ -6,8 +6,8 @@ from typing import Any
 
 from eata_ledger import told
 from eata_ledger.encoding import Value, sha256
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.wire import entry_from_proto
 from eata_node.ground.config import NodeKeys

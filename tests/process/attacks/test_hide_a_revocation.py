@@ -13,9 +13,9 @@ from eata_clients.net.transport import now
 from eata_clients.trust.registry_pages import FILE, Kept, fetch, read
 from eata_host.vault import read_key
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.bodies import RevokeKey
-from eata_ledger.proof.entry import Header, signed_bytes
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.bodies import RevokeKey
+from eata_ledger.log.entry import Header, signed_bytes
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.proof.registered import NONE, next_head, to_sign
 from eata_node.ground.config import NodeKeys
 from eata_node.services.registered import Registered

@@ -7,9 +7,9 @@ import secrets
 import pytest
 from eata_clients.authoring.content import DeclarationContent
 from eata_clients.authoring.holding import Wish
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.proof.keys import SigningKey
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_proto.v1 import reading_pb2, reading_pb2_grpc
 

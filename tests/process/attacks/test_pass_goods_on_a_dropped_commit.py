@@ -12,8 +12,8 @@ from eata_clients.net.receipts import Committed
 from eata_clients.net.suspicions import Suspicion
 from eata_clients.net.transport import Transport, now
 from eata_clients.trust.trust_file import fetch_trust
+from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.entry import Entry
 from eata_ledger.proof.trust import verify_receipt
 from eata_ledger.seal.codes import Code, CodeKind
 

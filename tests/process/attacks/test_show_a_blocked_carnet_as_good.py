@@ -11,7 +11,7 @@ from eata_clients.issuer.client import read_party
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
 from eata_ledger.carnet.dates import local_day
-from eata_ledger.proof.bodies import Block
+from eata_ledger.log.bodies import Block
 from eata_ledger.state import Carnet, CarnetState
 from eata_proto.v1 import reading_pb2
 

@@ -13,7 +13,7 @@ from eata_clients.customs.scanned import Scanned
 from eata_clients.issuer.client import read_party
 from eata_clients.net.errors import from_rpc
 from eata_clients.net.transport import now
-from eata_ledger.proof.entry import Entry, Signed
+from eata_ledger.log.entry import Entry, Signed
 from eata_ledger.wire import entry_to_proto
 from eata_node.rpc.limits import Limit, Rate
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc

@@ -8,9 +8,9 @@ from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding
 from eata_ledger.carnet.vocabulary import Kind, Label
+from eata_ledger.log import bodies
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import Keys

@@ -4,8 +4,8 @@ world has to fetch them."""
 import pytest
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.facts import key_of
+from eata_ledger.log.bodies import RegisterOffice
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import RegisterOffice
 from eata_ledger.rules.registered import A_YEAR, SIZE_A_YEAR
 from eata_ledger.state import RegisteredBy, RegistryHead
 

@@ -5,11 +5,11 @@ import os
 import pytest
 from eata_clients.authoring import rooting
 from eata_ledger.apply import Applied
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies import Body
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies import Body
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 
 from tests.unit.test_root import five, fresh_node, keepers, signed
 from tests.world import World

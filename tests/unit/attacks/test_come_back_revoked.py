@@ -11,11 +11,11 @@ from eata_clients.authoring.holding import Holding, RootKey
 from eata_clients.holder.devices import admitted_by
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.facts import key_of
+from eata_ledger.log import bodies
+from eata_ledger.log.bodies.devices import asks
+from eata_ledger.log.entry import Part
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.bodies.devices import asks
-from eata_ledger.proof.entry import Part
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.rules.budgets import EDITS, HOLDER
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import CodeKeys

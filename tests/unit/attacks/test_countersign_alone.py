@@ -7,8 +7,8 @@ import pytest
 from eata_clients.authoring import clearing, registering
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Kind, Role
+from eata_ledger.log.bodies import Block
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof.bodies import Block
 from eata_ledger.seal.codes import CodeKeys
 
 from tests import acts

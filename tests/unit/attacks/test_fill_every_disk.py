@@ -3,8 +3,8 @@ every byte. The same for H13: rubbish where a repair would have to go."""
 
 import pytest
 from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.log.bodies import Block, Unblock
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Block, Unblock
 from eata_ledger.rules.budgets import BUDGETS, EDITS
 from eata_ledger.rules.keeping import MOST_REPAIRS
 from eata_ledger.seal.codes import CodeKeys

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from eata_ledger import order
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.group import GroupKind
+from eata_ledger.log.group import GroupKind
 from eata_node.replica.blobs import OF_CARNET, OF_ISSUER, Blobs
 
 from tests.unit.test_order import group

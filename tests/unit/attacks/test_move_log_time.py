@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 from eata_ledger import order
+from eata_ledger.log.bodies import Tick
+from eata_ledger.log.genesis import Genesis
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.bodies import Tick
-from eata_ledger.proof.genesis import Genesis
 from eata_ledger.rules.registry import due_day
 
 from tests.world import START, NodeSeeds, World

@@ -11,10 +11,10 @@ from eata_clients.authoring.registering import Field, Party
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import OrganisationKind, Topic
 from eata_ledger.facts import Facts
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import Algorithm, SigningKey, key_id
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import Algorithm, SigningKey, key_id
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Administration, Organisation, Territory
 from eata_node.replica import views

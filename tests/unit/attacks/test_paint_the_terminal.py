@@ -9,7 +9,7 @@ from eata_clients.authoring.content import CarnetContent, Goods, remarks, sealab
 from eata_host.console import as_text, say
 from eata_host.words import shown, written
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import Publish, RegisterOffice
+from eata_ledger.log.bodies import Publish, RegisterOffice
 from eata_ledger.record import CODE, text
 from eata_nics.orders import order_from
 from rich.console import Console

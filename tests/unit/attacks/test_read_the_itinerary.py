@@ -1,10 +1,10 @@
 """H14. The attacker is a desk, or the node beside it, that was shown one voucher of a travel and would read the rest of it."""
 
 import pytest
-from eata_ledger.carnet.items import Items
+from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import sha256
-from eata_ledger.proof.declared import Declared
+from eata_ledger.log.declared import Declared
 from eata_ledger.seal.codes import CodeKeys
 
 from tests.world import World

@@ -5,8 +5,8 @@ import os
 import pytest
 from eata_clients.authoring import keeping
 from eata_ledger.carnet.vocabulary import Kind
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.rules.notices import MOST_SAID
 from eata_ledger.seal.codes import CodeKeys
 

@@ -12,10 +12,10 @@ from eata_clients.authoring.holding import Holding
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts, key_of
+from eata_ledger.log import bodies
+from eata_ledger.log.entry import Entry
+from eata_ledger.log.keys import SigningKey
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.entry import Entry
-from eata_ledger.proof.keys import SigningKey
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.state import Holder, TravelFact, Voucher
 from eata_ledger.state.holder import MOST_ROOTS_EVER

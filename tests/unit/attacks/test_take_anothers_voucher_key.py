@@ -9,10 +9,10 @@ from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Holding
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import sha256
+from eata_ledger.log import bodies
+from eata_ledger.log.declared import Declared, declare
+from eata_ledger.log.entry import Entry, Part
 from eata_ledger.outcomes import Outcome, Skipped
-from eata_ledger.proof import bodies
-from eata_ledger.proof.declared import Declared, declare
-from eata_ledger.proof.entry import Entry, Part
 from eata_ledger.seal.codes import CodeKeys
 
 from tests.world import World

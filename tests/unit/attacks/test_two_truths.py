@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 from eata_ledger.encoding import Malformed
-from eata_ledger.proof.bodies import RegisterNode, RemoveNode
-from eata_ledger.proof.chartering import CharterEntry, CharterSignature
+from eata_ledger.log.bodies import RegisterNode, RemoveNode
+from eata_ledger.log.chartering import CharterEntry, CharterSignature
+from eata_ledger.log.genesis import Charter, origin
 from eata_ledger.proof.checkpoint import Checkpoint, note
-from eata_ledger.proof.genesis import Charter, origin
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
 from eata_ledger.proof.trust import Trust, Verdict, verify_receipt
 

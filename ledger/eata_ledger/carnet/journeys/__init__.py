@@ -1,0 +1,1 @@
+"""A journey before and after it: plans, preparation, files, reconciliation, claims."""

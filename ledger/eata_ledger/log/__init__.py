@@ -1,0 +1,1 @@
+"""What the log is made of: entries and their bodies, groups, leaves, genesis, keys."""
