@@ -25,7 +25,7 @@ from eata_clients.net.receipts import Committed
 from eata_clients.net.streaming import submit_many
 from eata_clients.net.transport import Transport, now
 from eata_clients.sandbox.registrations import registrations
-from eata_clients.trust.registry_pages import Kept, fetch
+from eata_clients.trust.registry_pages import KeptRegistry, fetch
 from eata_host.vault import read_key
 from eata_ledger.carnet.dates import DAY, day_of
 from eata_ledger.log import bodies
@@ -149,7 +149,7 @@ def _client(network: Path, folder: Path) -> dict[str, Any]:
 async def _begin(network: Path, folder: Path) -> dict[str, Any]:
     before, started = memory_mb(os.getpid()), time.perf_counter()
     async with Transport(Network.read(network)) as transport:
-        registry = await Kept(transport, folder).get()
+        registry = await KeptRegistry(transport, folder).get()
         assert registry.live(now())
         seconds = time.perf_counter() - started
     return {

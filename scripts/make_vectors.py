@@ -25,7 +25,7 @@ from eata_ledger.log.genesis import Genesis, NodeKey, NodeRecord, origin
 from eata_ledger.log.group import NO_HASH, Cosignature, GroupHeader, GroupKind, OpenEra
 from eata_ledger.log.keys import Algorithm, SigningKey
 from eata_ledger.log.leaf import Leaf
-from eata_ledger.log.opening import Opening
+from eata_ledger.log.opening import EraOpening
 from eata_ledger.proof.card import Card
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.cosignature import CosigningKey
@@ -210,7 +210,7 @@ def charter_entry(index: int = 0) -> CharterEntry:
 def trust_case() -> dict[str, Any]:
     entry = charter_entry()
     root = merkle.node_hash(merkle.leaf_hash(entry.leaf), merkle.leaf_hash(b"another"))
-    opening = Opening(OpenEra(1, LEDGER, 2, bytes(range(16)), 1, 2, root, None), {}).signed(*ROOTS[:3])
+    opening = EraOpening(OpenEra(1, LEDGER, 2, bytes(range(16)), 1, 2, root, None), {}).signed(*ROOTS[:3])
     tree = Checkpoint(origin(LEDGER, 2), 2, root)
 
     def trust(**changes: Any) -> bytes:
@@ -221,7 +221,7 @@ def trust_case() -> dict[str, Any]:
     lies = [
         *cbor_lies(trust()), ("signed by three", trust(checkpoint=signed_note(0, 1, 2, tree=tree))), ("another era", trust(era=3)),
         ("an era's opening left out", trust(openings=())),
-        ("an era opened by two", trust(openings=(Opening(opening.era, {}).signed(*ROOTS[:2]).to_bytes(),))),
+        ("an era opened by two", trust(openings=(EraOpening(opening.era, {}).signed(*ROOTS[:2]).to_bytes(),))),
         ("a node set signed by two", trust(charter_entries=(replace(entry, signatures=entry.signatures[:2]),))),
         ("a decision elsewhere in the ledger", trust(charter_entries=(charter_entry(1),))),
         ("a decision with another way to the root", trust(charter_entries=(replace(entry, path=(bytes(32),)),))),

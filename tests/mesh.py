@@ -23,7 +23,7 @@ from eata_clients.customs.client import CustomsClient
 from eata_clients.holder.devices import Devices
 from eata_clients.holder.wallet import WalletClient
 from eata_clients.issuer.client import IssuerClient, read_party
-from eata_clients.net.network import Identity, Network, Node
+from eata_clients.net.network import ClientIdentity, Network, NodeAddress
 from eata_clients.net.receipts import Committed
 from eata_clients.net.streaming import submit_many
 from eata_clients.net.transport import Transport, now
@@ -58,7 +58,7 @@ ADMINISTRATION = {
 
 def network_of(home: Path) -> Network:
     cluster = ClusterFile.read(home)
-    nodes = tuple(Node(n.name, n.public, n.members) for n in cluster.nodes)
+    nodes = tuple(NodeAddress(n.name, n.public, n.members) for n in cluster.nodes)
     return Network(bytes.fromhex(cluster.ledger), nodes, (home / "tls" / "ca.pem").read_bytes())
 
 
@@ -136,7 +136,7 @@ class People:
         self._doors: WeakSet[Transport] = WeakSet()
 
     def transport(self, member: str | None = None, prefer: Sequence[str] = ()) -> Transport:
-        identity = None if member is None else Identity.read(self.home / "offices" / member)
+        identity = None if member is None else ClientIdentity.read(self.home / "offices" / member)
         made = Transport(self.network, identity, prefer)
         self._doors.add(made)
         return made

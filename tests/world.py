@@ -37,7 +37,7 @@ from eata_ledger.rules.act import Moment
 from eata_ledger.seal.aead import Context, unseal
 from eata_ledger.seal.codes import CodeKeys
 from eata_ledger.seal.stanza import Keys, SealingKey, keys
-from eata_ledger.state import Carnet, CarnetState, Fact, Goods, Holder, Office, Stay, Voucher
+from eata_ledger.state import Carnet, CarnetState, Fact, GoodsOut, Holder, Office, Stay, Voucher
 
 START = int(datetime(2026, 6, 2, 12, tzinfo=UTC).timestamp() * 1000)
 TODAY = day_of("2026-06-02")
@@ -199,7 +199,7 @@ class World:
         assert isinstance(found, CarnetState)
         return found
 
-    def goods(self, carnet_id: int) -> Goods:
+    def goods(self, carnet_id: int) -> GoodsOut:
         """Where the carnet's goods are."""
         mine = carnet_id.to_bytes(8, "big")
         stays = [
@@ -207,7 +207,7 @@ class World:
             for (family, key), value in self.facts.items()
             if family == int(Stay.FAMILY) and key[:8] == mine
         ]
-        return Goods.of(self.state(carnet_id), stays)
+        return GoodsOut.of(self.state(carnet_id), stays)
 
     # -- issuer and holder
 

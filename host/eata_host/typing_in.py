@@ -15,7 +15,7 @@ _LONGEST, _MOST = 65_536, 1 << 24  # bytes of a line, and of a file of lines
 _AFTER_A_SCAN = 0.05  # s: the rest of what a scanner sends in one go
 
 
-class Typed(asyncio.Protocol):
+class TypedLines(asyncio.Protocol):
     """A terminal's or a pipe's lines. At a terminal, what was typed before a prompt was shown is no answer to it."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Typed(asyncio.Protocol):
         self._terminal = at_terminal()
 
     @classmethod
-    async def standard(cls) -> "Typed":
+    async def standard(cls) -> "TypedLines":
         """Of standard input."""
         made = cls()
         mode = 0 if sys.stdin is None else os.fstat(sys.stdin.fileno()).st_mode

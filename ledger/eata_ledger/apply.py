@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eata_ledger.encoding import Value, encode, sha256
-from eata_ledger.facts import Facts, Reader
+from eata_ledger.facts import FactReader, Facts
 from eata_ledger.log import bodies, keys
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.leaf import Leaf
@@ -39,12 +39,12 @@ class Known:
     reused: bool
 
 
-def known(reader: Reader, entry: Entry) -> Logged | None:
+def known(reader: FactReader, entry: Entry) -> Logged | None:
     """The first outcome of this author and request id."""
     return Facts(reader).get(Logged, entry.header.author, entry.header.request_id)
 
 
-def apply(reader: Reader, entry: Entry, moment: Moment, verify: Verify = keys.verify) -> Applied | Known:
+def apply(reader: FactReader, entry: Entry, moment: Moment, verify: Verify = keys.verify) -> Applied | Known:
     """Judges one entry. Raises `Skipped` for an entry that never was: unknown author or bad signature.
 
     A known id is answered first. An exception in a rule is the outcome RULE_FAULT; errors of the store

@@ -7,7 +7,7 @@ from eata_ledger.encoding import Malformed, Value, hash_of
 from eata_ledger.state import Fact, Versions
 
 
-class Reader(Protocol):
+class FactReader(Protocol):
     """Where facts come from."""
 
     def get(self, family: int, key: bytes) -> bytes | None:
@@ -49,7 +49,7 @@ def _read(kind: type[F], data: bytes) -> F:
 class Facts:
     """Facts as one entry sees them: what is stored, under what it has written itself."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: FactReader) -> None:
         self._reader = reader
         self.written: dict[tuple[int, bytes], bytes] = {}
         self._known: dict[tuple[int, bytes], Fact] = {}  # read or written before, as facts

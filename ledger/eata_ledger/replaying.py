@@ -2,7 +2,7 @@
 
 from eata_ledger.apply import Applied, Verify, apply
 from eata_ledger.encoding import Malformed
-from eata_ledger.facts import Reader
+from eata_ledger.facts import FactReader
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.genesis import Genesis
 from eata_ledger.log.leaf import Leaf
@@ -12,7 +12,7 @@ from eata_ledger.rules.act import Moment
 _EVERY_RULES = 2**32 - 1
 
 
-def replayed(reader: Reader, genesis: Genesis, entry: Entry, leaf: bytes, verify: Verify) -> Applied:
+def replayed(reader: FactReader, genesis: Genesis, entry: Entry, leaf: bytes, verify: Verify) -> Applied:
     """What the rules give, once it is exactly what the leaf binds: outcome, facts and state effects.
 
     The leaf does not tell whether the clock was stalled; both readings are tried. Whether every node had announced new rules

@@ -5,7 +5,7 @@ from enum import Enum
 from eata_ledger.outcomes import Outcome, advice, sentence
 
 
-class Reader(Enum):
+class Audience(Enum):
     """Who reads it."""
 
     OFFICER = "officer"
@@ -79,13 +79,13 @@ _ISSUER: dict[Outcome, tuple[str, str]] = {
     ),
     Outcome.KEY_REVOKED: ("Your organisation's key has been revoked.", "Call ICC operations."),
 }
-_WORDS: dict[Reader, dict[Outcome, tuple[str, str]]] = {
-    Reader.OFFICER: {},
-    Reader.HOLDER: _HOLDER,
-    Reader.ISSUER: _ISSUER,
+_WORDS: dict[Audience, dict[Outcome, tuple[str, str]]] = {
+    Audience.OFFICER: {},
+    Audience.HOLDER: _HOLDER,
+    Audience.ISSUER: _ISSUER,
 }
 
 
-def words(outcome: Outcome, reader: Reader) -> tuple[str, str]:
+def words(outcome: Outcome, reader: Audience) -> tuple[str, str]:
     """The sentence and the advice for whoever reads it."""
     return _WORDS[reader].get(outcome, (sentence(outcome), advice(outcome)))

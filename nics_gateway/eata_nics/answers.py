@@ -14,7 +14,7 @@ from eata_ledger.carnet.dates import MINUTE, iso
 from eata_ledger.carnet.journeys.reconciliation import reconcile
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies
-from eata_ledger.state import Carnet, CarnetState, Goods, Incident, Stay, Transaction
+from eata_ledger.state import Carnet, CarnetState, GoodsOut, Incident, Stay, Transaction
 from eata_proto.errors import to_bytes
 from eata_proto.v1 import gateway_pb2, reading_pb2
 
@@ -38,7 +38,7 @@ def standing(done: Committed) -> gateway_pb2.Standing:
 def open_goods(reply: reading_pb2.CarnetReply) -> list[gateway_pb2.GatewayReason]:
     """What reconciliation would miss if the carnet ended now."""
     carnet, state = Carnet.from_bytes(reply.record), CarnetState.from_bytes(reply.state)
-    balances = Goods.of(state, map(Stay.from_bytes, reply.stays)).balances
+    balances = GoodsOut.of(state, map(Stay.from_bytes, reply.stays)).balances
     _, reasons = reconcile(balances, carnet.home, carnet.valid_until, carnet.valid_until + 1)
     return [gateway_pb2.GatewayReason(kind=r.kind.value, territory=r.territory, items=str(r.items)) for r in reasons]
 

@@ -29,7 +29,7 @@ from eata_node.recovery import backup
 from eata_node.recovery.bootstrap import Bootstrap, OtherHistory
 from eata_node.recovery.compaction import ROOM, low_waters
 from eata_node.replica.blobs import Blobs
-from eata_node.replica.cosigning import Guard
+from eata_node.replica.cosigning import CosigningGuard
 from eata_node.replica.replica import Divergence, Replica
 from eata_node.replica.scrub import scrub
 from eata_node.replica.store import Store
@@ -96,7 +96,7 @@ class Node:
         self.gathering = Gathering(world.peers)
         self.receipts = Receipts(genesis, self.replica, keys, self.gathering)
         self.bootstrap = Bootstrap(self.replica, world.peers)
-        self._guard = Guard(disk.guard, keys.statement, genesis.ledger)
+        self._guard = CosigningGuard(disk.guard, keys.statement, genesis.ledger)
         self.proposer = Proposer(
             self.engine, self.replica, keys.group, self._sign, self.metrics, self.gathering.foresee
         )

@@ -9,7 +9,7 @@ from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.journeys.journey import Journey
 from eata_ledger.encoding import Malformed, decode, encode
 from eata_ledger.log.bodies import StorageReceipt
-from eata_ledger.log.certificate import Presented
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Header
 from eata_ledger.log.genesis import Genesis
 from eata_ledger.log.group import GroupHeader
@@ -74,7 +74,7 @@ def _bytes_back(parse: Callable[[bytes], Any]) -> Target:
 TARGETS: dict[str, Target] = {
     "cbor": _cbor,
     "header": lambda data: Header.from_bytes(data).signed,
-    "certificate": lambda data: Presented.from_bytes(data).certificate,
+    "certificate": lambda data: Certified.from_bytes(data).certificate,
     "group_header": _bytes_back(GroupHeader.from_bytes),
     "group": group_from_bytes,
     "entry": _entry,

@@ -21,7 +21,7 @@ from eata_ledger.wire import entry_to_proto, group_to_bytes
 from eata_node.engine.interface import Placed
 from eata_node.ground.config import NodeKeys
 from eata_node.ground.rocks import u64
-from eata_node.replica.cosigning import Guard
+from eata_node.replica.cosigning import CosigningGuard
 from eata_node.replica.replica import Replica
 from eata_node.replica.store import GROUPS, Store
 from eata_node.rpc.tls import Identity
@@ -176,7 +176,7 @@ async def test_an_organisations_certificate_opens_no_node_door(mesh: tuple[Mesh,
 def test_the_guard_signs_one_history_from_any_number_of_threads(tmp_path: Path) -> None:
     """Never smaller, never contradicting, also after a restart; the same checkpoint as often as asked."""
     key, path = SigningKey(os.urandom(32)), tmp_path / "checkpoint.guard"
-    guard = Guard(Slot(path), key, bytes(32))
+    guard = CosigningGuard(Slot(path), key, bytes(32))
     signed: list[Cosignature | None] = []
 
     def sign() -> None:
@@ -189,7 +189,7 @@ def test_the_guard_signs_one_history_from_any_number_of_threads(tmp_path: Path) 
     for thread in threads:
         thread.join()
     assert len(signed) == 4 * 59
-    again = Guard(Slot(path), key, bytes(32))
+    again = CosigningGuard(Slot(path), key, bytes(32))
     assert again.last == (1, 59, bytes([59]) * 32)
     assert again.sign(1, 58, bytes(32)) is None
     assert again.sign(1, 59, bytes(32)) is None

@@ -76,12 +76,14 @@ async def test_a_document_is_on_three_nodes_and_read_by_whoever_opens_the_carnet
     for name in scene.mesh.proxies:  # any node answers: one that has it not asks those that have
         _, _, there = await scene.customs("CH-ZRH", prefer=name)
         voucher = scanned.presented.voucher.sign
-        reader = documents.Reader([desk.key, voucher], desk.certificate, voucher.public)
+        reader = documents.DocumentReader([desk.key, voucher], desk.certificate, voucher.public)
         got = await documents.fetch(there, found[1], scene.carnet_id, reader)
         assert got == PDF + b"cover"
     assert all(p.node.blobs.get(found[1].blob) is not None for p in scene.mesh.proxies.values())
     _, other, abroad = await scene.customs("DE-BER")
-    fetching = documents.fetch(abroad, found[0], scene.carnet_id, documents.Reader([other.key], other.certificate))
+    fetching = documents.fetch(
+        abroad, found[0], scene.carnet_id, documents.DocumentReader([other.key], other.certificate)
+    )
     assert await refused(fetching) == "NOT_VISIBLE"
 
 

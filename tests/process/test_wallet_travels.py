@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 from eata_clients.authoring.content import DeclarationContent
 from eata_clients.authoring.holding import Wish
-from eata_clients.holder.travelling import Trip, plan
+from eata_clients.holder.travelling import WantedTravel, plan
 from eata_clients.net.transport import now
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
@@ -17,7 +17,7 @@ from tests.process.scene import Scene, refused
 DETAILS = DeclarationContent("Monday, Basel", "Fair hall 4", "ZH 1", "door B", "four crates", "spring fair")
 
 
-async def prepare(scene: Scene, trip: Trip) -> list[tuple[Kind, str, str]]:
+async def prepare(scene: Scene, trip: WantedTravel) -> list[tuple[Kind, str, str]]:
     """Prepares what the trip needs; (kind, territory, items) of the vouchers it made."""
     made = await scene.wallet.travel(scene.carnet_id, lambda shown: plan(shown, trip, local_day(now(), 0), True))
     vouchers = {v.slot: v for v in (await scene.wallet.show(scene.carnet_id)).vouchers}
@@ -40,20 +40,20 @@ async def cleared(scene: Scene) -> Scene:
 async def test_a_travel_makes_its_vouchers_by_itself(cleared: Scene) -> None:
     """Out with the validation, through a transit; then what is left; then all of it home, each from a few words."""
     scene = cleared
-    out = await prepare(scene, Trip("DE", ("XS",), "1-12", details=DETAILS))
+    out = await prepare(scene, WantedTravel("DE", ("XS",), "1-12", details=DETAILS))
     assert out == [
         (Kind.VALIDATION, "CH", "1-20"), (Kind.EXPORTATION, "CH", "1-12"), (Kind.TRANSIT_OPEN, "XS", "1-12"),
         (Kind.TRANSIT_CLOSE, "XS", "1-12"), (Kind.IMPORTATION, "EU", "1-12"),
     ]  # fmt: skip
     shown = await scene.wallet.show(scene.carnet_id)
     assert scene.wallet.details(shown, max(v.slot for v in shown.vouchers)) == DETAILS
-    assert await prepare(scene, Trip("XS", items="rest")) == [
+    assert await prepare(scene, WantedTravel("XS", items="rest")) == [
         (Kind.EXPORTATION, "CH", "13-20"), (Kind.IMPORTATION, "XS", "13-20"),
     ]  # fmt: skip
-    assert await prepare(scene, Trip("XS", items="1-2")) == [
+    assert await prepare(scene, WantedTravel("XS", items="1-2")) == [
         (Kind.REEXPORTATION, "EU", "1-2"), (Kind.IMPORTATION, "XS", "1-2"),
     ]  # fmt: skip
-    back = await prepare(scene, Trip("CH", items="all", origin="XS", not_returned=Items.parse("13")))
+    back = await prepare(scene, WantedTravel("CH", items="all", origin="XS", not_returned=Items.parse("13")))
     assert back == [(Kind.REEXPORTATION, "XS", "1-2,14-20"), (Kind.REIMPORTATION, "CH", "1-2,14-20")]
 
 
@@ -61,14 +61,14 @@ async def test_what_cannot_be_is_said_before_anything_is_written(cleared: Scene)
     """Territory, goods in two places, too few sets: in the holder's words; nothing is reserved."""
     scene = cleared
     before = (await scene.wallet.show(scene.carnet_id)).state
-    assert await refused(prepare(scene, Trip("US"))) == "TERRITORY_NOT_IN_BOX_P"
-    assert await refused(prepare(scene, Trip("DE", items="1-21"))) == "ITEM_OUT_OF_RANGE"
+    assert await refused(prepare(scene, WantedTravel("US"))) == "TERRITORY_NOT_IN_BOX_P"
+    assert await refused(prepare(scene, WantedTravel("DE", items="1-21"))) == "ITEM_OUT_OF_RANGE"
     with pytest.raises(Malformed, match="no customs border"):
-        await prepare(scene, Trip("CH", items="1"))
+        await prepare(scene, WantedTravel("CH", items="1"))
     assert (await scene.wallet.show(scene.carnet_id)).state == before
     for item in range(1, 10):
-        await prepare(scene, Trip("DE", items=str(item)))
-    assert await refused(prepare(scene, Trip("DE", items="10"))) == "NO_SETS_LEFT"
+        await prepare(scene, WantedTravel("DE", items=str(item)))
+    assert await refused(prepare(scene, WantedTravel("DE", items="10"))) == "NO_SETS_LEFT"
 
 
 async def test_a_travel_that_no_node_can_take_waits_and_is_made_once(scene: Scene) -> None:
@@ -92,7 +92,9 @@ async def test_what_was_renewed_or_deleted_is_known_with_no_network(cleared: Sce
     """C26: the new slot's code can be shown at once, the old one's and a deleted one's no longer."""
     scene = cleared
     (_, (slot, *_), *_) = (
-        await scene.wallet.travel(scene.carnet_id, lambda shown: plan(shown, Trip("DE"), local_day(now(), 0), True))
+        await scene.wallet.travel(
+            scene.carnet_id, lambda shown: plan(shown, WantedTravel("DE"), local_day(now(), 0), True)
+        )
     ).slots
     new, _ = await scene.wallet.renew(scene.carnet_id, slot)
     states = {n: scene.wallet.voucher(scene.carnet_id, n).state for n in (slot, new)}
@@ -106,11 +108,11 @@ async def test_what_was_renewed_or_deleted_is_known_with_no_network(cleared: Sce
 async def test_what_is_left_behind_goes_nowhere(cleared: Scene) -> None:
     """From one country to the next: what stays is not declared in transit, nor at the next import."""
     scene = cleared
-    await prepare(scene, Trip("DE", items="1-5"))
-    onward = await prepare(scene, Trip("XS", items="1-5", not_returned=Items.parse("3")))
+    await prepare(scene, WantedTravel("DE", items="1-5"))
+    onward = await prepare(scene, WantedTravel("XS", items="1-5", not_returned=Items.parse("3")))
     assert onward == [(Kind.REEXPORTATION, "EU", "1-2,4-5"), (Kind.IMPORTATION, "XS", "1-2,4-5")]
     with pytest.raises(Malformed, match="left behind on the way out"):
-        await prepare(scene, Trip("DE", items="6-7", not_returned=Items.parse("6")))
+        await prepare(scene, WantedTravel("DE", items="6-7", not_returned=Items.parse("6")))
 
 
 @pytest.mark.rule("APP-15")
@@ -118,12 +120,16 @@ async def test_what_is_left_behind_goes_nowhere(cleared: Scene) -> None:
 async def test_a_route_that_cannot_be_is_said(cleared: Scene) -> None:
     scene = cleared
     before = (await scene.wallet.show(scene.carnet_id)).state
-    for trip in (Trip("DE", ("FR",), "1"), Trip("DE", ("CH",), "1"), Trip("DE", items="1", origin="XS")):
+    for trip in (
+        WantedTravel("DE", ("FR",), "1"),
+        WantedTravel("DE", ("CH",), "1"),
+        WantedTravel("DE", items="1", origin="XS"),
+    ):
         with pytest.raises(Malformed):
             await prepare(scene, trip)
     assert (await scene.wallet.show(scene.carnet_id)).state == before
-    await prepare(scene, Trip("DE"))
-    assert await prepare(scene, Trip("CH", items="same")) == [
+    await prepare(scene, WantedTravel("DE"))
+    assert await prepare(scene, WantedTravel("CH", items="same")) == [
         (Kind.REEXPORTATION, "EU", "1-20"), (Kind.REIMPORTATION, "CH", "1-20"),
     ]  # fmt: skip
 
@@ -132,7 +138,7 @@ async def test_a_route_that_cannot_be_is_said(cleared: Scene) -> None:
 async def test_an_edit_keeps_what_it_does_not_change(cleared: Scene) -> None:
     """Other items: where it departs, how and why stay as they were said."""
     scene = cleared
-    await prepare(scene, Trip("DE", items="1-3", details=DETAILS))
+    await prepare(scene, WantedTravel("DE", items="1-3", details=DETAILS))
     shown = await scene.wallet.show(scene.carnet_id)
     mine = sorted((v for v in shown.vouchers if v.state is VoucherState.PREPARED), key=lambda v: v.slot)
     wishes = tuple(Wish(v.kind, v.territory, v.items & Items.parse("1-2")) for v in mine)

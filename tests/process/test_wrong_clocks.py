@@ -9,7 +9,7 @@ from typing import Self
 import grpc.aio
 import pytest
 from eata_clients.net.errors import EataError
-from eata_clients.net.network import Network, Node
+from eata_clients.net.network import Network, NodeAddress
 from eata_clients.net.transport import Transport
 from eata_node.rpc import tls
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
@@ -46,7 +46,7 @@ async def test_a_client_whose_clock_is_wrong_is_told_so(
     tls.Authority(tmp_path / "ca").admit("tokyo", tmp_path / "tokyo")
     identity = tls.Identity.read(tmp_path / "tokyo")
     async with served(identity) as address:
-        network = Network(bytes(32), (Node("tokyo", address, address),), identity.authority)
+        network = Network(bytes(32), (NodeAddress("tokyo", address, address),), identity.authority)
         async with Transport(network) as transport:
             with pytest.raises(EataError) as told:
                 await transport.call(lambda c: ledger_pb2_grpc.LedgerStub(c).Status, ledger_pb2.StatusRequest())

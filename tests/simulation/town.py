@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eata_clients.net.network import Network
-from eata_clients.net.network import Node as Address
+from eata_clients.net.network import NodeAddress as Address
 from eata_node.engine.client import EmbeddedEngine
 from eata_node.engine.core import Core
 from eata_node.engine.log_store import LogStore

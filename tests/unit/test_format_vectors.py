@@ -9,7 +9,7 @@ import pytest
 from eata_ledger.carnet.vocabulary import Label, Purpose
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.log.bodies import StorageReceipt
-from eata_ledger.log.certificate import Presented
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.declared import Declared
 from eata_ledger.log.entry import Header
 from eata_ledger.log.genesis import Genesis, origin
@@ -68,7 +68,7 @@ def _stanza(data: bytes) -> None:
 
 
 PARSE: dict[str, Callable[[bytes], object]] = {
-    "header": Header.from_bytes, "certificate": Presented.from_bytes, "group": GroupHeader.from_bytes,
+    "header": Header.from_bytes, "certificate": Certified.from_bytes, "group": GroupHeader.from_bytes,
     "genesis": Genesis.from_bytes, "note": _note, "trust": _trust, "statement": Statement.from_bytes,
     "card": lambda data: Card.read(data.decode()),
     "keystore": lambda data: Vault(lambda: SOURCE["passphrase"].encode()).unlock(data),

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from eata_clients.authoring.holding import RootKey
-from eata_clients.holder.keystore import Kept, Keystore
+from eata_clients.holder.keystore import KeptCarnet, Keystore
 from eata_host.vault import write_locked
 from eata_ledger.carnet.dates import HOUR, day_of, iso
 from eata_ledger.carnet.journeys.preparation import OfficeStatus, Step, due_days, steps, workload
 from eata_ledger.carnet.vocabulary import Role
-from eata_ledger.log.certificate import Presented
+from eata_ledger.log.certificate import Certified
 from eata_ledger.seal.codes import CodeKind
 
 from tests.world import World
@@ -62,7 +62,7 @@ def test_a_thousand_officers_are_trained_in_groups_of_fifteen() -> None:
 def test_every_officer_has_a_certificate_of_their_own_for_one_shift(world: World) -> None:
     """An opaque id, one role, one office, twelve hours: who leaves is simply not certified again."""
     desks = [world.desk(office) for office in ("CHZRH", "DEBER") for _ in range(500)]
-    presented = [Presented.from_bytes(desk.certificate) for desk in desks]
+    presented = [Certified.from_bytes(desk.certificate) for desk in desks]
     certificates = [p.certificate for p in presented]
     assert len({c.officer for c in certificates}) == len({c.key for c in certificates}) == 1_000
     assert all(c.valid_to - c.valid_from == 12 * HOUR and c.role is Role.OFFICER for c in certificates)
@@ -74,7 +74,7 @@ def test_every_officer_has_a_certificate_of_their_own_for_one_shift(world: World
 def test_a_wallet_shows_its_codes_with_no_network(tmp_path: Path) -> None:
     """No transport at all: the keystore is enough."""
     wallet = Keystore(tmp_path)
-    kept = Kept(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), None, (RootKey(1, 1, bytes(range(32))),))
+    kept = KeptCarnet(bytes(32), 883, 1, bytes(32), bytes(32), bytes(32), None, (RootKey(1, 1, bytes(range(32))),))
     write_locked(tmp_path / "883.keys", kept.to_bytes())
     shown = wallet.code(883, 1)
     assert shown.text.startswith("EATA1:T:883:")

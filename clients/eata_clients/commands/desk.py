@@ -20,7 +20,7 @@ def desk(
 
     Example: eata desk --opener territory-CH.key
     """
-    from eata_host.typing_in import Typed
+    from eata_host.typing_in import TypedLines
     from rich.console import Console
 
     from eata_clients.commands.session import run
@@ -33,7 +33,7 @@ def desk(
     here, console = signed_in(home), Console(highlight=False, markup=False)
 
     async def work(transport: Any) -> None:
-        typed = await Typed.standard()
+        typed = await TypedLines.standard()
 
         async def ask(prompt: str) -> str:
             await typed.fresh()

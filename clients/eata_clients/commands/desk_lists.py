@@ -106,13 +106,13 @@ def arrivals(
 ) -> None:  # fmt: skip
     """Pre-notifications and pre-declarations to your territory's offices."""
     from eata_clients.commands.session import run
-    from eata_clients.trust.registry_pages import Kept
+    from eata_clients.trust.registry_pages import KeptRegistry
 
     _known(state, NoticeState.__members__)
 
     async def work(transport: Any) -> tuple[list["Arrival"], Mapping[str, "RegisterOffice"]]:
         found = await _lists(home, opener, transport).arrivals(office, state.upper())
-        return found, (await Kept(transport, home).get()).offices if found else {}
+        return found, (await KeptRegistry(transport, home).get()).offices if found else {}
 
     found, offices = run(network, home, work)
     rows = [

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass
-class Scene:
+class DrillScene:
     """A running cluster and what was committed on it."""
 
     home: Path
@@ -98,7 +98,7 @@ class Scene:
         return sum([index not in {row.index for row, _ in (await played.show()).rows} for played, index in self.done])
 
 
-Strike = Callable[[Scene], Awaitable[int]]
+Strike = Callable[[DrillScene], Awaitable[int]]
 
 
 def _drill(strike: Strike, what: str, as_json: bool, small: bool = False) -> None:
@@ -121,7 +121,7 @@ async def _story(home: Path, strike: Strike) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         async with Stage(Network.read(home / "network.json"), home / "offices", Path(work)) as stage:
             with ExitStack() as stack:
-                scene = Scene(home, stage, stack)
+                scene = DrillScene(home, stage, stack)
                 await scene.commits()
                 recovered_ms = await strike(scene)
                 await scene.commits()
@@ -133,7 +133,7 @@ async def _story(home: Path, strike: Strike) -> dict[str, Any]:
 def lost_region(as_json: Annotated[bool, JSON] = False) -> None:
     """A node's machine is gone with its disk. The others go on; an empty one in its place gets everything back."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: DrillScene) -> int:
         os.kill(scene.pid(_NODE), signal.SIGKILL)
         shutil.rmtree(scene.home / "nodes" / _NODE / "store")
         await scene.commits()
@@ -149,7 +149,7 @@ def lost_region(as_json: Annotated[bool, JSON] = False) -> None:
 def quorum(as_json: Annotated[bool, JSON] = False) -> None:
     """The engine is gone: nothing is answered, nothing is lost. On the embedded engine its core is the quorum."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: DrillScene) -> int:
         ready = await scene.prepared()
         os.kill(scene.pid("core"), signal.SIGKILL)
         waiting = asyncio.create_task(scene.sent(*ready))
@@ -168,7 +168,7 @@ def quorum(as_json: Annotated[bool, JSON] = False) -> None:
 def divergence(as_json: Annotated[bool, JSON] = False) -> None:
     """A node's facts are changed on its disk: it is found out, halts, and its store is built anew from the others'."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: DrillScene) -> int:
         os.kill(scene.pid(_NODE), signal.SIGKILL)
         eata(scene.home, "spoil", _NODE)
         await asyncio.to_thread(scene.start, "start", _NODE)
@@ -188,7 +188,7 @@ def divergence(as_json: Annotated[bool, JSON] = False) -> None:
 def full_disk(as_json: Annotated[bool, JSON] = False) -> None:
     """A node's disk is full: it halts, the others go on, and it comes back by itself. Mounts a small disk: needs root."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: DrillScene) -> int:
         ballast = scene.home / "nodes" / _NODE / "ballast"
         with ballast.open("wb", buffering=0) as file:
             try:

@@ -13,7 +13,7 @@ from eata_clients.commands.offline import read_json
 from eata_clients.commands.options import Network
 
 if TYPE_CHECKING:
-    from eata_clients.sandbox.player import Result
+    from eata_clients.sandbox.player import VectorResult
 
 _app = typer.Typer(help="The public vectors: what any system of this kind must answer.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def run(
     raise typer.Exit(1 if bad else 0)
 
 
-async def _play(folder: Path, names: list[str], network: Path, offices: Path) -> "list[Result]":
+async def _play(folder: Path, names: list[str], network: Path, offices: Path) -> "list[VectorResult]":
     from rich.console import Console
     from rich.progress import Progress
 

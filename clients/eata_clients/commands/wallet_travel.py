@@ -48,13 +48,13 @@ def travel(
     """
     from eata_clients.authoring.content import DeclarationContent
     from eata_clients.commands.session import run
-    from eata_clients.holder.travelling import Trip, plan, require_ready
+    from eata_clients.holder.travelling import WantedTravel, plan, require_ready
     from eata_clients.holder.wallet import WalletClient
 
     if bool(to) == bool(voucher):
         raise Malformed("a travel goes --to a territory, or names each --voucher by kind")
     details = DeclarationContent(departure, place, means, remarks, packaging, nickname)
-    trip = Trip(to, tuple(transit or ()), items, origin, Items.parse(not_returned), details)
+    trip = WantedTravel(to, tuple(transit or ()), items, origin, Items.parse(not_returned), details)
     kinds = tuple(wish(text, details) for text in voucher or ())
 
     async def work(transport: Any) -> "Travelled":

@@ -9,11 +9,11 @@ from eata_ledger.carnet.dates import DAY, local_day
 from eata_ledger.carnet.vocabulary import Label, Validated, Warning
 from eata_ledger.encoding import Malformed
 from eata_ledger.log.bodies import Commit, RegisterOffice
-from eata_ledger.log.certificate import Presented as Certified
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome, Refused, advice, sentence
 from eata_ledger.proof.card import Card
-from eata_ledger.proof.trust import Verdict as Proof
+from eata_ledger.proof.trust import ReceiptCheck as Proof
 from eata_ledger.seal.aead import CannotOpen, Context, unseal
 from eata_ledger.seal.codes import code_keys
 from eata_ledger.seal.stanza import Keys

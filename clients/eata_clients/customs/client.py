@@ -9,7 +9,7 @@ from eata_ledger.carnet.goods.sampling import sample
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies, merkle
-from eata_ledger.log.certificate import Presented as Certified
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome, sentence
 from eata_ledger.proof.qr import CodeQr
@@ -39,7 +39,7 @@ from eata_clients.opened.parts import Excerpts, Openers, open_carnet, open_count
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.comparing import Agreed, Comparing, seen_by_territory
 from eata_clients.trust.registry import Registry
-from eata_clients.trust.registry_pages import Kept as KeptRegistry
+from eata_clients.trust.registry_pages import KeptRegistry
 from eata_clients.zones import offset_at
 
 LIFE = 600_000
@@ -94,9 +94,9 @@ class CustomsClient:
             self._transport, (await self.registry()).charter, lambda c: reading_pb2_grpc.CustomsStub(c).Voucher, name, ask
         ).agreed()  # fmt: skip
 
-    def _reader(self, scanned: Scanned) -> documents.Reader:
+    def _reader(self, scanned: Scanned) -> documents.DocumentReader:
         voucher = scanned.presented.voucher.sign
-        return documents.Reader([self._desk.key, voucher], self._desk.certificate, voucher.public)
+        return documents.DocumentReader([self._desk.key, voucher], self._desk.certificate, voucher.public)
 
     def _opened(self, agreed: Agreed, authors: Authors, voucher_keys: CodeKeys, two_step: bool) -> Scanned:
         ledger, reply = self._transport.network.ledger, agreed.reply

@@ -16,7 +16,7 @@ _ALL = frozenset(Kind)
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedField:
     """One field: the word before it, what it is, of which kinds, and how it goes into the decision."""
 
     word: str
@@ -56,22 +56,22 @@ def _not_returned(decision: Decision, text: str) -> Decision:
 
 
 AT_THE_GOODS = (
-    Typed("x", "items not returned (home use), or none", RETURNS, _not_returned),
-    Typed("w", "items processed abroad", frozenset({Kind.REIMPORTATION}), lambda d, text: replace(d, processed=Items.parse(text))),
-    Typed("m", "ITEM and its mark", _ALL, _mark),
+    TypedField("x", "items not returned (home use), or none", RETURNS, _not_returned),
+    TypedField("w", "items processed abroad", frozenset({Kind.REIMPORTATION}), lambda d, text: replace(d, processed=Items.parse(text))),
+    TypedField("m", "ITEM and its mark", _ALL, _mark),
 )  # fmt: skip
 AT_THE_COMMIT = (
-    Typed("f", "final date", frozenset({*ARRIVALS, Kind.EXPORTATION}), lambda d, text: replace(d, final_day=day_of(text))),
-    Typed("ref", "reference", _ALL, _remark("reference")),
-    Typed("rem", "remarks", _ALL, _remark("remarks")),
-    Typed("exam", "examined y or n", frozenset({Kind.VALIDATION}), _examined),
-    Typed("seals", "seals applied", frozenset({Kind.TRANSIT_OPEN}), _remark("seals")),
-    Typed("b", "action, goods produced and not re-exported", frozenset({Kind.REEXPORTATION}), _remark("not_reexported")),
-    Typed("c", "action, goods not produced", frozenset({Kind.REEXPORTATION}), _remark("not_produced")),
+    TypedField("f", "final date", frozenset({*ARRIVALS, Kind.EXPORTATION}), lambda d, text: replace(d, final_day=day_of(text))),
+    TypedField("ref", "reference", _ALL, _remark("reference")),
+    TypedField("rem", "remarks", _ALL, _remark("remarks")),
+    TypedField("exam", "examined y or n", frozenset({Kind.VALIDATION}), _examined),
+    TypedField("seals", "seals applied", frozenset({Kind.TRANSIT_OPEN}), _remark("seals")),
+    TypedField("b", "action, goods produced and not re-exported", frozenset({Kind.REEXPORTATION}), _remark("not_reexported")),
+    TypedField("c", "action, goods not produced", frozenset({Kind.REEXPORTATION}), _remark("not_produced")),
 )  # fmt: skip
 
 
-def take(fields: tuple[Typed, ...], kind: Kind, decision: Decision, said: str) -> Decision | None:
+def take(fields: tuple[TypedField, ...], kind: Kind, decision: Decision, said: str) -> Decision | None:
     """The decision with one more field; None where no field begins so. Raises `Malformed` for what does not belong there."""
     word, _, text = said.partition(" ")
     for one in fields:
@@ -87,6 +87,6 @@ def with_flag(decision: Decision, flag: Flag) -> Decision:
     return replace(decision, flags=decision.flags ^ flag)
 
 
-def offered(fields: tuple[Typed, ...], kind: Kind) -> str:
+def offered(fields: tuple[TypedField, ...], kind: Kind) -> str:
     """What can be typed for this kind, on one line."""
     return " · ".join(f"{one.word} {one.about}" for one in fields if kind in one.kinds)

@@ -15,7 +15,7 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.customs.client import CustomsClient
-from eata_clients.customs.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, Typed, offered, take, with_flag
+from eata_clients.customs.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, TypedField, offered, take, with_flag
 from eata_clients.customs.desk_screen import Screen
 from eata_clients.customs.desk_views import Pages, accounted, check, history
 from eata_clients.customs.scanned import Scanned
@@ -190,7 +190,7 @@ class Steps:
         items = decision.items | decision.not_returned
         return Pages(self.scanned, items, self.screen.page, decision.remarks.item_marks)
 
-    def _field(self, fields: tuple[Typed, ...], decision: Decision, said: str) -> Decision:
+    def _field(self, fields: tuple[TypedField, ...], decision: Decision, said: str) -> Decision:
         """With what was typed; unchanged, and told why, where that is wrong."""
         listed = self.scanned.carnet.all_items
         try:

@@ -32,7 +32,7 @@ from eata_clients.opened.parts import Excerpts, Openers, open_keys
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.comparing import seen_by_territory
 from eata_clients.trust.registry import Registry
-from eata_clients.trust.registry_pages import Kept
+from eata_clients.trust.registry_pages import KeptRegistry
 
 GENERATION_DAYS = 90
 
@@ -135,7 +135,7 @@ class Opened:
 
 async def watch(transport: Transport, desk: Desk, keys: Openers, from_index: int) -> AsyncIterator[Opened]:
     """Every commit of the territory as it arrives: an opener that cannot open one says so while all still know of it."""
-    kept = Kept(transport)
+    kept = KeptRegistry(transport)
     async for event in follow(transport, "Territory", desk.key, from_index, certificate=desk.certificate):
         if event.type == "COMMIT":
             yield await _try(transport, await kept.get(), desk, keys, event.index, event.carnet_id)

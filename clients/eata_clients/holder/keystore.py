@@ -29,7 +29,7 @@ from eata_clients.trust.trust_file import TrustKeeper
 
 
 @dataclass(frozen=True)
-class Kept(Record):
+class KeptCarnet(Record):
     """What the wallet's keystore holds of a carnet: never the PIN nor its signing key, never the holder code."""
 
     ledger: bytes = f(HASH)
@@ -73,7 +73,7 @@ class Joining(Record):
 
 
 @dataclass(frozen=True)
-class Seen(Record):
+class SeenVoucher(Record):
     """A voucher as this wallet last saw it, with the digest of its declaration."""
 
     declaration: bytes = f(HASH)
@@ -87,7 +87,7 @@ class Seen(Record):
 class Vouchers(Record):
     """Those of one carnet, by slot."""
 
-    seen: dict[int, Seen] = f(table(U16, nested(Seen), 1_024))
+    seen: dict[int, SeenVoucher] = f(table(U16, nested(SeenVoucher), 1_024))
 
 
 class Keystore:
@@ -100,19 +100,19 @@ class Keystore:
     def _path(self, carnet_id: int) -> Path:
         return self._folder / f"{carnet_id}.keys"
 
-    def kept(self, carnet_id: int) -> Kept:
+    def kept(self, carnet_id: int) -> KeptCarnet:
         path = self._path(carnet_id)
         if not path.exists():
             raise EataError(
                 "NOT_HELD", f"This device does not hold carnet {carnet_id}.",
                 "Sign it with its PIN (`eata wallet sign`), or join its other devices (`eata wallet join`).",
             )  # fmt: skip
-        return Kept.from_bytes(read_locked(path))
+        return KeptCarnet.from_bytes(read_locked(path))
 
     def holds(self, carnet_id: int) -> bool:
         return self._path(carnet_id).exists()
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: KeptCarnet) -> None:
         write_locked(self._path(kept.carnet_id), kept.to_bytes())
         self._joining_path(kept.carnet_id).unlink(missing_ok=True)
 
@@ -173,14 +173,14 @@ class Keystore:
     def remember(self, carnet_id: int, vouchers: list[Voucher]) -> None:
         """What codes are shown and checked by when there is no network."""
         self._remember(
-            carnet_id, {v.slot: Seen(v.declaration, v.kind, v.territory, v.items, v.state) for v in vouchers}
+            carnet_id, {v.slot: SeenVoucher(v.declaration, v.kind, v.territory, v.items, v.state) for v in vouchers}
         )
 
-    def remember_prepared(self, carnet_id: int, prepared: dict[int, Seen]) -> None:
+    def remember_prepared(self, carnet_id: int, prepared: dict[int, SeenVoucher]) -> None:
         """The vouchers of a travel that has just been made."""
         self._remember(carnet_id, {**self._seen(carnet_id), **prepared})
 
-    def voucher(self, carnet_id: int, slot: int) -> Seen:
+    def voucher(self, carnet_id: int, slot: int) -> SeenVoucher:
         """A voucher as last seen. Raises `EataError` for one that there was not."""
         found = self._seen(carnet_id).get(slot)
         if found is None:
@@ -190,11 +190,11 @@ class Keystore:
             )  # fmt: skip
         return found
 
-    def _seen(self, carnet_id: int) -> dict[int, Seen]:
+    def _seen(self, carnet_id: int) -> dict[int, SeenVoucher]:
         path = self._vouchers_path(carnet_id)
         return Vouchers.from_bytes(read_locked(path)).seen if path.exists() else {}
 
-    def _remember(self, carnet_id: int, seen: dict[int, Seen]) -> None:
+    def _remember(self, carnet_id: int, seen: dict[int, SeenVoucher]) -> None:
         if seen != self._seen(carnet_id):
             write_locked(self._vouchers_path(carnet_id), Vouchers(seen).to_bytes())
 

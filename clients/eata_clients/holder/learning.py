@@ -12,14 +12,14 @@ from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.devices import DeviceKeys, Shared, opened_root, opened_shared
 from eata_clients.authoring.holding import RootKey
-from eata_clients.holder.keystore import Kept
+from eata_clients.holder.keystore import KeptCarnet
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.opened.parts import Excerpts, Sealed
 
 
 def learned(
-    kept: Kept | None, own: DeviceKeys, carnet: Carnet, reply: reading_pb2.CarnetReply, excerpts: Excerpts
-) -> Kept:
+    kept: KeptCarnet | None, own: DeviceKeys, carnet: Carnet, reply: reading_pb2.CarnetReply, excerpts: Excerpts
+) -> KeptCarnet:
     """What a device keeps now; `kept` is what it had, None on its first look. Raises `Untrusted`."""
     holder = Holder.from_bytes(reply.holder)
     if kept is not None and holder.root < kept.roots[-1].number:
@@ -31,11 +31,11 @@ def learned(
     return kept
 
 
-def with_root(own: DeviceKeys, carnet: Carnet, holder: Holder, root: bytes, excerpts: Excerpts) -> Kept:
+def with_root(own: DeviceKeys, carnet: Carnet, holder: Holder, root: bytes, excerpts: Excerpts) -> KeptCarnet:
     """What the root in force opens. Raises `Untrusted`."""
     shared, ledger = _shared(root, carnet, holder, excerpts), excerpts.ledger
     roots = (*shared.roots, RootKey(holder.root, holder.roots[-1].first, root))
-    return Kept(
+    return KeptCarnet(
         ledger, carnet.carnet_id, shared.content_version, own.sign.seed, own.seal.seed, shared.content_key,
         shared.pin_wrap, roots,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def _shared(root: bytes, carnet: Carnet, holder: Holder, excerpts: Excerpts) -> 
         raise Untrusted(str(error)) from None
 
 
-def _amended(kept: Kept, carnet: Carnet, holder: Holder, excerpts: Excerpts) -> Kept:
+def _amended(kept: KeptCarnet, carnet: Carnet, holder: Holder, excerpts: Excerpts) -> KeptCarnet:
     """The new content key: from the device that signed the amendment, before that under the PIN."""
     shared = _shared(kept.roots[-1].root, carnet, holder, excerpts)
     if shared.content_version == carnet.content:

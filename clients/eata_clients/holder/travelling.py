@@ -12,7 +12,7 @@ from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import RETURNS, Kind, Status, Validated, VoucherState
 from eata_ledger.encoding import Malformed
 from eata_ledger.outcomes import Outcome
-from eata_ledger.wording import Reader, words
+from eata_ledger.wording import Audience, words
 
 from eata_clients.authoring.content import NO_DETAILS, DeclarationContent
 from eata_clients.authoring.holding import Wish
@@ -23,7 +23,7 @@ _WORDS = {"all": "all", "rest": "rest", "same": "same as last"}
 
 
 @dataclass(frozen=True)
-class Trip:
+class WantedTravel:
     """What a holder says: `to` and `transits` are countries or territories, `items` ranges or all, rest, same."""
 
     to: str
@@ -34,7 +34,7 @@ class Trip:
     details: DeclarationContent = NO_DETAILS
 
 
-def plan(shown: Downloaded, trip: Trip, today: int, digital_home: bool) -> tuple[Wish, ...]:
+def plan(shown: Downloaded, trip: WantedTravel, today: int, digital_home: bool) -> tuple[Wish, ...]:
     """The vouchers that the trip needs. Raises `EataError`, `Malformed`, in the holder's words."""
     carnet, home, to = shown.carnet, shown.carnet.home, territory_of(trip.to)
     transits = tuple(map(territory_of, trip.transits))
@@ -97,7 +97,7 @@ def _require_usable(shown: Downloaded, today: int, returning: bool) -> None:
             raise _refused(outcome)
 
 
-def _chosen(shown: Downloaded, trip: Trip, home: str, to: str) -> tuple[Items, str]:
+def _chosen(shown: Downloaded, trip: WantedTravel, home: str, to: str) -> tuple[Items, str]:
     """Which items, and where they are, once everything prepared before has been done."""
     prepared = [
         (v.kind, v.territory, v.items, v.not_returned)
@@ -142,5 +142,5 @@ def _unvalidated(shown: Downloaded) -> bool:
 
 
 def _refused(outcome: Outcome, said: str = "", then: str = "") -> EataError:
-    sentence, advice = words(outcome, Reader.HOLDER)
+    sentence, advice = words(outcome, Audience.HOLDER)
     return EataError(outcome.name, said or sentence, then or advice)

@@ -7,7 +7,7 @@ from eata_ledger.log.declared import Declaration, Declared, declaration_digest
 from eata_ledger.log.entry import Entry
 
 from eata_clients.authoring.holding import Wish
-from eata_clients.holder.keystore import Seen
+from eata_clients.holder.keystore import SeenVoucher
 from eata_clients.net.errors import EataError
 from eata_clients.net.outbox import Outbox
 
@@ -28,13 +28,13 @@ def slots_of(entry: Entry) -> tuple[tuple[int, Kind, str], ...]:
     return tuple((declared.slot, declared.kind, declared.territory) for declared in _declarations(entry))
 
 
-def seen_of(entry: Entry) -> dict[int, Seen]:
+def seen_of(entry: Entry) -> dict[int, SeenVoucher]:
     """The vouchers as the wallet remembers them, by slot."""
-    header, found = entry.header, dict[int, Seen]()
+    header, found = entry.header, dict[int, SeenVoucher]()
     for one in _declarations(entry):
         digests = tuple(info.digest for info in header.parts if info.slot == one.slot)
         digest = declaration_digest(header.ledger, header.body.carnet_id, one.slot, digests)  # type: ignore[attr-defined]
-        found[one.slot] = Seen(digest, one.kind, one.territory, one.items, VoucherState.PREPARED)
+        found[one.slot] = SeenVoucher(digest, one.kind, one.territory, one.items, VoucherState.PREPARED)
     return found
 
 

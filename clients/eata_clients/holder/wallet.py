@@ -16,8 +16,8 @@ from eata_ledger.proof.travelled import facts_of
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, Goods, Holder, Stay, Transaction, Voucher
-from eata_ledger.wording import Reader
+from eata_ledger.state import Carnet, CarnetState, GoodsOut, Holder, Stay, Transaction, Voucher
+from eata_ledger.wording import Audience
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import devices, holding, keeping
@@ -25,7 +25,7 @@ from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoi
 from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.holding import RootKey, Wish
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.holder.keystore import Kept, Keystore
+from eata_clients.holder.keystore import KeptCarnet, Keystore
 from eata_clients.holder.learning import learned
 from eata_clients.holder.unsent import is_of, seen_of, slots_of, unsent, waits
 from eata_clients.net.errors import EataError, Untrusted
@@ -42,7 +42,7 @@ from eata_clients.opened.parts import Excerpts, open_carnet, open_counterfoil
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.comparing import Agreed, Comparing
 from eata_clients.trust.registry import Registry
-from eata_clients.trust.registry_pages import Kept as KeptRegistry
+from eata_clients.trust.registry_pages import KeptRegistry
 
 _TRUST_KEPT = 3_600_000  # ms
 _WAITS = 7 * DAY  # how long a travel that no node could take may wait (trust §2)
@@ -68,9 +68,9 @@ class Downloaded:
     lent: dict[int, str] = field(default_factory=dict)
 
     @property
-    def goods(self) -> Goods:
+    def goods(self) -> GoodsOut:
         """Where the goods are, as the log has them now."""
-        return Goods.of(self.state, map(Stay.from_bytes, self.reply.stays))
+        return GoodsOut.of(self.state, map(Stay.from_bytes, self.reply.stays))
 
     @property
     def entries(self) -> dict[int, bytes]:
@@ -181,7 +181,7 @@ class WalletClient(Keystore):
             self._lent(kept, vouchers, excerpts),
         )  # fmt: skip
 
-    def _lent(self, kept: Kept, vouchers: list[Voucher], excerpts: Excerpts) -> dict[int, str]:
+    def _lent(self, kept: KeptCarnet, vouchers: list[Voucher], excerpts: Excerpts) -> dict[int, str]:
         """Slot → to whom the holder has lent it."""
         held = kept.holding
         found = {v.slot: lent(excerpts, v.slot, leaf_key(held.journal(v.slot)), kept.carnet_id) for v in vouchers}
@@ -218,7 +218,7 @@ class WalletClient(Keystore):
             made.append(voucher.slot)
         return made
 
-    def _counterfoil(self, kept: Kept, row: Transaction, excerpts: Excerpts) -> Counterfoil | None:
+    def _counterfoil(self, kept: KeptCarnet, row: Transaction, excerpts: Excerpts) -> Counterfoil | None:
         return open_counterfoil(excerpts, row, leaf_key(kept.holding.journal(row.slot)), kept.carnet_id)
 
     async def sign(self, qr: CodeQr, told: Told = untold) -> Committed | None:
@@ -235,7 +235,7 @@ class WalletClient(Keystore):
         number = Holder.from_bytes(shown.reply.holder).next_root
         root = RootKey(number, max(shown.state.next_slot, 1), os.urandom(32))
         content_key = _pin_stanza(shown.excerpts, pin.wrap, carnet_id)
-        kept = Kept(
+        kept = KeptCarnet(
             ledger, carnet_id, shown.carnet.content, own.sign.seed, own.seal.seed, content_key, pin.wrap, (root,)
         )  # fmt: skip
         entry = devices.sign(kept.holding, pin, own.seal.public, code_keys(code, ledger, carnet_id), Stamp(now()))
@@ -356,12 +356,12 @@ class WalletClient(Keystore):
     async def documents(self, carnet_id: int) -> list[Document]:
         """The carnet's documents."""
         kept = self.kept(carnet_id)
-        authors, reader = Authors(await self.registry()), documents.Reader([SigningKey(kept.device)])
+        authors, reader = Authors(await self.registry()), documents.DocumentReader([SigningKey(kept.device)])
         return await documents.documents(self.transport, authors, carnet_id, reader, kept.content_key)
 
     async def document(self, carnet_id: int, found: Document) -> bytes:
         """One document's bytes."""
-        reader = documents.Reader([SigningKey(self.kept(carnet_id).device)])
+        reader = documents.DocumentReader([SigningKey(self.kept(carnet_id).device)])
         return await documents.fetch(self.transport, found, carnet_id, reader)
 
     async def lend(
@@ -376,7 +376,7 @@ class WalletClient(Keystore):
         try:
             return await submit(self.transport, (await self.registry()).charter, entry, self._outbox)
         except EataError as error:
-            raise error.told_to(Reader.HOLDER) from None
+            raise error.told_to(Audience.HOLDER) from None
 
     async def _change(self, carnet_id: int, entry: Entry) -> Committed:
         """Submits what changes vouchers and looks at them again: codes are shown with no network too."""

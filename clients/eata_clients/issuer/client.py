@@ -16,7 +16,7 @@ from eata_ledger.record import CODE, KEY, Record, f
 from eata_ledger.seal.stanza import SealingKey
 from eata_ledger.state import Carnet, Transaction
 from eata_ledger.wire import entry_from_proto, entry_to_proto
-from eata_ledger.wording import Reader
+from eata_ledger.wording import Audience
 from eata_proto.v1 import ledger_pb2, lists_pb2, reading_pb2, reading_pb2_grpc
 
 from eata_clients.authoring import issuing
@@ -35,7 +35,7 @@ from eata_clients.opened.parts import Excerpts, Openers, open_counterfoil, open_
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.comparing import Agreed, Comparing
 from eata_clients.trust.registry import Registry
-from eata_clients.trust.registry_pages import Kept as KeptRegistry
+from eata_clients.trust.registry_pages import KeptRegistry
 
 POOL_SIZE = 50
 
@@ -126,7 +126,7 @@ class IssuerClient:
     def _refused(self, request_id: str, error: EataError) -> EataError:
         if error.settled:
             self.files.refused(request_id)
-        return error.told_to(Reader.ISSUER)
+        return error.told_to(Audience.ISSUER)
 
     async def change(self, request_id: str, fingerprint: Value, make: Callable[[bytes], Entry]) -> Committed:
         """One act of the issuer on a carnet, idempotent like `issue`: the same request id sends the same bytes."""

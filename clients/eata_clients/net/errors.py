@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from eata_host.faults import Fault
 from eata_ledger.outcomes import Outcome, sentence
-from eata_ledger.wording import Reader, words
+from eata_ledger.wording import Audience, words
 from eata_proto import errors
 
 
@@ -30,7 +30,7 @@ class EataError(Fault):
         """True for what the rules say, logged or not; False for what lies with the request or the node."""
         return self.code in Outcome.__members__ and not self.retryable
 
-    def told_to(self, reader: Reader) -> Self:
+    def told_to(self, reader: Audience) -> Self:
         """The same refusal in words for whoever reads it; what a node has added of its own stays."""
         outcome = Outcome.__members__.get(self.code)
         if outcome is not None and self.message == sentence(outcome):

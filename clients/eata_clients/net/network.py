@@ -21,7 +21,7 @@ CHANNEL_OPTIONS = (
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeAddress:
     """A proxy's two doors: `public` for all, `members` for organisations with a certificate."""
 
     name: str
@@ -30,14 +30,14 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Identity:
+class ClientIdentity:
     """An organisation's TLS key and certificate (PEM): it admits, it never authorises."""
 
     key: bytes
     certificate: bytes
 
     @classmethod
-    def read(cls, folder: Path) -> "Identity | None":
+    def read(cls, folder: Path) -> "ClientIdentity | None":
         if not (folder / "tls.key").exists():
             return None
         return cls((folder / "tls.key").read_bytes(), (folder / "tls.pem").read_bytes())
@@ -48,7 +48,7 @@ class Network:
     """Read from a network file; `ledger` is the SHA-256 of the genesis."""
 
     ledger: bytes
-    nodes: tuple[Node, ...]
+    nodes: tuple[NodeAddress, ...]
     authority: bytes
 
     @property
@@ -60,7 +60,7 @@ class Network:
     def read(cls, path: Path) -> "Network":
         try:
             source = json.loads(read_text(path, _LARGEST))
-            nodes = tuple(Node(n["name"], n["public"], n["members"]) for n in source["nodes"])
+            nodes = tuple(NodeAddress(n["name"], n["public"], n["members"]) for n in source["nodes"])
             return cls(bytes.fromhex(source["ledger"]), nodes, source["ca"].encode())
         except FileNotFoundError:
             raise EataError(
@@ -73,7 +73,7 @@ class Network:
                 "NETWORK_FILE", f"{path.name} is not a network file.", "Give the one that `eata init` wrote."
             ) from None
 
-    def channel(self, node: Node, identity: Identity | None) -> grpc.aio.Channel:
+    def channel(self, node: NodeAddress, identity: ClientIdentity | None) -> grpc.aio.Channel:
         if identity is None:
             credentials = grpc.ssl_channel_credentials(self.authority)
             return grpc.aio.secure_channel(node.public, credentials, options=CHANNEL_OPTIONS)

@@ -14,7 +14,7 @@ from eata_ledger.proof.reading import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 from eata_clients.net.errors import OWN_CLOCK, EataError, Unreachable, from_rpc
-from eata_clients.net.network import Identity, Network, Node
+from eata_clients.net.network import ClientIdentity, Network, NodeAddress
 from eata_clients.net.suspicions import Suspicions
 
 R = TypeVar("R")
@@ -38,10 +38,10 @@ def newest(session: ledger_pb2.Session) -> tuple[int, int]:
 class Transport:
     """Calls any of the nodes; carries the session token so that no older state is ever shown (P6)."""
 
-    def __init__(self, network: Network, identity: Identity | None = None, prefer: Sequence[str] = ()) -> None:
+    def __init__(self, network: Network, identity: ClientIdentity | None = None, prefer: Sequence[str] = ()) -> None:
         self.network = network
         self._channels = {node.name: network.channel(node, identity) for node in network.nodes}
-        self._order: list[Node] = sorted(network.nodes, key=lambda n: n.name not in prefer)
+        self._order: list[NodeAddress] = sorted(network.nodes, key=lambda n: n.name not in prefer)
         self._measured = bool(prefer)
         self._usual: dict[str, float] = {}  # seconds that a node takes to answer, of late
         self.suspicions = Suspicions()
@@ -60,7 +60,7 @@ class Transport:
     async def measure(self) -> list[tuple[str, float]]:
         """Asks every node once and sorts them by round trip; silent ones go last."""
 
-        async def probe(node: Node) -> tuple[Node, float]:
+        async def probe(node: NodeAddress) -> tuple[NodeAddress, float]:
             stub = ledger_pb2_grpc.LedgerStub(self._channels[node.name])
             clock = asyncio.get_running_loop().time
             started = clock()
@@ -81,7 +81,7 @@ class Transport:
     async def ask(self, method: Method[R], request: Any, avoid: Collection[str] = ()) -> tuple[R, str]:
         """The first good answer, and the node that gave it; those in `avoid` are not asked."""
         await self.near()
-        waiting: dict[asyncio.Task[R], Node] = {}
+        waiting: dict[asyncio.Task[R], NodeAddress] = {}
         clock, since = asyncio.get_running_loop().time, dict[str, float]()
         left, last, asked = [n for n in self._order if n.name not in avoid], EataError("UNREACHABLE", "", ""), 0
         try:
@@ -111,11 +111,11 @@ class Transport:
                 task.cancel()
         raise Unreachable(f" (last: {last.code})") if last.code in ("UNREACHABLE", "UNAVAILABLE") else last
 
-    def _patience(self, node: Node) -> float:
+    def _patience(self, node: NodeAddress) -> float:
         """How long one node is waited for before the next is asked too; where all are slow, more copies make them slower."""
         return max(HEDGE_SECONDS, min(_SLOWER * self._usual.get(node.name, 0.0), _LONGEST_HEDGE))
 
-    def _answered_in(self, node: Node, seconds: float) -> None:
+    def _answered_in(self, node: NodeAddress, seconds: float) -> None:
         self._usual[node.name] = (3 * self._usual.get(node.name, seconds) + seconds) / 4
 
     def demote(self, name: str) -> None:
@@ -135,7 +135,7 @@ class Transport:
                 self._doubt_session(name)
             raise refused from None
 
-    def _seen(self, reply: R, node: Node) -> R:
+    def _seen(self, reply: R, node: NodeAddress) -> R:
         session = getattr(reply, "session", None)
         if session is not None:
             self.carry(session, node.name)

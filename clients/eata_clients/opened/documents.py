@@ -70,7 +70,7 @@ async def store(
 
 
 @dataclass(frozen=True)
-class Reader:
+class DocumentReader:
     """Who asks for a carnet's documents: the keys that sign, and a desk's certificate and the voucher it was shown."""
 
     signers: Sequence[SigningKey]
@@ -83,7 +83,7 @@ class Reader:
 
 
 async def documents(
-    transport: Transport, authors: Authors, carnet_id: int, reader: Reader, content_key: bytes
+    transport: Transport, authors: Authors, carnet_id: int, reader: DocumentReader, content_key: bytes
 ) -> list[Document]:  # fmt: skip
     """A carnet's documents, of those that open with this content key; each under its own signed header."""
     request = reader.request(transport, "List", carnet_id)
@@ -98,7 +98,7 @@ async def documents(
     return found
 
 
-async def fetch(transport: Transport, document: Document, carnet_id: int, reader: Reader) -> bytes:
+async def fetch(transport: Transport, document: Document, carnet_id: int, reader: DocumentReader) -> bytes:
     """The document's own bytes, checked against what was signed. Raises `Untrusted`."""
     request = reader.request(transport, "Get", carnet_id, document.blob)
     reply = await transport.call(lambda channel: blobs_pb2_grpc.BlobsStub(channel).Get, request)

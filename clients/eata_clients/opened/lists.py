@@ -18,7 +18,7 @@ from eata_clients.net.transport import Transport
 from eata_clients.opened.arrivals import Arrival, read_arrival
 from eata_clients.opened.parts import Excerpts, Openers, open_remarks
 from eata_clients.trust.authors import Authors
-from eata_clients.trust.registry_pages import Kept as KeptRegistry
+from eata_clients.trust.registry_pages import KeptRegistry
 
 _LONGEST_PAUSE = 5.0
 
@@ -30,7 +30,7 @@ def openers(*seeds: bytes) -> dict[bytes, SealingKey]:
 
 
 @dataclass(frozen=True)
-class Logged:
+class ListedTransaction:
     """A transaction of the territory; `remarks` None where the opener has no key for it."""
 
     carnet_id: int
@@ -62,14 +62,14 @@ class Lists:
         )
         return await self._transport.call(lambda c: getattr(lists_pb2_grpc.ListsStub(c), method), request)
 
-    async def transactions(self, query: lists_pb2.ListQuery) -> tuple[list[Logged], int]:
+    async def transactions(self, query: lists_pb2.ListQuery) -> tuple[list[ListedTransaction], int]:
         """A page, and `before` for the next one (0: no more)."""
         reply: lists_pb2.TransactionsReply = await self._ask("Transactions", query)
         found, excerpts = [], await self._excerpts(reply.entries)
         for listed in reply.transactions:
             row = Transaction.from_bytes(listed.row)
             said = open_remarks(excerpts, row.index, self._keys, listed.carnet_id)
-            found.append(Logged(listed.carnet_id, listed.number, listed.type, row, said))
+            found.append(ListedTransaction(listed.carnet_id, listed.number, listed.type, row, said))
         return found, reply.next
 
     async def holds(self, office: str = "") -> list[Held]:

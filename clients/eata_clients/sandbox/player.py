@@ -11,7 +11,7 @@ from typing import Any
 from eata_ledger.carnet.dates import day_of, iso
 from eata_ledger.carnet.goods.transit import Transit
 from eata_ledger.carnet.journeys import planner
-from eata_ledger.carnet.journeys.journey import Journey, Transaction
+from eata_ledger.carnet.journeys.journey import Journey, JourneyStep
 from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import Kind, SetKind
 from eata_ledger.encoding import Malformed
@@ -33,7 +33,7 @@ class Differs(Exception):
 
 
 @dataclass(frozen=True)
-class Result:
+class VectorResult:
     """One vector's end: `good` None where it was not playable."""
 
     file: str
@@ -73,14 +73,14 @@ async def act_out(stage: Stage, source: dict[str, Any]) -> tuple[Played, Journey
     return played, journey, indexes
 
 
-def _pre_exported(transactions: tuple[Transaction, ...], n: int) -> int | None:
+def _pre_exported(transactions: tuple[JourneyStep, ...], n: int) -> int | None:
     """An exit takes the voucher of the pre-exportation before it."""
     before = transactions[n - 1] if n else None
     shares = before is not None and before.kind is Kind.PRE_EXPORTATION
     return n - 1 if shares and transactions[n].kind is Kind.EXPORTATION else None
 
 
-async def _voucher(played: Played, transaction: Transaction) -> int:
+async def _voucher(played: Played, transaction: JourneyStep) -> int:
     kind = Kind.EXPORTATION if transaction.kind is Kind.PRE_EXPORTATION else transaction.kind
     wish = (kind, transaction.territory, str(transaction.declared), str(transaction.not_returned))
     return (await played.prepare(wish))[0]
@@ -206,12 +206,12 @@ def cases(name: str, source: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"id": str(n), **shared, **case} for n, case in enumerate(source["valid"], 1)]
 
 
-async def play(stage: Stage, name: str, case: dict[str, Any]) -> Result:
+async def play(stage: Stage, name: str, case: dict[str, Any]) -> VectorResult:
     """One vector."""
     try:
         await _PLAYERS[name](stage, case)
     except Unplayable as why:
-        return Result(name, case["id"], None, str(why))
+        return VectorResult(name, case["id"], None, str(why))
     except (Differs, EataError, Malformed, WrongCode) as error:
-        return Result(name, case["id"], False, str(error))
-    return Result(name, case["id"], True, "")
+        return VectorResult(name, case["id"], False, str(error))
+    return VectorResult(name, case["id"], True, "")

@@ -30,7 +30,7 @@ from eata_clients.customs.client import CustomsClient
 from eata_clients.holder.wallet import Downloaded, WalletClient
 from eata_clients.issuer.client import IssuerClient, read_party
 from eata_clients.net.errors import EataError
-from eata_clients.net.network import Identity, Network
+from eata_clients.net.network import ClientIdentity, Network
 from eata_clients.net.receipts import Committed
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport, now
@@ -67,7 +67,7 @@ class Stage:
         """A member's own transport, to one node first if asked; the public's for the empty name."""
         key = member + "@" + prefer
         if key not in self._transports:
-            identity = Identity.read(self.offices / member) if member else None
+            identity = ClientIdentity.read(self.offices / member) if member else None
             made = Transport(self.network, identity, [prefer] if prefer else ())
             self._transports[key] = await self._stack.enter_async_context(made)
         return self._transports[key]

@@ -13,7 +13,7 @@ from eata_ledger.log.chartering import Reign, follow, in_force
 from eata_ledger.log.genesis import Genesis
 from eata_ledger.log.keys import verify
 from eata_ledger.log.leaf import Leaf
-from eata_ledger.log.opening import Opening
+from eata_ledger.log.opening import EraOpening
 from eata_ledger.outcomes import Outcome
 from eata_ledger.replaying import replayed
 from eata_ledger.state import Shredded, Transaction
@@ -136,7 +136,7 @@ async def _set_back(transport: Transport, genesis: Genesis) -> dict[int, int]:
         reigns.append(Reign(decided.index, charter))
     reply = await transport.call(lambda c: ledger_pb2_grpc.LedgerStub(c).Eras, ledger_pb2.ErasRequest())
     found = {}
-    for opening in (Opening.from_bytes(data) for data in reply.openings):
+    for opening in (EraOpening.from_bytes(data) for data in reply.openings):
         if not opening.authorised(in_force(reigns, opening.era.size)):
             raise EataError("AUDIT_FAILED", f"Era {opening.era.era} is not opened by the root.", "Keep the evidence.")
         if opening.era.log_time is not None:

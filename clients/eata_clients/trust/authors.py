@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies
-from eata_ledger.log.certificate import Presented
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Header
 from eata_ledger.log.keys import verify
 
@@ -47,7 +47,7 @@ class Authors:
     def _desk(self, data: bytes, office: str | None) -> bytes:
         """The key of a desk that a registered authority of its office's administration certified."""
         try:
-            presented = Presented.from_bytes(data)
+            presented = Certified.from_bytes(data)
         except Malformed:
             raise Untrusted("a desk's certificate does not read") from None
         certificate = presented.certificate

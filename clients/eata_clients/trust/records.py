@@ -12,7 +12,7 @@ from eata_ledger.log import bodies
 from eata_ledger.log.keys import Algorithm, key_id
 from eata_ledger.rules.reference import sets_code
 
-from eata_clients.trust.shelves import B, Shelf, View
+from eata_clients.trust.shelves import B, Shelf, ShelfView
 
 V = TypeVar(
     "V", bodies.RegisterOffice, bodies.RegisterRegion, bodies.Acceptance, bodies.VoucherSets, bodies.Provisional
@@ -46,16 +46,16 @@ class Records:
 
     @property
     def organisations(self) -> Mapping[str, bodies.RegisterOrganisation]:
-        return View(self._organisations, self._organisations.newest)
+        return ShelfView(self._organisations, self._organisations.newest)
 
     @property
     def administrations(self) -> Mapping[str, bodies.RegisterAdministration]:
-        return View(self._administrations, self._administrations.newest)
+        return ShelfView(self._administrations, self._administrations.newest)
 
     @property
     def territories(self) -> Mapping[str, bodies.RegisterTerritory]:
         """Each with the day since or from which it is digital, as last announced."""
-        return View(self._territories, self._territory)
+        return ShelfView(self._territories, self._territory)
 
     def _territory(self, code: str) -> bodies.RegisterTerritory | None:
         found, said = self._territories.newest(code), self._announced.newest(code)
@@ -65,11 +65,11 @@ class Records:
 
     @property
     def announced(self) -> Mapping[str, bodies.Readiness]:
-        return View(self._announced, self._announced.newest)
+        return ShelfView(self._announced, self._announced.newest)
 
     @property
     def described(self) -> Mapping[str, bodies.DescribeOffice]:
-        return View(self._described, self._described.newest)
+        return ShelfView(self._described, self._described.newest)
 
     def published(self, topic: Topic) -> dict[str, bodies.Publish]:
         """What ICC publishes, by key; withdrawn entries have no text."""
@@ -95,21 +95,21 @@ class Records:
 
     @property
     def offices(self) -> Mapping[str, bodies.RegisterOffice]:
-        return View(self._offices, partial(in_force, self._offices, self.today))
+        return ShelfView(self._offices, partial(in_force, self._offices, self.today))
 
     @property
     def regions(self) -> Mapping[str, bodies.RegisterRegion]:
-        return View(self._regions, partial(in_force, self._regions, self.today))
+        return ShelfView(self._regions, partial(in_force, self._regions, self.today))
 
     @property
     def accepted(self) -> Mapping[str, bodies.Acceptance]:
         """What each territory accepts (domain §3.4)."""
-        return View(self._accepted, partial(in_force, self._accepted, self.today))
+        return ShelfView(self._accepted, partial(in_force, self._accepted, self.today))
 
     @property
     def voucher_sets(self) -> Mapping[str, bodies.VoucherSets]:
         """Voucher sets by “TYPE:home” (domain §3.1)."""
-        return View(self._sets, partial(in_force, self._sets, self.today))
+        return ShelfView(self._sets, partial(in_force, self._sets, self.today))
 
     def goods_pass(self, administration: str) -> bool:
         """Whether it lets goods pass on a commit that is not final yet; without its word they wait."""

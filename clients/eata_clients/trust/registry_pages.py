@@ -27,7 +27,7 @@ Heads = dict[str, ledger_pb2.RegistryHeadReply]  # by node
 T = TypeVar("T")
 
 
-class Kept:
+class KeptRegistry:
     """The registry as a client keeps it, in its folder too: what is new is fetched after a minute, or when it may be stale."""
 
     def __init__(self, transport: Transport, folder: Path | None = None) -> None:

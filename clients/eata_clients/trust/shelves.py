@@ -61,7 +61,7 @@ class Shelf(Generic[B]):
         self._kept = dict(value)
 
 
-class View(Mapping[str, B]):
+class ShelfView(Mapping[str, B]):
     """One version of each record of a shelf, as `look` chooses it."""
 
     def __init__(self, shelf: Shelf[B], look: Callable[[str], B | None]) -> None:

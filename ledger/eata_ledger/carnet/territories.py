@@ -16,7 +16,7 @@ from eata_ledger.carnet.dates import day_of
 
 
 @dataclass(frozen=True)
-class Party:
+class CustomsTerritory:
     """A customs territory; `digital_from` is its digital date, None for a paper territory (GTP-01).
 
     `turns_with`: the territory of the same contracting party whose date is its own too, empty where it has none.
@@ -35,10 +35,10 @@ def digital_by(since: int | None, day: int) -> bool:
 
 
 @cache
-def parties() -> tuple[Party, ...]:
+def parties() -> tuple[CustomsTerritory, ...]:
     """The working list of contracting parties."""
     return tuple(
-        Party(
+        CustomsTerritory(
             row["territory"], tuple(row["countries"]),
             day_of(row["digital_from"]) if "digital_from" in row else None, row.get("two_step_export", False),
             row.get("turns_with", ""),
@@ -59,7 +59,7 @@ def all_digital_from() -> int:
 
 
 @cache
-def by_country() -> Mapping[str, Party]:
+def by_country() -> Mapping[str, CustomsTerritory]:
     """ISO 3166-1 alpha-2 country code → its territory."""
     return MappingProxyType({country: party for party in parties() for country in party.countries})
 

@@ -39,7 +39,7 @@ class DeskCertificate(Record):
 
 
 @dataclass(frozen=True)
-class Presented:
+class Certified:
     """A certificate as received; `certificate` means nothing before `genuine` is true."""
 
     certificate: DeskCertificate
@@ -48,7 +48,7 @@ class Presented:
 
     @classmethod
     @lru_cache(maxsize=4_096)
-    def from_bytes(cls, data: bytes) -> "Presented":
+    def from_bytes(cls, data: bytes) -> "Certified":
         if len(data) > MAX_SIZE:
             raise Malformed("a certificate is shorter")
         match decode(data):

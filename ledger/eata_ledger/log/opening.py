@@ -17,7 +17,7 @@ FIRST = 1
 
 
 @dataclass(frozen=True)
-class Opening:
+class EraOpening:
     """As stored at position 0: [OpenEra, [[key id, signature]…]]."""
 
     era: OpenEra
@@ -27,7 +27,7 @@ class Opening:
         rows: list[Value] = [[kid, signature] for kid, signature in sorted(self.signatures.items())]
         return encode([self.era.to_bytes(), rows])
 
-    def signed(self, *keys: SigningKey) -> "Opening":
+    def signed(self, *keys: SigningKey) -> "EraOpening":
         return replace(self, signatures={**self.signatures, **{key.id: key.sign(self.era.signed()) for key in keys}})
 
     def signers(self, charter: Charter) -> int:
@@ -40,7 +40,7 @@ class Opening:
         return self.signers(charter) >= charter.root_threshold
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Opening":
+    def from_bytes(cls, data: bytes) -> "EraOpening":
         """Raises `Malformed`."""
         match decode(data):
             case [bytes(payload), list(rows)]:
@@ -60,12 +60,12 @@ def _signature(row: Value) -> tuple[bytes, bytes]:
 def first_era(genesis: Genesis, root_keys: tuple[SigningKey, ...]) -> bytes:
     """The opening of era 1 as stored at position 0."""
     opening = OpenEra(1, genesis.ledger, FIRST, os.urandom(16), 0, 0, EMPTY_ROOT, None)
-    return Opening(opening, {}).signed(*root_keys).to_bytes()
+    return EraOpening(opening, {}).signed(*root_keys).to_bytes()
 
 
-def next_era(genesis: Genesis, era: int, size: int, root: bytes, log_time: int | None = None) -> Opening:
+def next_era(genesis: Genesis, era: int, size: int, root: bytes, log_time: int | None = None) -> EraOpening:
     """The one after `era`, over the tree of `size` with that root; not signed yet. `log_time` (ms UTC) sets it right."""
-    return Opening(OpenEra(1, genesis.ledger, era + 1, os.urandom(16), era, size, root, log_time), {})
+    return EraOpening(OpenEra(1, genesis.ledger, era + 1, os.urandom(16), era, size, root, log_time), {})
 
 
 def check_opening(genesis: Genesis, data: bytes) -> OpenEra:
@@ -73,7 +73,7 @@ def check_opening(genesis: Genesis, data: bytes) -> OpenEra:
 
     The genesis root signs era 1. Whether a later one is signed by the root of its day the replicas judge: they know it.
     """
-    opening = Opening.from_bytes(data)
+    opening = EraOpening.from_bytes(data)
     if opening.era.ledger != genesis.ledger:
         raise Malformed("the era's opening is of another ledger")
     if opening.era.era == FIRST and not opening.authorised(genesis.charter):

@@ -12,7 +12,7 @@ from eata_ledger.log.declared import LONGEST, Declaration, Declared, declaration
 from eata_ledger.proof.qr import base45, from_base45
 from eata_ledger.proof.statement import Claim, Statement
 from eata_ledger.proof.travelled import Prepared, TravelFacts, facts_of
-from eata_ledger.proof.trust import Trust, Verdict, verify_receipt
+from eata_ledger.proof.trust import ReceiptCheck, Trust, verify_receipt
 from eata_ledger.record import CODE, HASH, U16, Record, blob, f, integer
 from eata_ledger.seal.codes import Code, CodeKind, WrongCode
 
@@ -91,11 +91,11 @@ class Card:
         """The voucher the card shows. Raises `Malformed`."""
         return Declared.from_part(self.declared).declaration
 
-    def check(self, trust: Trust) -> Verdict:
+    def check(self, trust: Trust) -> ReceiptCheck:
         """Good if enough nodes of the trust file vouch for the declaration."""
         verdict = verify_receipt(self.statement.to_bytes(), trust)
         try:
             _ = self.prepared(trust.genesis.ledger), self.declaration
         except Malformed as error:
-            return Verdict(False, str(error))
+            return ReceiptCheck(False, str(error))
         return verdict

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from eata_ledger.encoding import Malformed
 from eata_ledger.log.chartering import CharterEntry, Reign, follow_all, in_force
 from eata_ledger.log.genesis import Charter, Genesis, origin
-from eata_ledger.log.opening import FIRST, Opening
+from eata_ledger.log.opening import FIRST, EraOpening
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.checkpoint import Checkpoint, read_note, signature_lines
 from eata_ledger.proof.cosignature import read as read_cosignatures
@@ -68,7 +68,7 @@ class Trust(Record):
 
     def _check_eras(self, reigns: list[Reign]) -> None:
         """Every era after the first is opened by the root of its day, one after another."""
-        eras = [Opening.from_bytes(data) for data in self.openings]
+        eras = [EraOpening.from_bytes(data) for data in self.openings]
         if [opening.era.era for opening in eras] != list(range(FIRST + 1, self.era + 1)):
             raise Malformed("the trust file leaves out how an era was opened")
         for opening in eras:
@@ -79,7 +79,7 @@ class Trust(Record):
 
     def holds(self, claim: Claim) -> bool:
         """Whether an entry of the claim's era at its index is in the log of today: an era may have left out the end."""
-        later = (Opening.from_bytes(data).era for data in self.openings)
+        later = (EraOpening.from_bytes(data).era for data in self.openings)
         return claim.era <= self.era and all(claim.index < era.size for era in later if era.era > claim.era)
 
 
@@ -88,7 +88,7 @@ def _name(outcome: int) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReceiptCheck:
     """The one answer of receipt verification; `why` is a sentence for a person."""
 
     good: bool
@@ -97,20 +97,20 @@ class Verdict:
     signers: tuple[str, ...] = ()
 
 
-def verify_receipt(data: bytes, trust: Trust) -> Verdict:
+def verify_receipt(data: bytes, trust: Trust) -> ReceiptCheck:
     """Checks a receipt against a trust file, offline. Good: more than half of the nodes of its day, or of a later one, signed."""
     try:
         trust.check()
         statement = Statement.from_bytes(data)
     except ValueError as error:
-        return Verdict(False, f"not a receipt: {error}")
+        return ReceiptCheck(False, f"not a receipt: {error}")
     claim = statement.claim
     if claim.ledger_prefix != trust.genesis.ledger[:8]:
-        return Verdict(False, "the receipt is of another ledger", claim)
+        return ReceiptCheck(False, "the receipt is of another ledger", claim)
     if claim.era > trust.era:
-        return Verdict(False, f"the receipt is of era {claim.era}, the trust file of era {trust.era}", claim)
+        return ReceiptCheck(False, f"the receipt is of era {claim.era}, the trust file of era {trust.era}", claim)
     if not trust.holds(claim):
-        return Verdict(
+        return ReceiptCheck(
             False, f"a later era does not hold this entry of era {claim.era}: it must be handed in again", claim
         )
     charter, names = _signers(statement, claim, trust.reigns)
@@ -118,12 +118,12 @@ def verify_receipt(data: bytes, trust: Trust) -> Verdict:
         strangers = sum(kid not in charter.by_kid for kid, _ in statement.signatures)
         hint = f"; {strangers} signed that it does not know: the trust file may be too old" if strangers else ""
         said = f"provisional: {len(names)} of {len(charter.nodes)} nodes signed, {charter.enough} are needed{hint}"
-        return Verdict(False, said, claim, names)
+        return ReceiptCheck(False, said, claim, names)
     if claim.standing is not Standing.LIVE:
-        return Verdict(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
+        return ReceiptCheck(False, f"cancelled as of ledger index {claim.at_index}", claim, names)
     if claim.outcome != Outcome.ACCEPTED:
-        return Verdict(False, f"the entry was refused: {_name(claim.outcome)}", claim, names)
-    return Verdict(True, f"final: signed by {len(names)} of {len(charter.nodes)} nodes", claim, names)
+        return ReceiptCheck(False, f"the entry was refused: {_name(claim.outcome)}", claim, names)
+    return ReceiptCheck(True, f"final: signed by {len(names)} of {len(charter.nodes)} nodes", claim, names)
 
 
 def _signers(statement: Statement, claim: Claim, reigns: list[Reign]) -> tuple[Charter, tuple[str, ...]]:

@@ -6,7 +6,7 @@ This is the first column of the signing table (docs/formats.md); the rules ask f
 from eata_ledger.carnet.vocabulary import Purpose
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies
-from eata_ledger.log.certificate import DeskCertificate, Presented
+from eata_ledger.log.certificate import Certified, DeskCertificate
 from eata_ledger.log.keys import acceptable, key_id
 from eata_ledger.outcomes import Outcome, Skipped
 from eata_ledger.rules.act import Act
@@ -93,7 +93,7 @@ def desk_key(act: Act, data: bytes) -> tuple[DeskCertificate, str]:
     if known is not None:
         return known
     try:
-        presented = Presented.from_bytes(data)
+        presented = Certified.from_bytes(data)
     except Malformed:
         raise Skipped(Outcome.KEY_UNKNOWN, "the desk certificate is malformed") from None
     authority = act.facts.get(KeyFact, presented.certificate.authority)

@@ -15,7 +15,7 @@ from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.rules.act import Act
 from eata_ledger.rules.authors import desk_key
 from eata_ledger.rules.commit_effects import Scene, write
-from eata_ledger.rules.desk import CONTROLLERS, Desk, at_desk, live_keys, require_office, require_time, shown
+from eata_ledger.rules.desk import CONTROLLERS, ActingDesk, at_desk, live_keys, require_office, require_time, shown
 from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import stay_in
 from eata_ledger.rules.keeping import require_granted
@@ -52,7 +52,7 @@ def _scene(act: Act, body: Commit) -> Scene:
     )
 
 
-def _countersigned(act: Act, body: Commit, desk: Desk) -> bool:
+def _countersigned(act: Act, body: Commit, desk: ActingDesk) -> bool:
     """A live controller of the same office and administration signs too: another officer than the one who commits."""
     if body.controller is None:
         return False

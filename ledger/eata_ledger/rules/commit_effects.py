@@ -7,7 +7,7 @@ from eata_ledger.carnet.vocabulary import Flag, Kind, NoticeKind, NoticeState, S
 from eata_ledger.encoding import Value
 from eata_ledger.log.bodies import Commit
 from eata_ledger.rules.act import Act
-from eata_ledger.rules.desk import Desk
+from eata_ledger.rules.desk import ActingDesk
 from eata_ledger.rules.goods import moved
 from eata_ledger.state import (
     Carnet,
@@ -29,7 +29,7 @@ class Scene:
     carnet: Carnet
     state: CarnetState
     voucher: Voucher
-    desk: Desk
+    desk: ActingDesk
     stay: Stay
     countersigned: bool
     root: int  # of the holder, in force

@@ -9,7 +9,7 @@ from eata_ledger.encoding import Value
 from eata_ledger.log import bodies
 from eata_ledger.outcomes import Outcome, Refused
 from eata_ledger.rules.act import Act
-from eata_ledger.rules.desk import Desk, at_desk, require_office, require_own_parts, require_time, shown
+from eata_ledger.rules.desk import ActingDesk, at_desk, require_office, require_own_parts, require_time, shown
 from eata_ledger.rules.devices import holder_of
 from eata_ledger.rules.goods import out_of_home, put_stay, stay_in, stayed
 from eata_ledger.state import (
@@ -27,7 +27,7 @@ _TRANSITS = frozenset({Kind.TRANSIT_OPEN, Kind.TRANSIT_CLOSE})
 _ABROAD = _TRANSITS | {Kind.IMPORTATION, Kind.REEXPORTATION}
 
 
-def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
+def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> ActingDesk:
     """An active desk of a territory where the carnet is valid."""
     desk = at_desk(act, certificate, office)
     if desk.territory and desk.territory not in (carnet.home, *carnet.box_p):
@@ -37,7 +37,7 @@ def _judged(act: Act, carnet: Carnet, certificate: bytes, office: str) -> Desk:
     return desk
 
 
-def _record(act: Act, carnet_id: int, desk: Desk, slot: int = 0, about: int | None = None) -> None:
+def _record(act: Act, carnet_id: int, desk: ActingDesk, slot: int = 0, about: int | None = None) -> None:
     act.record(carnet_id, desk.territory, (desk.code, desk.certificate.officer), slot, about)
 
 

@@ -16,7 +16,7 @@ CONTROLLERS = frozenset({Role.CONTROLLER, Role.ADMIN})
 
 
 @dataclass(frozen=True)
-class Desk:
+class ActingDesk:
     """An officer's desk at the moment of the act; `day` is local to it."""
 
     certificate: DeskCertificate
@@ -38,12 +38,12 @@ class Desk:
         return self.controls and self.certificate.lives_at(now)
 
 
-def at_desk(act: Act, certificate: bytes, office: str) -> Desk:
+def at_desk(act: Act, certificate: bytes, office: str) -> ActingDesk:
     """The desk behind a certificate whose signatures are good; nothing about the office is judged yet."""
     header = act.entry.header
     presented, administration = desk_key(act, certificate)
     day = local_day(header.event_time, header.offset)
-    return Desk(presented, administration, office, act.facts.at(Office, office, day), day)
+    return ActingDesk(presented, administration, office, act.facts.at(Office, office, day), day)
 
 
 def shown(act: Act, carnet_id: int, slot: int, voucher_key: bytes, kind: Kind | None = None) -> Voucher:
@@ -60,7 +60,7 @@ def shown(act: Act, carnet_id: int, slot: int, voucher_key: bytes, kind: Kind | 
     return voucher
 
 
-def require_office(desk: Desk) -> None:
+def require_office(desk: ActingDesk) -> None:
     """Active on that day, of the desk's own administration, and the one it is certified for (ACC-09)."""
     office = desk.office
     if office is None or not office.open_on(desk.day):
@@ -71,7 +71,7 @@ def require_office(desk: Desk) -> None:
         raise Refused(Outcome.ROLE_FORBIDDEN)
 
 
-def require_time(act: Act, desk: Desk, countersigned: bool = False) -> None:
+def require_time(act: Act, desk: ActingDesk, countersigned: bool = False) -> None:
     """Event time lies inside the certificate and not ahead; late acts need a controller (C-23).
 
     What an earlier shift noted in an outage, up to 72 h before this certificate begins, is entered with one (PRX-06).

@@ -8,7 +8,7 @@ from eata_ledger.state.base import Chain, Fact, Family, Logged, Versions
 from eata_ledger.state.carnet import (
     Carnet,
     CarnetState,
-    Goods,
+    GoodsOut,
     Number,
     Pool,
     Stay,
@@ -64,7 +64,7 @@ __all__ = [
     "Device",
     "Fact",
     "Family",
-    "Goods",
+    "GoodsOut",
     "Grant",
     "HoldFact",
     "Holder",

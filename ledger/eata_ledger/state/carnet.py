@@ -129,7 +129,7 @@ class Stay(Fact):
 
 
 @dataclass(frozen=True)
-class Goods:
+class GoodsOut:
     """Where a carnet's goods are, as far as a reader is shown its stays."""
 
     home_out: Items

@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 @dataclass(eq=False)
-class Door:
+class Endpoint:
     """One member; what is followed has a connection of its own."""
 
     endpoint: str
@@ -54,9 +54,9 @@ class Doors:
     """
 
     def __init__(self, endpoints: Sequence[str], identity: Identity) -> None:
-        self.order = [Door(e, identity.channel(e, _OPTIONS), identity.channel(e, _OPTIONS)) for e in endpoints]
+        self.order = [Endpoint(e, identity.channel(e, _OPTIONS), identity.channel(e, _OPTIONS)) for e in endpoints]
         self.measured = self.led = False
-        self.on_silent: Callable[[Door, float], None] = lambda door, since: None
+        self.on_silent: Callable[[Endpoint, float], None] = lambda door, since: None
 
     async def first(self, call: Callable[[grpc.aio.Channel], Awaitable[R]]) -> R:
         """The first answer, however long that takes; a refusal of the request itself is raised.
@@ -86,7 +86,7 @@ class Doors:
             for one in asked:
                 one.cancel()
 
-    def failed(self, door: Door) -> None:
+    def failed(self, door: Endpoint) -> None:
         """It goes to the end."""
         self.led = self.led and door is not self.order[0]
         self.order.sort(key=lambda one: one is door)
@@ -117,7 +117,7 @@ async def _answer(call: Awaitable[R]) -> R | grpc.aio.AioRpcError:
         return error
 
 
-async def _measured(door: Door) -> tuple[Door, tuple[int, int, float], rpc_pb2.StatusResponse | None]:
+async def _measured(door: Endpoint) -> tuple[Endpoint, tuple[int, int, float], rpc_pb2.StatusResponse | None]:
     """Its place, lowest first: 0 leads, 1 follows, 2 knows no leader; the newest term; then seconds there and back.
 
     A leader whose disk hangs says that it leads, beside the one that was elected in its place.

@@ -20,7 +20,7 @@ from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
 from eata_node.engine import etcd_room
 from eata_node.engine.access import WHOLE, lanes_of, prefix_of
-from eata_node.engine.endpoints import Door, Doors
+from eata_node.engine.endpoints import Doors, Endpoint
 from eata_node.engine.interface import Appended, EngineDown, Head, MustBootstrap, Placed, Room
 from eata_node.rpc.tls import Identity
 
@@ -44,7 +44,7 @@ class EtcdEngine:
         self.doors.on_silent = self._doubt
         self._opened: tuple[int, int, bytes] | None = None  # (revision of the era's opening, era, the opening)
         self._leader = ""
-        self._watched: Door | None = None
+        self._watched: Endpoint | None = None
         self._shown, self._waiting, self._enough = -1, 0.0, asyncio.Event()
 
     async def close(self) -> None:
@@ -246,7 +246,7 @@ class EtcdEngine:
             placed.append(Placed(revision - base, found[0].kv.value if ours else b""))
         return placed
 
-    def _doubt(self, door: Door, since: float) -> None:
+    def _doubt(self, door: Endpoint, since: float) -> None:
         """A member that has neither answered nor shown anything since then is no longer watched."""
         if door is self._watched and 0 < self._waiting <= since:
             self._enough.set()

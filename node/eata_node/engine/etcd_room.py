@@ -5,7 +5,7 @@ import grpc.aio
 import structlog
 from eata_proto.etcd import rpc_pb2, rpc_pb2_grpc
 
-from eata_node.engine.endpoints import Door, Doors
+from eata_node.engine.endpoints import Doors, Endpoint
 
 _ROOMY = 0.9
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ def _frees(status: rpc_pb2.StatusResponse, brim: float) -> bool:
     return status.dbSizeInUse < status.dbSize // 2 or tight
 
 
-async def _lift_alarms(door: Door) -> None:
+async def _lift_alarms(door: Endpoint) -> None:
     """Each full member's, by its number: without one etcd answers, and lifts nothing.
 
     None beside an alarm of another kind: with any that is lifted, etcd no longer refuses what the others forbid.

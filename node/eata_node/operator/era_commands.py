@@ -11,7 +11,7 @@ from eata_ledger.encoding import Malformed
 from eata_node.operator.commands import Endpoints, Home, Json, Voters, bar, fail, home_of, say, wanted_engine
 
 if TYPE_CHECKING:
-    from eata_ledger.log.opening import Opening
+    from eata_ledger.log.opening import EraOpening
 
 _app = typer.Typer(help="After the engine is lost for good: a new era over what is left.", no_args_is_help=True)
 _File = Annotated[Path, typer.Argument(help="The opening's file, passed from keeper to keeper.")]
@@ -113,11 +113,11 @@ def _time(text: str) -> int | None:
     return int(when.timestamp() * 1000)
 
 
-def _read(file: Path) -> "Opening":
-    from eata_ledger.log.opening import Opening
+def _read(file: Path) -> "EraOpening":
+    from eata_ledger.log.opening import EraOpening
 
     try:
-        return Opening.from_bytes(file.read_bytes())
+        return EraOpening.from_bytes(file.read_bytes())
     except Malformed:
         fail("MALFORMED", f"{file.name} is not an era's opening.", "Give the file that `eata era propose` wrote.")
 

@@ -37,10 +37,10 @@ from eata_node.rpc.limits import MembersDoor, PublicDoor
 from eata_node.rpc.tls import SERVER_OPTIONS, Identity
 from eata_node.services import public, reading
 from eata_node.services.attesting import Attesting
-from eata_node.services.blobs import Blobs
+from eata_node.services.blobs import BlobsService
 from eata_node.services.carnets import Carnets
 from eata_node.services.follow import Follow
-from eata_node.services.lists import Lists
+from eata_node.services.lists import ListsService
 from eata_node.services.presentations import Presentations
 from eata_node.services.rights import Rights
 from eata_node.writing.proposer import wall_clock
@@ -137,7 +137,7 @@ class Proxy:
     def _add_blobs(self, server: grpc.aio.Server) -> None:
         node = self.node
         carnets, clock = Carnets(node.replica), self.setup.clock
-        service = Blobs(node.replica, self._rights, carnets, node.blobs, self._statement, self._peers, clock)
+        service = BlobsService(node.replica, self._rights, carnets, node.blobs, self._statement, self._peers, clock)
         blobs_pb2_grpc.add_BlobsServicer_to_server(service, server)
 
     def _followers(self) -> Follow:
@@ -147,7 +147,7 @@ class Proxy:
         replica, rights, carnets = self.node.replica, self._rights, Carnets(self.node.replica)
         customs = reading.Customs(replica, rights, carnets, self._attesting, self._presentations)
         reading_pb2_grpc.add_CustomsServicer_to_server(customs, server)
-        lists_pb2_grpc.add_ListsServicer_to_server(Lists(replica, rights, carnets), server)
+        lists_pb2_grpc.add_ListsServicer_to_server(ListsService(replica, rights, carnets), server)
         lists_pb2_grpc.add_FollowServicer_to_server(self._followers(), server)
         reading_pb2_grpc.add_IssuerServicer_to_server(reading.Issuer(rights, carnets, self._attesting), server)
         reading_pb2_grpc.add_AuditServicer_to_server(reading.Audit(replica, rights), server)

@@ -14,7 +14,7 @@ import structlog
 from eata_ledger.encoding import Malformed
 from eata_ledger.log.genesis import Charter
 from eata_ledger.log.keys import SigningKey
-from eata_ledger.log.opening import Opening
+from eata_ledger.log.opening import EraOpening
 from eata_ledger.wire import entry_from_proto
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, node_pb2, node_pb2_grpc
 
@@ -63,7 +63,7 @@ class Bootstrap:
 
     async def enter(self, data: bytes) -> None:
         """A new era: what of its tree is missing here comes from the peers. Raises `Divergence`, `OtherHistory`."""
-        opening = Opening.from_bytes(data).era
+        opening = EraOpening.from_bytes(data).era
         if self._replica.fetched > opening.size:
             raise OtherHistory(f"{self._replica.fetched} entries are here, era {opening.era} opens over {opening.size}")
         while self._replica.fetched < opening.size:
@@ -131,7 +131,7 @@ class Bootstrap:
             return
         for data in eras.genuine(replica.store, replica.genesis, told):
             if data not in known:
-                replica.store.put_opening(Opening.from_bytes(data).era.era, data)
+                replica.store.put_opening(EraOpening.from_bytes(data).era.era, data)
         replica.store.commit()
 
     async def _fetch(self, tree: Tree) -> None:

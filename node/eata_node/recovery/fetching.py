@@ -9,7 +9,7 @@ from eata_ledger.log.bodies import ActivateRules, Shred
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.genesis import Charter
 from eata_ledger.log.leaf import Leaf
-from eata_ledger.log.opening import Opening
+from eata_ledger.log.opening import EraOpening
 from eata_ledger.outcomes import Outcome
 from eata_ledger.replaying import replayed
 
@@ -88,7 +88,7 @@ class Fetching:
     def enter(self, data: bytes) -> None:
         """A new era over exactly the entries that are here. Raises `Divergence`: another tree, or not the root's word."""
         replica = self._replica
-        opening = Opening.from_bytes(data)
+        opening = EraOpening.from_bytes(data)
         era, charter = opening.era, replica.store.charter(replica.genesis)
         if era.ledger != replica.genesis.ledger or not opening.authorised(charter):
             raise Divergence(f"era {era.era} is not opened by the root")

@@ -13,7 +13,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.genesis import Charter, Genesis
 from eata_ledger.log.leaf import Leaf
-from eata_ledger.log.opening import Opening, check_opening, next_era
+from eata_ledger.log.opening import EraOpening, check_opening, next_era
 from eata_ledger.outcomes import Outcome
 
 from eata_node.engine.log_store import LogDisk, LogStore
@@ -92,7 +92,7 @@ def _look(folder: Path, progress: Progress) -> Found:
 
 def propose(
     home: Path, genesis: Genesis, found: list[Found], node: str = "", log_time: int | None = None
-) -> tuple[Found, Opening]:
+) -> tuple[Found, EraOpening]:
     """An opening over the longest whole replica, or over the one named; unsigned. Raises `NothingLeft`.
 
     `log_time` (ms UTC) where wrong clocks have moved it.
@@ -113,7 +113,7 @@ def charter_here(home: Path, genesis: Genesis, node: str) -> Charter:
         store.close()
 
 
-def install(home: Path, genesis: Genesis, opening: Opening) -> None:
+def install(home: Path, genesis: Genesis, opening: EraOpening) -> None:
     """The old engine becomes evidence, an empty one takes its place; the nodes enter the era when they start."""
     before = opening.era.previous_era
     for folder in (home / "etcd").glob("*"):
@@ -137,7 +137,7 @@ def _move(path: Path, to: Path) -> None:
 
 def orphans(home: Path, node: str) -> Iterator[tuple[int, Leaf, Entry]]:
     """Entries that a node had and the era that came after does not: (index then, leaf, entry), whole, accepted ones."""
-    size = Opening.from_bytes((home / "era.cbor").read_bytes()).era.size
+    size = EraOpening.from_bytes((home / "era.cbor").read_bytes()).era.size
     store = Store(Rocks(home / "nodes" / node / ORPHANED, FAMILIES))
     try:
         kept = store.log_state()

@@ -156,7 +156,7 @@ class Cosigning:
         return note(checkpoint, signatures)
 
 
-class Guard:
+class CosigningGuard:
     """Signs checkpoints, never two that contradict: (size, root) is fsynced outside RocksDB first."""
 
     def __init__(self, slot: Slot, key: SigningKey, ledger: bytes) -> None:

@@ -6,7 +6,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.log.chartering import Reign, follow, in_force
 from eata_ledger.log.entry import Header
 from eata_ledger.log.genesis import Charter, Genesis
-from eata_ledger.log.opening import Opening
+from eata_ledger.log.opening import EraOpening
 from eata_proto.v1 import ledger_pb2
 
 from eata_node.replica.store import Store
@@ -55,7 +55,7 @@ def genuine(store: Store, genesis: Genesis, told: Iterable[bytes]) -> list[bytes
 
 def _good(data: bytes, known: list[Reign]) -> bool:
     try:
-        opening = Opening.from_bytes(data)
+        opening = EraOpening.from_bytes(data)
     except Malformed:
         return False
     return opening.era.ledger == known[0].charter.ledger and opening.authorised(in_force(known, opening.era.size))

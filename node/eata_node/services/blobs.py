@@ -16,8 +16,7 @@ from eata_ledger.rules.keeping import SEALED_LARGEST
 from eata_ledger.state import Shredded
 from eata_proto.v1 import blobs_pb2, blobs_pb2_grpc, ledger_pb2, node_pb2, node_pb2_grpc
 
-from eata_node.replica.blobs import OF_CARNET, OF_ISSUER
-from eata_node.replica.blobs import Blobs as BlobFolder
+from eata_node.replica.blobs import OF_CARNET, OF_ISSUER, Blobs
 from eata_node.replica.replica import Replica
 from eata_node.rpc.errors import Context, Trouble, refusal, trouble
 from eata_node.rpc.limits import Limit
@@ -28,11 +27,11 @@ from eata_node.services.rights import Rights
 _PEER_SECONDS = 5.0
 
 
-class Blobs(blobs_pb2_grpc.BlobsServicer):
+class BlobsService(blobs_pb2_grpc.BlobsServicer):
     """Put answers with this node's storage receipt; Get fetches from a peer what is not here yet."""
 
     def __init__(
-        self, replica: Replica, rights: Rights, carnets: Carnets, folder: BlobFolder, key: SigningKey,
+        self, replica: Replica, rights: Rights, carnets: Carnets, folder: Blobs, key: SigningKey,
         peers: Mapping[str, grpc.aio.Channel], clock: Callable[[], int],
     ) -> None:  # fmt: skip
         self._replica, self._rights, self._folder, self._key = replica, rights, folder, key

@@ -23,7 +23,7 @@ from eata_ledger.state import (
     Chain,
     Device,
     Fact,
-    Goods,
+    GoodsOut,
     Grant,
     Holder,
     HoldFact,
@@ -45,7 +45,7 @@ from eata_proto.v1 import ledger_pb2, reading_pb2
 from eata_node.replica import views
 from eata_node.replica.replica import Replica
 from eata_node.rpc.errors import Trouble, refusal, trouble
-from eata_node.services.excerpts import Excerpts, Item, Wanted, fill, place
+from eata_node.services.excerpts import ExcerptsOut, Item, Wanted, fill, place
 
 F = TypeVar("F", bound=Fact)
 _INCIDENTS = 250  # of each kind that a territory, a holder or an issuer may make many of
@@ -69,8 +69,8 @@ class View:
     rows: list[Transaction]
 
     @property
-    def goods(self) -> Goods:
-        return Goods.of(self.state, self.stays)
+    def goods(self) -> GoodsOut:
+        return GoodsOut.of(self.state, self.stays)
 
     def balances(self, as_of: int) -> Balances:
         """The balances at the end of the day `as_of`, by office-local event days."""
@@ -128,8 +128,8 @@ class Carnets:
     def met(self, carnet_id: int, territory: str) -> bool:
         return self.view(carnet_id).met_by(territory)
 
-    def excerpts(self) -> Excerpts:
-        return Excerpts(self._replica.store)
+    def excerpts(self) -> ExcerptsOut:
+        return ExcerptsOut(self._replica.store)
 
     # -- what a reply rests on
 

@@ -32,7 +32,7 @@ class Wanted:
         return info.label in self.labels and self.slot in (None, info.slot) and addressed
 
 
-class Excerpts:
+class ExcerptsOut:
     """The entries of one reply."""
 
     def __init__(self, store: Store) -> None:
@@ -103,7 +103,7 @@ def place(section: int, key: int | bytes = 0) -> bytes:
     return bytes([section]) + (key.to_bytes(8, "big") if isinstance(key, int) else key)
 
 
-def fill(reply: Paged, excerpts: Excerpts, items: Iterable[Item], cursor: bytes) -> None:
+def fill(reply: Paged, excerpts: ExcerptsOut, items: Iterable[Item], cursor: bytes) -> None:
     """Tells the items after `cursor` until the page is full; one at least."""
     last = b""
     for item in _after(items, cursor):

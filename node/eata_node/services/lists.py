@@ -22,7 +22,7 @@ from eata_node.replica.replica import Replica
 from eata_node.replica.views import Mention
 from eata_node.rpc.errors import Context, Trouble, trouble
 from eata_node.services.carnets import Carnets, View
-from eata_node.services.excerpts import Excerpts, Wanted
+from eata_node.services.excerpts import ExcerptsOut, Wanted
 from eata_node.services.rights import LOGS, Rights
 from eata_node.writing.sessions import Officer
 
@@ -54,7 +54,7 @@ class Asked:
         return self.query.before or 2**64 - 1
 
 
-class Lists(lists_pb2_grpc.ListsServicer):
+class ListsService(lists_pb2_grpc.ListsServicer):
     """Everything here is the officer's own territory's; sealed parts are opened by its opener."""
 
     def __init__(self, replica: Replica, rights: Rights, carnets: Carnets) -> None:
@@ -174,7 +174,7 @@ class Lists(lists_pb2_grpc.ListsServicer):
         assert found is not None, "an accepted notice is kept"
         return found
 
-    def _arrival(self, view: View, notice: Notice, territory: str, excerpts: Excerpts) -> lists_pb2.ListedNotice:
+    def _arrival(self, view: View, notice: Notice, territory: str, excerpts: ExcerptsOut) -> lists_pb2.ListedNotice:
         """What the notice hands this territory, as long as the voucher is still one of its own."""
         keys = self._carnets.keys_of(territory)
         listed = lists_pb2.ListedNotice(number=view.carnet.number, record=notice.to_bytes())

@@ -20,7 +20,7 @@ _WAITING, _TELLING = 8, 1_000  # collisions a listener has not read, messages un
 _PEER_SECONDS = 2.0
 
 
-class Code(NamedTuple):
+class ShownCode(NamedTuple):
     """A voucher's code."""
 
     carnet_id: int
@@ -40,7 +40,7 @@ class Shown(Record):
 class Collision:
     """One code at two desks."""
 
-    code: Code
+    code: ShownCode
     first: Shown
     second: Shown
 
@@ -51,11 +51,11 @@ class Presentations:
     def __init__(self, peers: Mapping[str, grpc.aio.Channel], clock: Callable[[], int]) -> None:
         self._peers: list[node_pb2_grpc.PeerAsyncStub] = [node_pb2_grpc.PeerStub(c) for c in peers.values()]
         self._clock = clock
-        self._shown: dict[str, OrderedDict[Code, list[Shown]]] = {}
+        self._shown: dict[str, OrderedDict[ShownCode, list[Shown]]] = {}
         self._telling: set[asyncio.Task[None]] = set()
         self._listeners: set[asyncio.Queue[Collision]] = set()
 
-    def show(self, code: Code, shown: Shown) -> list[Shown]:
+    def show(self, code: ShownCode, shown: Shown) -> list[Shown]:
         """Remembers and tells the peers; the other desks that were shown this code before."""
         others = self._remember("", code, shown)
         for peer in self._peers:
@@ -72,9 +72,9 @@ class Presentations:
         U16.load(told.slot)
         if abs(self._clock() - shown.time) > LONGEST:
             raise Malformed("a showing is of now")
-        self._remember(peer, Code(told.carnet_id, told.slot), shown)
+        self._remember(peer, ShownCode(told.carnet_id, told.slot), shown)
 
-    def _remember(self, node: str, code: Code, shown: Shown) -> list[Shown]:
+    def _remember(self, node: str, code: ShownCode, shown: Shown) -> list[Shown]:
         """The other desks that were shown this code; tells who listens of each new collision."""
         told = (kept.get(code, ()) for kept in self._shown.values())
         known = sorted({s for some in told for s in some if shown.time - s.time <= LONGEST}, key=lambda s: s.time)
@@ -92,7 +92,7 @@ class Presentations:
         return others
 
     @staticmethod
-    async def _tell(peer: "node_pb2_grpc.PeerAsyncStub", code: Code, shown: Shown) -> None:
+    async def _tell(peer: "node_pb2_grpc.PeerAsyncStub", code: ShownCode, shown: Shown) -> None:
         message = node_pb2.PresentedRequest(
             carnet_id=code.carnet_id, slot=code.slot, office=shown.office, desk=shown.desk, time=shown.time
         )

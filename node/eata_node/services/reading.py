@@ -15,7 +15,7 @@ from eata_node.rpc.errors import Context, Trouble, trouble
 from eata_node.services.attesting import Attesting
 from eata_node.services.carnets import Carnets, View, arriving, narrow
 from eata_node.services.excerpts import Item, Wanted
-from eata_node.services.presentations import Code, Presentations, Shown
+from eata_node.services.presentations import Presentations, Shown, ShownCode
 from eata_node.services.rights import Rights, Who
 
 
@@ -71,7 +71,7 @@ class Customs(reading_pb2_grpc.CustomsServicer):
         self._carnets.page(reply, items, query.cursor)
         if not request.digest_only and not query.cursor:
             shown = Shown(officer.certificate.office, officer.certificate.serial, request.time)
-            for other in self._presentations.show(Code(carnet_id, voucher.slot), shown):
+            for other in self._presentations.show(ShownCode(carnet_id, voucher.slot), shown):
                 reply.presentations.append(reading_pb2.Presentation(office=other.office, time=other.time))
         return self._attesting.attested(reply, request, granted.signers)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from eata_ledger.carnet.vocabulary import OrganisationKind, Purpose, Role, VoucherState
 from eata_ledger.facts import Facts
-from eata_ledger.log.certificate import Presented
+from eata_ledger.log.certificate import Certified
 from eata_ledger.log.keys import acceptable
 from eata_ledger.outcomes import Outcome
 from eata_ledger.state import Carnet, Device, KeyFact, Organisation, Voucher, VoucherKey
@@ -157,7 +157,7 @@ class Rights:
             granted = self._granted(request, method, query, signers)
         if isinstance(granted, ApiError):
             if granted.code == Outcome.CODE_INVALID.name:  # said of a genuine desk only
-                self.limits.spend(Limit.GUESSES, Presented.from_bytes(request.certificate).certificate.key)
+                self.limits.spend(Limit.GUESSES, Certified.from_bytes(request.certificate).certificate.key)
             raise granted
         self._readers.spend(request)
         for key in signers.verified:

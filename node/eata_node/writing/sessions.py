@@ -8,7 +8,7 @@ from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.vocabulary import Purpose, Role
 from eata_ledger.encoding import Malformed
 from eata_ledger.facts import Facts
-from eata_ledger.log.certificate import DeskCertificate, Presented
+from eata_ledger.log.certificate import Certified, DeskCertificate
 from eata_ledger.log.keys import key_id, verify
 from eata_ledger.outcomes import Outcome
 from eata_ledger.proof.reading import WINDOW, to_sign
@@ -133,7 +133,7 @@ class Readers:
     def officer(self, request: ledger_pb2.SignedRequest, signers: Signers) -> Officer:
         """The desk behind a request: a live certificate by a registered desk CA, at an active office."""
         try:
-            presented = Presented.from_bytes(request.certificate)
+            presented = Certified.from_bytes(request.certificate)
         except Malformed:
             raise refusal(Outcome.KEY_UNKNOWN, "no desk certificate") from None
         certificate, facts = presented.certificate, Facts(self._replica.store)

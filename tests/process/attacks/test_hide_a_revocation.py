@@ -10,7 +10,7 @@ from eata_clients.authoring.entries import make
 from eata_clients.issuer.client import read_party
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
-from eata_clients.trust.registry_pages import FILE, Kept, fetch, read
+from eata_clients.trust.registry_pages import FILE, KeptRegistry, fetch, read
 from eata_host.vault import read_key
 from eata_ledger.encoding import sha256
 from eata_ledger.log.bodies import RevokeKey
@@ -130,7 +130,7 @@ async def test_headers_without_their_signatures_are_passed_over(scene: Scene, mo
 
 async def test_a_client_that_returns_reads_its_own_file(scene: Scene, tmp_path: Path) -> None:
     """Another process of the same client fetches what is new; a file that is damaged, or another ledger's, is none."""
-    first = await Kept(scene.public, tmp_path).get()
+    first = await KeptRegistry(scene.public, tmp_path).get()
     authority = await revoked(scene)
     asked = Registered.page
     starts: list[int] = []
@@ -141,7 +141,7 @@ async def test_a_client_that_returns_reads_its_own_file(scene: Scene, tmp_path: 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Registered, "page", page)
-        again = await Kept(scene.public, tmp_path).get()
+        again = await KeptRegistry(scene.public, tmp_path).get()
         assert (starts, again.count, authority in again.revoked) == ([first.count], first.count + 1, True)
         fresh = await fetch(scene.public)
     assert sorted(again.offices) == sorted(fresh.offices)
@@ -151,7 +151,7 @@ async def test_a_client_that_returns_reads_its_own_file(scene: Scene, tmp_path: 
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     assert read(tmp_path, scene.mesh.genesis.ledger) is None
-    assert (await Kept(scene.public, tmp_path).get()).head == fresh.head
+    assert (await KeptRegistry(scene.public, tmp_path).get()).head == fresh.head
     assert read(tmp_path, bytes(32)) is None
 
 
@@ -169,11 +169,11 @@ async def test_what_an_honest_node_vouched_for_is_never_taken_back(
 ) -> None:
     """The desk knows of the revocation; then one liar alone can be reached, and tells of a registry from before it."""
     authority = await revoked(scene)
-    await Kept(scene.public, tmp_path).get()
+    await KeptRegistry(scene.public, tmp_path).get()
     hide(scene, ("frankfurt",), False, monkeypatch)
     for name in [name for name in scene.mesh.proxies if name != "frankfurt"]:
         await scene.mesh.proxies.pop(name).stop()
-    again = await Kept(scene.public, tmp_path).get()
+    again = await KeptRegistry(scene.public, tmp_path).get()
     assert authority in again.revoked
     kept = read(tmp_path, scene.mesh.genesis.ledger)
     assert kept is not None
@@ -184,7 +184,7 @@ async def test_what_one_node_alone_says_is_not_kept(scene: Scene, tmp_path: Path
     """It may be used, marked as what it is; the next process asks again."""
     for name in [name for name in scene.mesh.proxies if name != "mumbai"]:
         await scene.mesh.proxies.pop(name).stop()
-    assert (await Kept(scene.public, tmp_path).get()).attested == 1
+    assert (await KeptRegistry(scene.public, tmp_path).get()).attested == 1
     assert read(tmp_path, scene.mesh.genesis.ledger) is None
 
 
@@ -220,7 +220,7 @@ async def test_one_liars_longer_registry_poisons_nothing(
     """With three nodes away, one of three tells of more: an old registration played again, and rubbish. What is known stays whole."""
     keys = NodeKeys.read(scene.mesh.home / "nodes" / "frankfurt").statement.id
     honest = Registered._read
-    known = await Kept(scene.public, tmp_path).get()
+    known = await KeptRegistry(scene.public, tmp_path).get()
 
     def read_(self: Registered) -> None:
         honest(self)
@@ -234,7 +234,7 @@ async def test_one_liars_longer_registry_poisons_nothing(
     monkeypatch.setattr(Registered, "_read", read_)
     for name in ("mumbai", "tokyo", "virginia"):
         await scene.mesh.proxies.pop(name).stop()
-    found = await Kept(scene.public, tmp_path).get()
+    found = await KeptRegistry(scene.public, tmp_path).get()
     assert (found.count, found.head) == (known.count, known.head)
     kept = read(tmp_path, scene.mesh.genesis.ledger)
     assert kept is not None

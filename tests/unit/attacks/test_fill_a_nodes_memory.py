@@ -5,12 +5,12 @@ import sys
 
 import pytest
 from eata_ledger.encoding import Malformed
-from eata_node.services.presentations import Code, Presentations, Shown
+from eata_node.services.presentations import Presentations, Shown, ShownCode
 from eata_proto.v1 import node_pb2
 
 pytestmark = pytest.mark.rule("U13")
 NOW = 1_780_401_600_000
-OURS = Code(883, 1)
+OURS = ShownCode(883, 1)
 
 
 def told(carnet_id: int, slot: int = 1, office: str = "CHZRH", desk: bytes = bytes(16), time: int = NOW) -> node_pb2.PresentedRequest:  # fmt: skip
@@ -35,7 +35,7 @@ async def test_what_no_desk_can_have_shown_is_malformed(
 ) -> None:
     with pytest.raises(Malformed):
         memory.hear("mumbai", showing)
-    assert not memory.show(Code(1, 1), Shown("CHZRH", bytes(16), NOW))
+    assert not memory.show(ShownCode(1, 1), Shown("CHZRH", bytes(16), NOW))
 
 
 async def test_a_flood_forgets_the_floods_own_alone(memory: Presentations) -> None:

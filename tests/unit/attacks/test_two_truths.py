@@ -10,7 +10,7 @@ from eata_ledger.log.chartering import CharterEntry, CharterSignature
 from eata_ledger.log.genesis import Charter, origin
 from eata_ledger.proof.checkpoint import Checkpoint, note
 from eata_ledger.proof.statement import Claim, Standing, Statement, to_sign
-from eata_ledger.proof.trust import Trust, Verdict, verify_receipt
+from eata_ledger.proof.trust import ReceiptCheck, Trust, verify_receipt
 
 from tests.unit.attacks.test_move_log_time import fresh
 from tests.unit.test_root import charter, five, fresh_node, signed
@@ -59,7 +59,7 @@ class Rotated:
         text = note(tree, [(s.record, tree.sign(s.statement)) for s in self.new[:5]])
         return Trust(1, self.world.genesis.to_bytes(), 1, text, self.world.now, tuple(entries), ())
 
-    def verify(self, seeds: list[NodeSeeds], index: int) -> Verdict:
+    def verify(self, seeds: list[NodeSeeds], index: int) -> ReceiptCheck:
         return verify_receipt(statement(self.world, seeds, index), self.trust())
 
 

@@ -31,7 +31,7 @@ class Breach(Malformed):
 
 
 @dataclass(frozen=True)
-class Transaction:
+class JourneyStep:
     """One committed transaction; `day` is local to the office."""
 
     kind: Kind
@@ -53,7 +53,7 @@ class Journey:
     items: Items
     issued: int | None
     valid_until: int
-    transactions: tuple[Transaction, ...]
+    transactions: tuple[JourneyStep, ...]
     as_of: int | None
 
     @classmethod
@@ -78,7 +78,7 @@ class Journey:
             day_of(as_of) if as_of else None,
         )  # fmt: skip
 
-    def until(self, as_of: int) -> tuple[Transaction, ...]:
+    def until(self, as_of: int) -> tuple[JourneyStep, ...]:
         """The live transactions made up to and on the day `as_of`."""
         return tuple(t for t in self.transactions if not t.cancelled and t.day <= as_of)
 
@@ -130,7 +130,7 @@ def _kind(name: str) -> Kind:
     return found
 
 
-def _transaction(row: object, n: int, items: Items, home: str) -> Transaction:
+def _transaction(row: object, n: int, items: Items, home: str) -> JourneyStep:
     try:
         source = _mapping(row, "it")
         kind = _kind(_text(source, "kind"))
@@ -149,7 +149,7 @@ def _transaction(row: object, n: int, items: Items, home: str) -> Transaction:
         if type(cancelled) is not bool:
             raise Malformed("“cancelled” is true or false")
         territory = territory_of(_blank(source, "territory") or home)
-        return Transaction(
+        return JourneyStep(
             kind, _local_day(_text(source, "at")), territory, declared, not_returned,
             _local_day(final) if final else None, cancelled,
         )  # fmt: skip

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from eata_ledger.carnet.blocks import Case, final_day, require_open
 from eata_ledger.carnet.dates import last_valid_day
-from eata_ledger.carnet.journeys.journey import Breach, Journey, Transaction
+from eata_ledger.carnet.journeys.journey import Breach, Journey, JourneyStep
 from eata_ledger.carnet.territories import known
 from eata_ledger.carnet.vocabulary import HOME_KINDS, Kind, Validated
 from eata_ledger.outcomes import Outcome, Refused
@@ -17,7 +17,7 @@ def require_lawful(journey: Journey) -> None:
     issued, until = journey.issued, journey.valid_until
     if issued is not None and not issued <= until <= last_valid_day(issued):
         raise Breach("carnet.valid_until", Outcome.VALIDITY_WRONG)
-    done: list[Transaction] = []
+    done: list[JourneyStep] = []
     for number, made in enumerate(journey.transactions, 1):
         try:
             _require(journey, made, done)
@@ -26,7 +26,7 @@ def require_lawful(journey: Journey) -> None:
         done.append(made)
 
 
-def _require(journey: Journey, made: Transaction, done: list[Transaction]) -> None:
+def _require(journey: Journey, made: JourneyStep, done: list[JourneyStep]) -> None:
     home, until = journey.home, journey.valid_until
     if not known(made.territory):
         raise Refused(Outcome.TERRITORY_UNKNOWN)
@@ -44,6 +44,6 @@ def _require(journey: Journey, made: Transaction, done: list[Transaction]) -> No
     final_day(made.kind, made.final_day, made.day, until)
 
 
-def _in_transit(journey: Journey, territory: str, done: list[Transaction]) -> bool:
+def _in_transit(journey: Journey, territory: str, done: list[JourneyStep]) -> bool:
     so_far = replace(journey, transactions=tuple(done)).transits(max((one.day for one in done), default=0))
     return any(transit.left for transit in so_far if transit.territory == territory)
