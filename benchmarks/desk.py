@@ -11,9 +11,9 @@ from typing import Any
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.issuing import Issued
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.customs.verdict import Word, verdict
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.holder.wallet import Wallet
 from eata_clients.issuer.client import read_party
 from eata_clients.net.transport import Transport
 from eata_clients.trust.auditor import audit
@@ -38,8 +38,8 @@ class _Day:
     """One holder after another: issued, downloaded, scanned, committed."""
 
     people: People
-    customs: CustomsClient
-    wallet: WalletClient
+    customs: CustomsDesk
+    wallet: Wallet
     items: int = _ITEMS
     issued: list[Issued] = field(default_factory=list)
     carnets: list[int] = field(default_factory=list)

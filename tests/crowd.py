@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs.client import CustomsClient
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.customs.client import CustomsDesk
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, VoucherState, Warning
@@ -29,7 +29,7 @@ class Crowd:
         self.outcomes: Counter[str] = Counter()
         self.carnets: list[int] = []
 
-    async def wallet(self) -> WalletClient:
+    async def wallet(self) -> Wallet:
         prefer = [self.rng.choice(sorted(self.mesh.proxies))]
         return self.people.wallet(await self.stack.enter_async_context(self.people.transport(prefer=prefer)))
 
@@ -49,32 +49,32 @@ class Crowd:
         except EataError as error:
             self.outcomes[error.code] += 1
 
-    async def try_travel(self, wallet: WalletClient, carnet_id: int) -> None:
+    async def try_travel(self, wallet: Wallet, carnet_id: int) -> None:
         kind, place = self.rng.choice(WISHES)
         first = self.rng.randint(1, 20)
         items = Items.span(first, self.rng.randint(first, 20))
         await wallet.travel(carnet_id, (Wish(kind, place, items),))
 
-    async def try_commit(self, wallet: WalletClient, carnet_id: int) -> None:
+    async def try_commit(self, wallet: Wallet, carnet_id: int) -> None:
         vouchers = (await wallet.show(carnet_id)).vouchers
         open_ones = [v for v in vouchers if v.state is VoucherState.PREPARED]
         if open_ones:
             chosen = self.rng.choice(open_ones)
             await self.commit(wallet, carnet_id, chosen.slot, chosen.territory)
 
-    async def commit(self, wallet: WalletClient, carnet_id: int, slot: int, place: str) -> None:
+    async def commit(self, wallet: Wallet, carnet_id: int, slot: int, place: str) -> None:
         customs = await self.customs(place)
         scanned = await customs.scan(wallet.code(carnet_id, slot))
         decision = Decision(scanned.presented.items, acknowledged=tuple(Warning), remarks=remarks(reason="random"))
         await customs.commit(scanned, decision)
 
-    async def customs(self, place: str) -> CustomsClient:
+    async def customs(self, place: str) -> CustomsDesk:
         office = self.rng.choice(OFFICES[place])
         prefer = [self.rng.choice(sorted(self.mesh.proxies))]
         transport = await self.stack.enter_async_context(self.people.transport(ADMINISTRATION[office], prefer))
         return self.people.customs(transport, office)
 
-    async def try_cancel(self, wallet: WalletClient, carnet_id: int) -> None:
+    async def try_cancel(self, wallet: Wallet, carnet_id: int) -> None:
         rows = [row for row, _ in (await wallet.show(carnet_id)).rows if row.cancelled is None]
         if not rows:
             return
@@ -82,10 +82,10 @@ class Crowd:
         code = wallet.code(carnet_id, row.slot, CodeKind.CANCELLATION)
         await (await self.customs(row.territory)).cancel(code, row.index, "random")
 
-    async def try_renew(self, wallet: WalletClient, carnet_id: int) -> None:
+    async def try_renew(self, wallet: Wallet, carnet_id: int) -> None:
         await wallet.renew(carnet_id, self.rng.choice((await wallet.show(carnet_id)).vouchers).slot)
 
-    async def try_hold(self, wallet: WalletClient, carnet_id: int) -> None:
+    async def try_hold(self, wallet: Wallet, carnet_id: int) -> None:
         customs = await self.customs("EU")
         await customs.hold(carnet_id, "random")
         await customs.release(carnet_id)

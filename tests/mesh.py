@@ -19,10 +19,10 @@ from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Desk
 from eata_clients.authoring.content import CarnetContent, Goods
 from eata_clients.authoring.issuing import Issued, Order
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.holder.devices import Devices
-from eata_clients.holder.wallet import WalletClient
-from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.holder.wallet import Wallet
+from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.network import ClientIdentity, Network, NodeAddress
 from eata_clients.net.receipts import Committed
 from eata_clients.net.streaming import submit_many
@@ -156,30 +156,30 @@ class People:
     async def issue(self, order: Order) -> Issued:
         folder = self.home / "offices" / "CH-ALLIANCE"
         async with self.transport("CH-ALLIANCE") as transport:
-            client = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
+            client = Issuer(folder, transport, read_party(folder / "party.cbor"))
             issued, _ = await client.issue(order.number, order)
             self.tell(transport)
             return issued
 
-    async def download(self, wallet: WalletClient, issued: Issued) -> int:
+    async def download(self, wallet: Wallet, issued: Issued) -> int:
         """Signs on a first device; returns the carnet ID."""
         await wallet.sign(CodeQr(str(issued.carnet_id), issued.pin))
         return issued.carnet_id
 
-    async def admit(self, first: WalletClient, second: WalletClient, carnet_id: int) -> None:
+    async def admit(self, first: Wallet, second: Wallet, carnet_id: int) -> None:
         """A second device of the same holder."""
         await Devices(first).admit(await Devices(second).request(str(carnet_id)))
         await second.show(carnet_id)
 
-    def wallet(self, transport: Transport, name: str = "holder") -> WalletClient:
-        return WalletClient(self.home / "wallets" / name, transport)
+    def wallet(self, transport: Transport, name: str = "holder") -> Wallet:
+        return Wallet(self.home / "wallets" / name, transport)
 
     def desk(self, office: str, role: Role = Role.OFFICER) -> Desk:
         key = SigningKey(read_key(self.home / "offices" / ADMINISTRATION[office] / "desk-authority.key"))
         return clearing.sign_in(self.network.ledger, key, office, role, now())
 
-    def customs(self, transport: Transport, office: str, desk: Desk | None = None) -> CustomsClient:
-        return CustomsClient(self.home / "offices" / ADMINISTRATION[office], transport, desk or self.desk(office))
+    def customs(self, transport: Transport, office: str, desk: Desk | None = None) -> CustomsDesk:
+        return CustomsDesk(self.home / "offices" / ADMINISTRATION[office], transport, desk or self.desk(office))
 
 
 class Mesh:

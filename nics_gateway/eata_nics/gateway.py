@@ -14,7 +14,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.keeping import NewPin
 from eata_clients.issuer.care import IssuerCare
-from eata_clients.issuer.client import IssuerClient
+from eata_clients.issuer.client import Issuer
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import Committed
 from eata_clients.net.streaming import TOGETHER
@@ -48,7 +48,7 @@ _Changing = gateway_pb2.ChangeRequest | gateway_pb2.SetsRequest | gateway_pb2.Di
 class Gateway(gateway_pb2_grpc.NicsServicer):
     """Every write is idempotent by the caller's own request id, also across a crash of the gateway."""
 
-    def __init__(self, issuer: IssuerClient, drafts: Drafts, admitted: str) -> None:
+    def __init__(self, issuer: Issuer, drafts: Drafts, admitted: str) -> None:
         self._issuer, self._drafts, self._admitted = issuer, drafts, admitted
         self._care = IssuerCare(issuer)
         self._one_at_a_time = asyncio.Lock()

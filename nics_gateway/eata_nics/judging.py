@@ -1,6 +1,6 @@
 """Everything that is wrong with an order, at once: what its fields say, what the registry knows, what the ledger holds."""
 
-from eata_clients.issuer.client import IssuerClient
+from eata_clients.issuer.client import Issuer
 from eata_clients.net.errors import EataError
 from eata_clients.trust.registry import Registry
 from eata_ledger.carnet.vocabulary import CarnetType, Status
@@ -12,7 +12,7 @@ from eata_proto.v1 import gateway_pb2
 from eata_nics.orders import Problem, order_from, problems, sets_from
 
 
-async def judge(request: gateway_pb2.IssueRequest, issuer: IssuerClient) -> list[Problem]:
+async def judge(request: gateway_pb2.IssueRequest, issuer: Issuer) -> list[Problem]:
     """As `Issue` and then the ledger would judge it now; nothing is written."""
     registry = await issuer.registry()
     own = registry.organisations.get(issuer.party.code)
@@ -45,13 +45,13 @@ def _sets(request: gateway_pb2.IssueRequest, registry: Registry) -> list[Problem
     ]
 
 
-async def _taken(request: gateway_pb2.IssueRequest, issuer: IssuerClient) -> list[Problem]:
+async def _taken(request: gateway_pb2.IssueRequest, issuer: Issuer) -> list[Problem]:
     if await _carnet(request.number, issuer) is None or issuer.files.knows(request.request_id):
         return []
     return [("BOX_G", f"box G(a): a carnet has the number {request.number} already")]
 
 
-async def _link(number: str, issuer: IssuerClient, replaced: bool) -> list[Problem]:
+async def _link(number: str, issuer: Issuer, replaced: bool) -> list[Problem]:
     """The other carnet is this issuer's own; one that is replaced has been used, and has not ended."""
     if not number:
         return []
@@ -64,7 +64,7 @@ async def _link(number: str, issuer: IssuerClient, replaced: bool) -> list[Probl
     return []
 
 
-async def _carnet(number: str, issuer: IssuerClient) -> tuple[Carnet, CarnetState] | None:
+async def _carnet(number: str, issuer: Issuer) -> tuple[Carnet, CarnetState] | None:
     try:
         reply = await issuer.carnet(number)
     except EataError as error:

@@ -11,8 +11,8 @@ import pytest_asyncio
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import NoticeDetails
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs.client import CustomsClient
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.customs.client import CustomsDesk
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError
 from eata_clients.net.transport import Transport
 from eata_clients.opened.lists import Lists, openers
@@ -36,14 +36,14 @@ class Scene:
     mesh: Mesh
     people: People
     stack: AsyncExitStack
-    wallet: WalletClient
+    wallet: Wallet
     carnet_id: int
     public: Transport
     pin: CodeKeys
 
     async def customs(
         self, office: str, role: Role = Role.OFFICER, prefer: str = ""
-    ) -> tuple[CustomsClient, Desk, Transport]:
+    ) -> tuple[CustomsDesk, Desk, Transport]:
         made = self.people.transport(ADMINISTRATION[office], [prefer] if prefer else ())
         transport = await self.stack.enter_async_context(made)
         desk = self.people.desk(office, role)

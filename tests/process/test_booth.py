@@ -12,7 +12,7 @@ import zxingcpp
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import remarks
 from eata_clients.customs.booth import ALL_WARNINGS, Booth, Sight
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.customs.verdict import Word
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.receipts import Committed
@@ -35,7 +35,7 @@ class Desks:
     """Two booths of one office, prepared on line, and the way back."""
 
     scene: Scene
-    booths: list[tuple[Booth, CustomsClient]]
+    booths: list[tuple[Booth, CustomsDesk]]
 
     def sight(self, card: Card, n: int = 0) -> Sight:
         return self.booths[n][0].look(card.text, now())
@@ -48,7 +48,7 @@ async def desks(scene: Scene, tmp_path: Path, office: str = "CH-ZRH", count: int
         folder = tmp_path / f"desk-{n}"
         booth = Booth(folder, scene.mesh.genesis.ledger, desk)
         await booth.prepare(transport)
-        made.append((booth, CustomsClient(folder, transport, desk)))
+        made.append((booth, CustomsDesk(folder, transport, desk)))
     return Desks(scene, made)
 
 

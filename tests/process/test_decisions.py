@@ -7,7 +7,7 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.customs.verdict import Word, verdict
 from eata_clients.holder.devices import Devices
 from eata_clients.holder.keystore import Keystore
@@ -196,7 +196,7 @@ async def test_two_officers_at_once_commit_one_voucher_once(scene: Scene) -> Non
     desks = [await scene.customs("CH-ZRH", prefer=name) for name in ("tokyo", "frankfurt", "mumbai", "virginia")]
     scans = [await customs.scan(scene.qr(1)) for customs, _, _ in desks]
 
-    async def attempt(customs: CustomsClient, place: int) -> str:
+    async def attempt(customs: CustomsDesk, place: int) -> str:
         try:
             await customs.commit(scans[place], Decision(ALL))
         except EataError as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from eata_clients.authoring.content import CarnetContent
-from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import receipt
 from eata_ledger.seal.codes import CodeKeys
@@ -160,7 +160,7 @@ def test_ten_times_the_quota_is_written_and_the_log_never_stops_for_good(
         order = people.order(items=1)
         folder = people.home / "offices" / "CH-ALLIANCE"
         async with people.transport("CH-ALLIANCE") as transport:
-            client = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
+            client = Issuer(folder, transport, read_party(folder / "party.cbor"))
             for n in range(10 * QUOTA // LARGE + 1):
                 numbered = replace(order, number=f"CHLA{n:08d}", content=large(order.content, seeded))
                 issued, done = await _patiently(partial(client.issue, numbered.number, numbered))

@@ -8,7 +8,7 @@ import grpc.aio
 import pytest
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.holding import Wish
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import Committed, receipt
 from eata_clients.opened.parts import Excerpts, open_counterfoil, open_keys
@@ -36,7 +36,7 @@ OUT = (Wish(Kind.VALIDATION, "CH", ALL), Wish(Kind.EXPORTATION, "CH", ALL), Wish
 OFFICES = ("CH-ZRH", "CH-ZRH", "DE-BER")
 
 
-async def cross(people: People, wallet: WalletClient, carnet_id: int, slot: int, office: str) -> Committed:
+async def cross(people: People, wallet: Wallet, carnet_id: int, slot: int, office: str) -> Committed:
     """Scans and commits a voucher as declared."""
     member = {"CH-ZRH": "CH", "DE-BER": "DE", "XS-KLOW": "XS"}[office]
     async with people.transport(member) as transport:
@@ -92,7 +92,7 @@ async def _opener_sees(people: People, carnet_id: int) -> None:
     assert [open_keys(excerpts, row.index, openers, carnet_id) is None for row in rows] == [True, True, False]
 
 
-async def _xs_arrives(people: People, wallet: WalletClient, carnet_id: int) -> None:
+async def _xs_arrives(people: People, wallet: Wallet, carnet_id: int) -> None:
     """Later slots stay closed to the EU, by the node and by its keys (ACC-57, U9)."""
     [(slot, _, _)] = (await wallet.travel(carnet_id, (Wish(Kind.IMPORTATION, "XS", ALL),))).slots
     done = await cross(people, wallet, carnet_id, slot, "XS-KLOW")

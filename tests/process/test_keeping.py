@@ -12,7 +12,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.issuing import Issued
 from eata_clients.authoring.keeping import GrantContent
 from eata_clients.issuer.care import IssuerCare
-from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.errors import Untrusted
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
@@ -38,10 +38,10 @@ PDF = b"%PDF-1.7 " + bytes(range(256)) * 40
 HOUR = 3_600_000
 
 
-async def care_of(scene: Scene) -> tuple[IssuerClient, IssuerCare]:
+async def care_of(scene: Scene) -> tuple[Issuer, IssuerCare]:
     transport = await scene.stack.enter_async_context(scene.people.transport("CH-ALLIANCE"))
     folder = scene.people.home / "offices" / "CH-ALLIANCE"
-    issuer = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
+    issuer = Issuer(folder, transport, read_party(folder / "party.cbor"))
     return issuer, IssuerCare(issuer)
 
 
@@ -188,7 +188,7 @@ def issued_number(issued: Issued) -> str:
     return body.number if isinstance(body, Issue) else ""
 
 
-def _cancel(issuer: IssuerClient, carnet_id: int, request_id: bytes):  # type: ignore[no-untyped-def]
+def _cancel(issuer: Issuer, carnet_id: int, request_id: bytes):  # type: ignore[no-untyped-def]
     from eata_clients.authoring.issuing import change
     from eata_ledger.log.entry import Entry
 

@@ -13,7 +13,7 @@ from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.holding import Wish
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import Transport, now
@@ -93,7 +93,7 @@ class Border:
         shutil.copytree(self.wallets[carnet_id], copy)
         before: frozenset[int] = frozenset()
         async with transport:
-            wallet, last = WalletClient(copy, transport), False
+            wallet, last = Wallet(copy, transport), False
             while not last:
                 last, started = done.is_set(), time.monotonic()
                 try:

@@ -9,7 +9,7 @@ from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.entries import make
 from eata_clients.authoring.holding import Wish
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.net.receipts import check_statement, receipt
 from eata_clients.net.submitting import submit
 from eata_clients.net.transport import now
@@ -28,7 +28,7 @@ __all__ = ["scene"]
 HOUR = 3_600_000
 
 
-async def commit_entry(scene: Scene, customs: CustomsClient, desk: Desk, slot: int, stamp: Stamp) -> Entry:
+async def commit_entry(scene: Scene, customs: CustomsDesk, desk: Desk, slot: int, stamp: Stamp) -> Entry:
     scanned, registry = await customs.scan(scene.qr(slot)), await customs.registry()
     return clearing.commit(
         registry.genesis.ledger, desk, scanned.presented, Decision(scanned.presented.items), registry.live(stamp.time),

@@ -19,9 +19,9 @@ from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import DeclarationContent, NoticeDetails, remarks
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.keeping import GrantContent
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.holder.notices import Notices
-from eata_clients.holder.wallet import WalletClient
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.transport import now
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind, NoticeKind
@@ -131,13 +131,13 @@ async def run(home: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return sorted(set(found))
 
 
-async def _tell(wallet: WalletClient, carnet_id: int, slot: int) -> None:
+async def _tell(wallet: Wallet, carnet_id: int, slot: int) -> None:
     """A pre-notification with the probe in every field."""
     details = NoticeDetails(0, True, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, PROBE, "")
     await Notices(wallet).notify(carnet_id, slot, "CH-ZRH", NoticeKind.PREDECLARATION, details)
 
 
-async def _decide(customs: CustomsClient, wallet: WalletClient, carnet_id: int, slot: int) -> None:
+async def _decide(customs: CustomsDesk, wallet: Wallet, carnet_id: int, slot: int) -> None:
     """Reject, hold, release, commit, disagree and cancel, each with the probe in its words."""
     scanned = await customs.scan(wallet.code(carnet_id, slot))
     assert PROBE in scanned.content.holder

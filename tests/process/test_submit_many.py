@@ -11,7 +11,7 @@ import pytest
 from eata_clients.authoring import clearing
 from eata_clients.authoring.clearing import Decision
 from eata_clients.authoring.content import Stamp
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.net import streaming
 from eata_clients.net.errors import EataError, from_answer, from_rpc
 from eata_clients.net.outbox import Outbox
@@ -85,7 +85,7 @@ async def test_the_same_bytes_again_give_the_first_outcomes(mesh: tuple[Mesh, Pe
             assert alone.index == first[load.entries[7].hash]
 
 
-async def validation_then_export(scene: Scene) -> tuple[list[Entry], CustomsClient]:
+async def validation_then_export(scene: Scene) -> tuple[list[Entry], CustomsDesk]:
     """Two commits of one carnet; the second is refused before the first has been made."""
     customs, desk, _ = await scene.customs("CH-ZRH")
     registry, entries = await customs.registry(), []

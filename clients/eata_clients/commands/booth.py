@@ -100,9 +100,9 @@ def booth(
 def cards(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """While on line: fetch the proofs of the carnet's open declarations, for `eata wallet card`."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
-    slots = run(network, None, lambda transport: WalletClient(home, transport).cards(carnet))
+    slots = run(network, None, lambda transport: Wallet(home, transport).cards(carnet))
     say({"slots": slots}, as_json, f"Cards for slots {', '.join(map(str, slots)) or 'none'}.")
 
 

@@ -108,7 +108,7 @@ def commit(
     from eata_clients.authoring.content import remarks as sealed_remarks
     from eata_clients.commands.session import run
     from eata_clients.customs.booth import Booth
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
 
     desk, qr = signed_in(home), read_code(secret("Carnet and transaction code"), CodeKind.TRANSACTION)
     lists = (items, not_returned, processed, final)
@@ -129,7 +129,7 @@ def commit(
 
     async def work(transport: Any) -> tuple["Scanned", "Committed", float, str, str]:
         nonlocal started
-        client = CustomsClient(home, transport, desk)
+        client = CustomsDesk(home, transport, desk)
         scanned = await client.scan(qr)
         if Booth(home, transport.network.ledger, desk).queued(scanned.presented.voucher.sign.public):
             raise Fault("QUEUED", "This desk has this voucher in its own queue.", "Run `eata customs resend`.")
@@ -164,12 +164,12 @@ def commit(
 def resend(home: DeskHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
     from eata_clients.net.errors import EataError
     from eata_clients.net.receipts import Committed
 
     desk = signed_in(home)
-    done = run(network, home, lambda transport: CustomsClient(home, transport, desk).resend())
+    done = run(network, home, lambda transport: CustomsDesk(home, transport, desk).resend())
     made = [standing(it) for _, it in done if isinstance(it, Committed)]
     refused = [
         {**_what(entry), "code": it.code, "message": it.message} for entry, it in done if isinstance(it, EataError)

@@ -24,7 +24,7 @@ def desk(
     from rich.console import Console
 
     from eata_clients.commands.session import run
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
     from eata_clients.customs.desk_screen import Screen
     from eata_clients.customs.terminal import Counter
     from eata_clients.opened.lists import Lists
@@ -41,7 +41,7 @@ def desk(
             return await typed.line()
 
         keys = opener_keys(opener)
-        client, lists = CustomsClient(home, transport, here, keys), Lists(transport, here, keys)
+        client, lists = CustomsDesk(home, transport, here, keys), Lists(transport, here, keys)
         await Counter(client, lists, transport, here, Screen(console, ask), second).run()
 
     run(network, home, work)

@@ -27,9 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _client(home: "Path", transport: Any) -> Any:
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
 
-    return CustomsClient(home, transport, signed_in(home))
+    return CustomsDesk(home, transport, signed_in(home))
 
 
 def _told(done: "Committed", as_json: bool, text: str) -> None:

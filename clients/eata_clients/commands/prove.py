@@ -37,7 +37,7 @@ def evidence(
 
     from eata_clients.commands.session import run
     from eata_clients.holder.evidence import collect, pack
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if out.exists():
         raise Fault("EXISTS", f"{out.name} is there already.", "Give another name, or move it away first.")
@@ -46,7 +46,7 @@ def evidence(
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("collecting proofs", total=None)
             return await collect(
-                WalletClient(home, transport), transport, carnet,
+                Wallet(home, transport), transport, carnet,
                 lambda done, total: progress.update(task, completed=done, total=total),
             )  # fmt: skip
 

@@ -43,10 +43,10 @@ def scan(home: DeskHome, network: Network, opener: Opener = None, as_json: Annot
     Example: eata customs scan --opener territory-CH.key --json
     """
     from eata_clients.commands.session import run
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
 
     desk, qr, keys = signed_in(home), _code(), opener_keys(opener)
-    data = _shown(run(network, home, lambda transport: CustomsClient(home, transport, desk, keys).scan(qr)))
+    data = _shown(run(network, home, lambda transport: CustomsDesk(home, transport, desk, keys).scan(qr)))
     say(data, as_json, *_scan_lines(data))
 
 
@@ -64,14 +64,14 @@ def document(
 
     from eata_clients.commands.session import run
     from eata_clients.commands.wallet_care import chosen
-    from eata_clients.customs.client import CustomsClient
+    from eata_clients.customs.client import CustomsDesk
 
     desk, qr = signed_in(home), _code()
     if out.exists():
         raise Fault("EXISTS", f"{out.name} is there already.", "Give another name.")
 
     async def work(transport: Any) -> "Document":
-        client = CustomsClient(home, transport, desk)
+        client = CustomsDesk(home, transport, desk)
         scanned = await client.scan(qr)
         found = chosen(scanned.documents, name)
         write_secret(out, await client.document(scanned, found))

@@ -94,10 +94,10 @@ def download(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] 
     from eata_ledger.seal.codes import CodeKind
 
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     qr = read_code(secret("Carnet ID and PIN"), CodeKind.PIN)
-    shown = run(network, None, lambda transport: WalletClient(home, transport).download(qr))
+    shown = run(network, None, lambda transport: Wallet(home, transport).download(qr))
     summary = _summary(shown)
     say(summary, as_json, *_lines(summary))
 
@@ -110,9 +110,9 @@ def show(
 ) -> None:  # fmt: skip
     """A carnet: vouchers, transactions, balances, reconciliation."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
-    summary = _summary(run(network, None, lambda transport: WalletClient(home, transport).show(carnet, as_of)))
+    summary = _summary(run(network, None, lambda transport: Wallet(home, transport).show(carnet, as_of)))
     say(summary, as_json, *_lines(summary), f"  {summary['status']}")
 
 
@@ -120,9 +120,9 @@ def show(
 def resend(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = False) -> None:
     """Send again what is not final yet; the same bytes, so nothing happens twice."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
-    count = run(network, None, lambda transport: WalletClient(home, transport).resend())
+    count = run(network, None, lambda transport: Wallet(home, transport).resend())
     say({"settled": count}, as_json, f"{count} entries are settled now.")
 
 

@@ -47,10 +47,10 @@ def attach(
 ) -> None:  # fmt: skip
     """Attach a document, such as the paper carnet's cover: for whoever may open the carnet, sealed for all others."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     data = read_document(file)
-    done = run(network, None, lambda transport: WalletClient(home, transport).attach(carnet, file.name, data))
+    done = run(network, None, lambda transport: Wallet(home, transport).attach(carnet, file.name, data))
     say({**standing(done), "name": file.name}, as_json, line(done, f"{file.name} attached."))
 
 
@@ -63,13 +63,13 @@ def documents(
 ) -> None:  # fmt: skip
     """The carnet's documents; fetch one."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if bool(save) != (out is not None):
         raise Fault("OPTION", "Say what to save and where.", "Give --save and --out together.")
 
     async def work(transport: Any) -> "list[Document]":
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         found = await client.documents(carnet)
         if out is not None:
             if out.exists():
@@ -98,7 +98,7 @@ def lend(
     """
     from eata_clients.authoring.keeping import GrantContent
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
     from eata_clients.net.transport import now
 
     to, identification = answer("Who may present it"), answer("Their EORI or identity document")
@@ -112,7 +112,7 @@ def lend(
     window = (instant(since) or now(), end)
 
     async def work(transport: Any) -> "Committed":
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         paper = chosen(await client.documents(carnet), authority).blob if authority else None
         content = GrantContent(to, identification, authority)
         return await client.lend(carnet, slot, content, window, paper)

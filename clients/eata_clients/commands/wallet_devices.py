@@ -49,18 +49,18 @@ def sign(
     from eata_clients.authoring.devices import TERMS
     from eata_clients.commands.session import run
     from eata_clients.holder.keystore import Keystore
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     shown = _Shown(as_json)
 
     async def held(transport: Any) -> bool:
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         return client.holds(carnet) and await client.still_holds(carnet)
 
     wallet = Keystore(home)
     if wallet.holds(carnet) and run(network, None, held):
         require_terms(wallet, carnet, accept, as_json)
-        done = run(network, None, lambda transport: WalletClient(home, transport).sign_again(carnet))
+        done = run(network, None, lambda transport: Wallet(home, transport).sign_again(carnet))
     else:
         pin = secret("PIN")
         if not pin:
@@ -68,7 +68,7 @@ def sign(
         given = read_code(pin if ":" in pin or " " in pin else f"{carnet} {pin}", CodeKind.PIN)
         qr = CodeQr(str(carnet), given.code)
         require_terms(wallet, carnet, accept, as_json)
-        done = run(network, None, lambda transport: WalletClient(home, transport).sign(qr, shown))
+        done = run(network, None, lambda transport: Wallet(home, transport).sign(qr, shown))
     data = {"carnet_id": carnet, "terms": TERMS, **({"index": None} if done is None else standing(done))}
     if shown.code:
         data["holder_code"] = shown.code
@@ -92,16 +92,16 @@ def join(
 
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if code:
         given = secret("Holder code")
         qr = read_code(given if ":" in given or " " in given else f"{carnet} {given}", CodeKind.HOLDER)
-        joined = run(network, None, lambda transport: Devices(WalletClient(home, transport)).join(qr))
+        joined = run(network, None, lambda transport: Devices(Wallet(home, transport)).join(qr))
         data = {"carnet_id": joined.carnet.carnet_id, "number": joined.carnet.number}
         say(data, as_json, f"{joined.carnet.number} is on this device too.")
         return
-    request = run(network, None, lambda transport: Devices(WalletClient(home, transport)).request(carnet))
+    request = run(network, None, lambda transport: Devices(Wallet(home, transport)).request(carnet))
     if png is not None:
         write_picture(png, request.text)
     said = "Show this QR on your first phone: it reads it with `eata wallet admit`. Then `eata wallet show` opens the carnet."
@@ -116,10 +116,10 @@ def admit(home: WalletHome, network: Network, as_json: Annotated[bool, JSON] = F
     from eata_clients.authoring.devices import Request
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     request = Request.read(answer("The other device's QR"))
-    done = run(network, None, lambda transport: Devices(WalletClient(home, transport)).admit(request))
+    done = run(network, None, lambda transport: Devices(Wallet(home, transport)).admit(request))
     kid = key_id(request.device_key).hex()
     data = {"carnet_id": request.carnet_id, "device": kid, **standing(done)}
     say(data, as_json, line(done, f"Device {kid} holds carnet {request.carnet_id} too."), _GIVES)
@@ -133,9 +133,9 @@ def devices(carnet: CarnetId, home: WalletHome, network: Network, as_json: Annot
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices
     from eata_clients.holder.keystore import Keystore
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
-    found = run(network, None, lambda transport: Devices(WalletClient(home, transport)).all(carnet))
+    found = run(network, None, lambda transport: Devices(Wallet(home, transport)).all(carnet))
     own = Keystore(home).kept(carnet).keys.sign.id
     rows = [
         {"device": (kid := key_id(one.key)).hex(), "this_one": kid == own, "revoked": one.revoked is not None,
@@ -164,13 +164,13 @@ def revoke(
     """
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices, agreed
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     lost, shown = [_key_id(text) for text in device or ()], _Shown(as_json)
 
     async def work(transport: Any) -> Any:
         asked = yes or as_json or not at_terminal()
-        return await Devices(WalletClient(home, transport)).revoke(
+        return await Devices(Wallet(home, transport)).revoke(
             carnet, lost, with_admitted, shown, agreed if asked else _agree
         )
 
@@ -202,9 +202,9 @@ def renew_voided(carnet: CarnetId, home: WalletHome, network: Network, as_json: 
     """New codes for the vouchers that taking a device back has made void, where that did not end."""
     from eata_clients.commands.session import run
     from eata_clients.holder.devices import Devices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
-    found = run(network, None, lambda transport: Devices(WalletClient(home, transport)).renew_voided(carnet))
+    found = run(network, None, lambda transport: Devices(Wallet(home, transport)).renew_voided(carnet))
     renewed = [{"old": old, "new": new} for old, new in sorted(found.items())]
     said = (f"slot {one['old']} is slot {one['new']} now: show its new code" for one in renewed)
     say({"carnet_id": carnet, "renewed": renewed}, as_json, *said, f"{len(renewed)} renewed.")

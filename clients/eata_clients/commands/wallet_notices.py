@@ -41,7 +41,7 @@ def notify(
     from eata_clients.commands.customs import instant
     from eata_clients.commands.session import run
     from eata_clients.holder.notices import Notices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
     from eata_clients.net.transport import now
 
     when = instant(eta)
@@ -58,7 +58,7 @@ def notify(
     )
     done = run(
         network, None,
-        lambda transport: Notices(WalletClient(home, transport)).notify(carnet, slot, office, kind, details),
+        lambda transport: Notices(Wallet(home, transport)).notify(carnet, slot, office, kind, details),
     )  # fmt: skip
     say({**standing(done), "kind": kind.name}, as_json, line(done, f"{kind.name} sent to {office}."))
 
@@ -72,10 +72,10 @@ def notices(
     """Your pre-notifications and what the offices answered."""
     from eata_clients.commands.session import run
     from eata_clients.holder.notices import Notices, Told
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     async def work(transport: Any) -> list[Told]:
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         voice = Notices(client)
         told = voice.told(await client.show(carnet))
         if not withdraw:
@@ -104,11 +104,11 @@ def disagree(
     """Bind a note to a committed transaction; it stands whether or not it is cancelled."""
     from eata_clients.commands.session import run
     from eata_clients.holder.notices import Notices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if not note.strip():
         raise Malformed("a note says something")
-    done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).disagree(carnet, index, note))
+    done = run(network, None, lambda transport: Notices(Wallet(home, transport)).disagree(carnet, index, note))
     say(standing(done), as_json, line(done, "Noted. To undo the transaction, show `eata wallet qr --cancellation`."))
 
 
@@ -122,7 +122,7 @@ def ask(
     """Ask the issuer for discharge or for more sets."""
     from eata_clients.commands.session import run
     from eata_clients.holder.notices import Notices
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if what.upper() not in AskKind.__members__:
         raise Malformed("ask for discharge or for sets")
@@ -135,7 +135,7 @@ def ask(
     kind = AskKind[what.upper()]
     if (kind is AskKind.SETS) != bool(wanted):
         raise Malformed("ask for sets with --sets KIND=N, for discharge without")
-    done = run(network, None, lambda transport: Notices(WalletClient(home, transport)).ask(carnet, kind, wanted))
+    done = run(network, None, lambda transport: Notices(Wallet(home, transport)).ask(carnet, kind, wanted))
     sets_asked = {one.name: count for one, count in wanted.items()}
     what_for = " ".join(f"{one} {count}" for one, count in sorted(sets_asked.items())) or "discharge"
     said = line(done, f"Your issuer has been asked for {what_for}.")
@@ -153,12 +153,12 @@ def follow(
     from eata_ledger.log.keys import SigningKey
 
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
     from eata_clients.opened.lines import event_line
     from eata_clients.opened.lists import follow as events
 
     async def work(transport: Any) -> None:
-        device = SigningKey(WalletClient(home, transport).kept(carnet).device)
+        device = SigningKey(Wallet(home, transport).kept(carnet).device)
         seen = 0
         async for event in events(transport, "Carnet", device, since, carnet_id=carnet):
             typer.echo(event_line(event, as_json))

@@ -49,7 +49,7 @@ def travel(
     from eata_clients.authoring.content import DeclarationContent
     from eata_clients.commands.session import run
     from eata_clients.holder.travelling import WantedTravel, plan, require_ready
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     if bool(to) == bool(voucher):
         raise Malformed("a travel goes --to a territory, or names each --voucher by kind")
@@ -58,7 +58,7 @@ def travel(
     kinds = tuple(wish(text, details) for text in voucher or ())
 
     async def work(transport: Any) -> "Travelled":
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         territories = (await client.registry()).territories
 
         def wishes(shown: "Downloaded") -> "tuple[Wish, ...]":
@@ -84,10 +84,10 @@ def edit(
     """Change a travel's vouchers; their codes stay the same."""
     from eata_clients.authoring.content import NO_DETAILS
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     which, wishes = _travel_id(travel_id), tuple(wish(text, NO_DETAILS) for text in voucher)
-    done = run(network, None, lambda transport: WalletClient(home, transport).edit(carnet, which, wishes))
+    done = run(network, None, lambda transport: Wallet(home, transport).edit(carnet, which, wishes))
     say(standing(done), as_json, line(done, "Changed."))
 
 
@@ -97,10 +97,10 @@ def delete(
 ) -> None:
     """Delete a travel that has not been transacted; its sets come back."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     which = _travel_id(travel_id)
-    done = run(network, None, lambda transport: WalletClient(home, transport).delete(carnet, which))
+    done = run(network, None, lambda transport: Wallet(home, transport).delete(carnet, which))
     say(standing(done), as_json, line(done, "Deleted."))
 
 

@@ -34,10 +34,10 @@ def where(
     from eata_clients.commands.session import run
     from eata_clients.holder.forecast import as_json as told
     from eata_clients.holder.forecast import calendar, forecast, lines
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     day = day_of(on) if on else own_day()
-    found = forecast(run(network, None, lambda transport: WalletClient(home, transport).show(carnet)), day)
+    found = forecast(run(network, None, lambda transport: Wallet(home, transport).show(carnet)), day)
     if ics is not None:
         ics.write_bytes(calendar(found))
     head = f"{found.downloaded.carnet.number}" + (": act soon" if found.at_risk else "")
@@ -55,10 +55,10 @@ def share(
     from urllib.parse import quote
 
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     async def work(transport: Any) -> tuple[str, str, str]:
-        client = WalletClient(home, transport)
+        client = Wallet(home, transport)
         shown = await client.show(carnet)
         require_terms(client, carnet, accept, as_json)
         voucher = next((v for v in shown.vouchers if v.slot == slot), None)
@@ -98,9 +98,9 @@ def renew(
 ) -> None:  # fmt: skip
     """A new voucher with new codes: redo what was cancelled, or make a shared code worthless."""
     from eata_clients.commands.session import run
-    from eata_clients.holder.wallet import WalletClient
+    from eata_clients.holder.wallet import Wallet
 
     wanted = Items.parse(items) if items else None
-    fresh, done = run(network, None, lambda transport: WalletClient(home, transport).renew(carnet, slot, wanted))
+    fresh, done = run(network, None, lambda transport: Wallet(home, transport).renew(carnet, slot, wanted))
     said = f"Slot {slot} is worthless now; use slot {fresh}."
     say({**standing(done), "old": slot, "slot": fresh}, as_json, line(done, said))

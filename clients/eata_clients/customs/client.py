@@ -45,7 +45,7 @@ from eata_clients.zones import offset_at
 LIFE = 600_000
 
 
-class CustomsClient:
+class CustomsDesk:
     """One signed-in desk over one transport."""
 
     def __init__(self, folder: Path, transport: Transport, desk: Desk, openers: Openers | None = None) -> None:

@@ -14,7 +14,7 @@ from eata_ledger.carnet.vocabulary import Flag, Kind, Warning
 from eata_ledger.encoding import Malformed
 
 from eata_clients.authoring.clearing import Decision, Desk
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.customs.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, TypedField, offered, take, with_flag
 from eata_clients.customs.desk_screen import Screen
 from eata_clients.customs.desk_views import Pages, accounted, check, history
@@ -29,7 +29,7 @@ from eata_clients.zones import event_time
 class Steps:
     """What an officer does with one scanned voucher. `controller` signs what an earlier shift has noted."""
 
-    client: CustomsClient
+    client: CustomsDesk
     screen: Screen
     scanned: Scanned
     desk: Desk

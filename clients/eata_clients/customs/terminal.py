@@ -13,7 +13,7 @@ from eata_ledger.state import Transaction
 from eata_proto.v1 import lists_pb2
 
 from eata_clients.authoring.clearing import Desk
-from eata_clients.customs.client import CustomsClient
+from eata_clients.customs.client import CustomsDesk
 from eata_clients.customs.desk_screen import Screen
 from eata_clients.customs.desk_steps import Steps
 from eata_clients.net.errors import EataError
@@ -38,7 +38,7 @@ _HELP = """Scan a code, or type “ID CODE”. Then Enter, Enter, Enter.
 class Counter:
     """One officer's session."""
 
-    client: CustomsClient
+    client: CustomsDesk
     lists: Lists
     transport: Transport
     desk: Desk

@@ -14,7 +14,7 @@ from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.devices import DeviceKeys, Request
 from eata_clients.authoring.holding import Wish
 from eata_clients.holder.learning import under_code, with_root
-from eata_clients.holder.wallet import Downloaded, Told, WalletClient, untold
+from eata_clients.holder.wallet import Downloaded, Told, Wallet, untold
 from eata_clients.net.errors import EataError
 from eata_clients.net.numbers import carnet_id_of
 from eata_clients.net.receipts import Committed
@@ -44,7 +44,7 @@ def agreed(falling: list[bytes], staying: list[bytes]) -> bool:
 class Devices:
     """The devices of a wallet's carnets."""
 
-    def __init__(self, wallet: WalletClient) -> None:
+    def __init__(self, wallet: Wallet) -> None:
         self._wallet = wallet
 
     # -- joining
@@ -193,6 +193,6 @@ def admitted_by(known: dict[bytes, Device], gone: set[bytes], own: bytes) -> set
     return found
 
 
-def _again(wallet: WalletClient, shown: Downloaded, voucher: Voucher) -> Wish:
+def _again(wallet: Wallet, shown: Downloaded, voucher: Voucher) -> Wish:
     details = wallet.details(shown, voucher.slot)
     return Wish(voucher.kind, voucher.territory, voucher.items, voucher.not_returned, details)

@@ -17,7 +17,7 @@ from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.state import Transaction
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
-from eata_clients.holder.wallet import Downloaded, WalletClient
+from eata_clients.holder.wallet import Downloaded, Wallet
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import receipt
 from eata_clients.net.transport import Transport
@@ -35,7 +35,7 @@ counterfoils in it; nothing else of the carnet is disclosed.
 
 
 async def collect(
-    wallet: WalletClient, transport: Transport, carnet_id: int, progress: Callable[[int, int], None]
+    wallet: Wallet, transport: Transport, carnet_id: int, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
     """Every transaction of the carnet as proved now, with its counterfoil and that counterfoil's own key."""
     shown, registry = await wallet.show(carnet_id), await wallet.registry()
@@ -66,7 +66,7 @@ async def collect(
     }  # fmt: skip
 
 
-async def _covering(wallet: WalletClient, transport: Transport, index: int) -> Trust:
+async def _covering(wallet: Wallet, transport: Transport, index: int) -> Trust:
     """A checkpoint that enough nodes signed and that has this index under it."""
     for _ in range(50):
         trust = await fetch_trust(transport, await wallet.registry())
@@ -76,7 +76,7 @@ async def _covering(wallet: WalletClient, transport: Transport, index: int) -> T
     raise EataError("TRUST_MISSING", "The newest transaction is under no signed checkpoint yet.", "Try again soon.")
 
 
-def _counterfoil(wallet: WalletClient, shown: Downloaded, row: Transaction) -> dict[str, str] | None:
+def _counterfoil(wallet: Wallet, shown: Downloaded, row: Transaction) -> dict[str, str] | None:
     """The sealed bytes, and the key of this one seal: it opens nothing else, not even the declaration beside it."""
     found, held = shown.excerpts.find(Label.COUNTERFOIL, row.index, row.slot), wallet.holding(shown.carnet.carnet_id)
     if found is None:

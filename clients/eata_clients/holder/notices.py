@@ -9,7 +9,7 @@ from eata_ledger.state import Notice
 
 from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
-from eata_clients.holder.wallet import Downloaded, WalletClient
+from eata_clients.holder.wallet import Downloaded, Wallet
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.receipts import Committed
 from eata_clients.net.transport import now
@@ -28,7 +28,7 @@ class Told:
 class Notices:
     """What a wallet tells offices and its issuer."""
 
-    def __init__(self, wallet: WalletClient) -> None:
+    def __init__(self, wallet: Wallet) -> None:
         self._wallet = wallet
 
     async def notify(

@@ -90,7 +90,7 @@ class Travelled:
     done: Committed
 
 
-class WalletClient(Keystore):
+class Wallet(Keystore):
     """One wallet folder over one transport."""
 
     def __init__(self, folder: Path, transport: Transport) -> None:

@@ -11,7 +11,7 @@ from eata_ledger.state import Carnet
 from eata_clients.authoring import keeping
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.keeping import NewPin
-from eata_clients.issuer.client import IssuerClient
+from eata_clients.issuer.client import Issuer
 from eata_clients.net.errors import Untrusted
 from eata_clients.net.receipts import Committed
 from eata_clients.net.transport import now
@@ -22,7 +22,7 @@ from eata_clients.opened.parts import open_keys
 class IssuerCare:
     """Acts on one issuer's carnets, each idempotent by the caller's own request id."""
 
-    def __init__(self, issuer: IssuerClient) -> None:
+    def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
 
     async def _opened(self, number: str) -> tuple[Carnet, bytes]:

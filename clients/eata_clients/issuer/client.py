@@ -61,7 +61,7 @@ def write_party(path: Path, party: Party) -> None:
     write_locked(path, PartyFile(party.code, party.sign.seed, party.seal.seed).to_bytes())
 
 
-class IssuerClient:
+class Issuer:
     """One issuer's keys and its ID pool, kept in a folder."""
 
     def __init__(self, folder: Path, transport: Transport, party: Party) -> None:

@@ -26,9 +26,9 @@ from eata_clients.authoring.content import CarnetContent, Goods, Stamp, remarks
 from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.registering import by_party
-from eata_clients.customs.client import CustomsClient
-from eata_clients.holder.wallet import Downloaded, WalletClient
-from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.customs.client import CustomsDesk
+from eata_clients.holder.wallet import Downloaded, Wallet
+from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.errors import EataError
 from eata_clients.net.network import ClientIdentity, Network
 from eata_clients.net.receipts import Committed
@@ -72,13 +72,13 @@ class Stage:
             self._transports[key] = await self._stack.enter_async_context(made)
         return self._transports[key]
 
-    async def issuer(self, home: str) -> tuple[IssuerClient, str]:
+    async def issuer(self, home: str) -> tuple[Issuer, str]:
         """Who issues carnets of that home here, and a prefix of its numbers."""
         registry = await fetch(await self.transport(""))
         for code, found in sorted(registry.organisations.items()):
             folder = self.offices / code
             if home in found.homes and (folder / "party.cbor").exists():
-                client = IssuerClient(folder, await self.transport(code), read_party(folder / "party.cbor"))
+                client = Issuer(folder, await self.transport(code), read_party(folder / "party.cbor"))
                 return client, found.prefixes[0]
         raise Malformed(f"no issuer here issues carnets of home {home}")
 
@@ -109,13 +109,13 @@ class Stage:
         charter = (await fetch(transport)).charter
         return (await submit(transport, charter, by_party(charter.ledger, party, body, Stamp(now()), *others))).index
 
-    async def customs(self, territory: str, role: Role = Role.OFFICER, prefer: str = "") -> CustomsClient:
+    async def customs(self, territory: str, role: Role = Role.OFFICER, prefer: str = "") -> CustomsDesk:
         """A desk in the territory."""
         office, member = self._office_of[territory]
         if (office, role) not in self._desks:
             authority = self.authority(member)
             self._desks[office, role] = clearing.sign_in(self.network.ledger, authority, office, role, now())
-        return CustomsClient(self.work / member, await self.transport(member, prefer), self._desks[office, role])
+        return CustomsDesk(self.work / member, await self.transport(member, prefer), self._desks[office, role])
 
     async def carnet(self, home: str, items: int, days: int, sets: dict[SetKind, int]) -> "Played":
         """A carnet issued today, valid `days` more, downloaded and signed."""
@@ -126,7 +126,7 @@ class Stage:
         box_p = tuple(sorted(self.territories - {home}))
         order = Order(number, home, box_p, self.today + days, sets, content, True)
         issued, _ = await issuer.issue(number, order)
-        wallet = WalletClient(self.work / "wallet", await self.transport(""))
+        wallet = Wallet(self.work / "wallet", await self.transport(""))
         await wallet.sign(CodeQr(str(issued.carnet_id), issued.pin))
         return Played(self, wallet, issued.carnet_id, home)
 
@@ -136,7 +136,7 @@ class Played:
     """One carnet on the stage."""
 
     stage: Stage
-    wallet: WalletClient
+    wallet: Wallet
     carnet_id: int
     home: str
 

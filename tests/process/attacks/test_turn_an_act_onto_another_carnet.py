@@ -3,7 +3,7 @@
 import pytest
 from eata_clients.authoring import keeping
 from eata_clients.issuer.care import IssuerCare
-from eata_clients.issuer.client import IssuerClient, read_party
+from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.errors import EataError
 from eata_ledger.facts import Facts
 from eata_ledger.state import Carnet, Number
@@ -29,7 +29,7 @@ async def test_an_issuers_act_is_on_the_carnet_it_named(scene: Scene, monkeypatc
     monkeypatch.setattr(liar, "get", lies)
     folder = scene.people.home / "offices" / "CH-ALLIANCE"
     async with scene.people.transport("CH-ALLIANCE", ["frankfurt"]) as transport:
-        issuer = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
+        issuer = Issuer(folder, transport, read_party(folder / "party.cbor"))
         carnet, _, done = await IssuerCare(issuer).new_pin("lost-1", known.number, keeping.rotate_pin)
         assert (carnet.carnet_id, done.final) == (asked, True)
         assert [one.node for one in transport.suspicions.found] == ["frankfurt"]
@@ -42,7 +42,7 @@ async def test_too_few_nodes_are_not_believed(scene: Scene) -> None:
         await scene.mesh.proxies.pop(name).stop()
     folder = scene.people.home / "offices" / "CH-ALLIANCE"
     async with scene.people.transport("CH-ALLIANCE", list(scene.mesh.proxies)) as transport:
-        issuer = IssuerClient(folder, transport, read_party(folder / "party.cbor"))
+        issuer = Issuer(folder, transport, read_party(folder / "party.cbor"))
         with pytest.raises(EataError) as told:
             await issuer.carnet(str(scene.carnet_id), to_act=True)
     assert told.value.code == "TOO_FEW_NODES"
