@@ -41,7 +41,6 @@ def audit(
     from eata_clients.commands.session import run
     from eata_clients.issuer.client import read_party
     from eata_clients.trust import auditor
-    from eata_clients.trust.registry_pages import fetch
 
     party = read_party(home / "party.cbor")
 
@@ -49,13 +48,11 @@ def audit(
         names = {n.name for n in transport.network.nodes if node in (n.name, n.members, n.public)}
         if not names:
             raise Fault("NODE_UNKNOWN", f"No node is called {node}.", "Use a name or address of the network file.")
-        registry = await fetch(transport)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("replaying", total=None)
-            return await auditor.audit(
-                transport, names.pop(), party, registry.genesis,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )  # fmt: skip
+            return await auditor.Auditor(transport, party).audit(
+                names.pop(), lambda done, total: progress.update(task, completed=done, total=total)
+            )
 
     report = run(network, home, work)
     data = {

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from eata_host.faults import Fault
 from eata_host.files import read_text
 from eata_host.places import default_network
 from eata_host.vault import read_key
@@ -55,12 +54,10 @@ def sealed(help: str) -> Any:
 
 
 def signed_in(home: Path) -> "Desk":
-    """The desk whose officer has signed in here."""
-    from eata_clients.customs.desk_file import read_desk
+    """The desk whose officer has signed in there."""
+    from eata_clients.customs import desk_file
 
-    if not (home / "desk.cbor").exists():
-        raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
-    return read_desk(home / "desk.cbor")
+    return desk_file.signed_in(home)
 
 
 def opener_keys(files: list[Path] | None) -> "Openers":

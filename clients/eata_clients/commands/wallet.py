@@ -14,7 +14,7 @@ from eata_clients.commands.options import CarnetId, Network, WalletHome, wallet_
 from eata_clients.commands.terms import Accept, require_terms
 
 if TYPE_CHECKING:
-    from eata_clients.holder.wallet import Downloaded
+    from eata_clients.holder.downloaded import Downloaded
 
 
 def register(app: typer.Typer) -> None:

@@ -11,11 +11,11 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.commands.options import CarnetId, Network, WalletHome, sealed, wallet_app
 from eata_clients.commands.standing import line, standing
-from eata_clients.today import own_day
 
 if TYPE_CHECKING:
     from eata_clients.authoring.holding import Wish
-    from eata_clients.holder.wallet import Downloaded, Travelled
+    from eata_clients.holder.downloaded import Downloaded
+    from eata_clients.holder.wallet import Travelled
 
 _TravelId = Annotated[str, typer.Argument(help="Travel id, as `show` prints it.")]
 _VOUCHER = "KIND:TERRITORY:ITEMS[:NOT_RETURNED]"
@@ -48,7 +48,7 @@ def travel(
     """
     from eata_clients.authoring.content import DeclarationContent
     from eata_clients.commands.session import run
-    from eata_clients.holder.travelling import WantedTravel, plan, require_ready
+    from eata_clients.holder.travelling import WantedTravel, require_ready
     from eata_clients.holder.wallet import Wallet
 
     if bool(to) == bool(voucher):
@@ -59,13 +59,13 @@ def travel(
 
     async def work(transport: Any) -> "Travelled":
         client = Wallet(home, transport)
+        if not kinds:
+            return await client.travel_to(carnet, trip)
         territories = (await client.registry()).territories
 
         def wishes(shown: "Downloaded") -> "tuple[Wish, ...]":
-            digital = digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued)
-            if kinds:
-                require_ready(shown, kinds, digital)
-            return kinds or plan(shown, trip, own_day(), digital)
+            require_ready(shown, kinds, digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued))
+            return kinds
 
         return await client.travel(carnet, wishes)
 

@@ -4,16 +4,18 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.goods.sampling import sample
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies, merkle
 from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Entry
 from eata_ledger.outcomes import Outcome, sentence
-from eata_ledger.proof.qr import CodeQr
-from eata_ledger.seal.codes import CodeKeys, code_keys
+from eata_ledger.proof.qr import CodeQr, read_code
+from eata_ledger.seal.codes import CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import final_key, leaf_key
 from eata_ledger.seal.stanza import Keys
 from eata_ledger.state import Carnet, CarnetState, HoldFact, Incident, Stay, Transaction, Voucher
@@ -22,7 +24,9 @@ from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 from eata_clients.authoring import clearing, deciding
 from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Remarks, Stamp
+from eata_clients.customs.desk_file import signed_in
 from eata_clients.customs.scanned import Scanned, declared
+from eata_clients.customs.verdict import Verdict, verdict
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.numbers import carnet_id_of
 from eata_clients.net.outbox import Outbox
@@ -55,11 +59,18 @@ class CustomsDesk:
         self._outbox = Outbox(folder / "outbox")
         self._registry = KeptRegistry(transport, folder)
 
+    @classmethod
+    def signed_in(cls, folder: Path, transport: Transport, openers: Openers | None = None) -> "CustomsDesk":
+        """The desk whose officer has signed in there (`eata customs sign-in`). Raises `Fault`."""
+        return cls(folder, transport, signed_in(folder), openers)
+
     async def registry(self) -> Registry:
+        """What the nodes have registered, verified; as of a minute ago at most. Raises `EataError`."""
         return await self._registry.get()
 
-    async def scan(self, qr: CodeQr) -> Scanned:
-        """Opens the voucher behind a transaction code (ACC-21)."""
+    async def scan(self, code: CodeQr | str) -> Scanned:
+        """Opens the voucher behind a transaction code, as a QR's text or “ID code” (ACC-21). Raises `EataError`, `Malformed`."""
+        qr = read_code(code, CodeKind.TRANSACTION) if isinstance(code, str) else code
         carnet_id = await carnet_id_of(self._transport, qr.carnet)
         voucher_keys = code_keys(qr.code, self._transport.network.ledger, carnet_id)
         agreed = await self._told(carnet_id, voucher_keys)
@@ -151,6 +162,12 @@ class CustomsDesk:
         time = now()
         return time, offset_at(await self.office(), time)
 
+    async def verdict(self, scanned: Scanned, decision: Decision, at: tuple[int, int] | None = None) -> Verdict:
+        """May this be committed as it stands, on the office's day now or `at` (ms UTC, offset in minutes)? The log decides."""
+        home = (await self.registry()).territories.get(scanned.carnet.home)
+        digital = home is not None and digital_by(home.digital_from, scanned.carnet.issued)
+        return verdict(scanned, decision, local_day(*(at or await self.clock())), digital)
+
     async def commit(
         self, scanned: Scanned, decision: Decision, at: tuple[int, int] | None = None, controller: Desk | None = None,
         told: Told | None = None,
@@ -219,6 +236,7 @@ class CustomsDesk:
         return await self._submit(deciding.hold(ledger, self._desk, carnet_id, _given(reason), own, stamp))
 
     async def release(self, carnet_id: int, note: str = "") -> Committed:
+        """Ends a hold, by its office or a controller; `note` is sealed for the own territory (ACC-42). Raises `EataError`."""
         ledger, own, stamp = await self._place()
         return await self._submit(deciding.release(ledger, self._desk, carnet_id, note, own, stamp))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from eata_host.faults import Fault
 from eata_host.vault import read_locked, write_locked
 from eata_ledger.log.keys import SigningKey
 from eata_ledger.record import CODE, KEY, Record, blob, f
@@ -27,3 +28,10 @@ def write_desk(path: Path, desk: Desk) -> None:
 def read_desk(path: Path) -> Desk:
     stored = _DeskFile.from_bytes(read_locked(path))
     return Desk(SigningKey(stored.key), stored.office, stored.certificate)
+
+
+def signed_in(home: Path) -> Desk:
+    """The desk whose officer has signed in here."""
+    if not (home / "desk.cbor").exists():
+        raise Fault("NOT_SIGNED_IN", "No officer is signed in at this desk.", "Run `eata customs sign-in`.")
+    return read_desk(home / "desk.cbor")

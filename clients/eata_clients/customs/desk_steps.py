@@ -19,7 +19,7 @@ from eata_clients.customs.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, TypedF
 from eata_clients.customs.desk_screen import Screen
 from eata_clients.customs.desk_views import Pages, accounted, check, history
 from eata_clients.customs.scanned import Scanned
-from eata_clients.customs.verdict import Verdict, Word, verdict
+from eata_clients.customs.verdict import Verdict, Word
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import Committed
 from eata_clients.zones import event_time
@@ -62,9 +62,7 @@ class Steps:
     async def _look(self, decision: Decision) -> Verdict:
         """Judges it as of that day, and shows it."""
         registry, day = await self.client.registry(), await self._day()
-        home = registry.territories.get(self.scanned.carnet.home)
-        digital = home is not None and digital_by(home.digital_from, self.scanned.carnet.issued)
-        found = verdict(self.scanned, decision, day, digital)
+        found = await self.client.verdict(self.scanned, decision, self._at)
         own = registry.territories.get((await self.client.office()).territory)
         test = own is None or not digital_by(
             own.digital_from, day

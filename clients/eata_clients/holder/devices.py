@@ -13,8 +13,9 @@ from eata_clients.authoring import devices, holding
 from eata_clients.authoring.content import Stamp
 from eata_clients.authoring.devices import DeviceKeys, Request
 from eata_clients.authoring.holding import Wish
+from eata_clients.holder.downloaded import Downloaded
 from eata_clients.holder.learning import under_code, with_root
-from eata_clients.holder.wallet import Downloaded, Told, Wallet, untold
+from eata_clients.holder.wallet import Told, Wallet, untold
 from eata_clients.net.errors import EataError
 from eata_clients.net.numbers import carnet_id_of
 from eata_clients.net.receipts import Committed

@@ -17,7 +17,8 @@ from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.state import Transaction
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
-from eata_clients.holder.wallet import Downloaded, Wallet
+from eata_clients.holder.downloaded import Downloaded
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError
 from eata_clients.net.receipts import receipt
 from eata_clients.net.transport import Transport

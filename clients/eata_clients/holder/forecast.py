@@ -20,7 +20,7 @@ from eata_ledger.carnet.journeys.foresight import (
 from eata_ledger.carnet.journeys.reconciliation import ReasonKind
 from eata_ledger.carnet.vocabulary import RETURNS
 
-from eata_clients.holder.wallet import Downloaded
+from eata_clients.holder.downloaded import Downloaded
 
 _DO = {
     ReasonKind.MISSING_REEXPORTATION: "re-export",

@@ -51,6 +51,7 @@ class KeptCarnet(Record):
 
     @property
     def holding(self) -> Holding:
+        """As whoever makes entries needs it."""
         device = SigningKey(self.device)
         return Holding(self.ledger, self.carnet_id, self.content_version, device, self.content_key, self.roots)
 
@@ -101,6 +102,7 @@ class Keystore:
         return self._folder / f"{carnet_id}.keys"
 
     def kept(self, carnet_id: int) -> KeptCarnet:
+        """What this device keeps of a carnet. Raises `EataError` where it holds none of that ID."""
         path = self._path(carnet_id)
         if not path.exists():
             raise EataError(
@@ -110,9 +112,11 @@ class Keystore:
         return KeptCarnet.from_bytes(read_locked(path))
 
     def holds(self, carnet_id: int) -> bool:
+        """True where this device holds the carnet."""
         return self._path(carnet_id).exists()
 
     def keep(self, kept: KeptCarnet) -> None:
+        """Writes it to disk, locked."""
         write_locked(self._path(kept.carnet_id), kept.to_bytes())
         self._joining_path(kept.carnet_id).unlink(missing_ok=True)
 
@@ -126,6 +130,7 @@ class Keystore:
         path.replace(path.with_suffix(f".held-{int(path.stat().st_mtime)}"))
 
     def stop_joining(self, carnet_id: int) -> None:
+        """Forgets the keys that asked to be admitted."""
         self._joining_path(carnet_id).unlink(missing_ok=True)
 
     def _joining_path(self, carnet_id: int) -> Path:
@@ -147,9 +152,11 @@ class Keystore:
         return self._joining_path(carnet_id).exists()
 
     def carnets(self) -> list[int]:
+        """The IDs of the carnets that this device holds, ascending."""
         return sorted(int(path.stem) for path in self._folder.glob("*.keys"))
 
     def holding(self, carnet_id: int) -> Holding:
+        """What signs and seals for a carnet on this device. Raises `EataError` where it holds none of that ID."""
         return self.kept(carnet_id).holding
 
     def code(self, carnet_id: int, slot: int, kind: CodeKind = CodeKind.TRANSACTION) -> CodeQr:

@@ -9,7 +9,8 @@ from eata_ledger.state import Notice
 
 from eata_clients.authoring import telling
 from eata_clients.authoring.content import NoticeDetails, Remarks, Stamp
-from eata_clients.holder.wallet import Downloaded, Wallet
+from eata_clients.holder.downloaded import Downloaded
+from eata_clients.holder.wallet import Wallet
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.receipts import Committed
 from eata_clients.net.transport import now

@@ -16,7 +16,7 @@ from eata_ledger.wording import Audience, words
 
 from eata_clients.authoring.content import NO_DETAILS, DeclarationContent
 from eata_clients.authoring.holding import Wish
-from eata_clients.holder.wallet import Downloaded
+from eata_clients.holder.downloaded import Downloaded
 from eata_clients.net.errors import EataError
 
 _WORDS = {"all": "all", "rest": "rest", "same": "same as last"}

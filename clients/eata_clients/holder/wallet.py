@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.keys import SigningKey
@@ -16,7 +17,7 @@ from eata_ledger.proof.travelled import facts_of
 from eata_ledger.seal.codes import Code, CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import leaf_key
 from eata_ledger.seal.stanza import Keys
-from eata_ledger.state import Carnet, CarnetState, GoodsOut, Holder, Stay, Transaction, Voucher
+from eata_ledger.state import Carnet, CarnetState, Holder, Transaction, Voucher
 from eata_ledger.wording import Audience
 from eata_proto.v1 import ledger_pb2, reading_pb2, reading_pb2_grpc
 
@@ -25,8 +26,10 @@ from eata_clients.authoring.content import NO_DETAILS, CarnetContent, Counterfoi
 from eata_clients.authoring.devices import DeviceKeys
 from eata_clients.authoring.holding import RootKey, Wish
 from eata_clients.authoring.keeping import GrantContent
+from eata_clients.holder.downloaded import Downloaded
 from eata_clients.holder.keystore import KeptCarnet, Keystore
 from eata_clients.holder.learning import learned
+from eata_clients.holder.travelling import WantedTravel, plan
 from eata_clients.holder.unsent import is_of, seen_of, slots_of, unsent, waits
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.numbers import carnet_id_of
@@ -39,6 +42,7 @@ from eata_clients.opened import documents
 from eata_clients.opened.documents import Document
 from eata_clients.opened.lending import lent
 from eata_clients.opened.parts import Excerpts, open_carnet, open_counterfoil
+from eata_clients.today import own_day
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.comparing import Agreed, Comparing
 from eata_clients.trust.registry import Registry
@@ -51,31 +55,6 @@ Told = Callable[[Code], None]  # gets a holder code, to show it
 
 def untold(code: Code) -> None:
     """For holders who want no code: a lost device is then replaced by another device's admission only."""
-
-
-@dataclass(frozen=True)
-class Downloaded:
-    """A carnet as its holder sees it."""
-
-    carnet: Carnet
-    state: CarnetState
-    content: CarnetContent
-    rows: list[tuple[Transaction, Counterfoil | None]]
-    vouchers: list[Voucher]
-    reply: reading_pb2.CarnetReply
-    excerpts: Excerpts
-    agreed: Agreed
-    lent: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def goods(self) -> GoodsOut:
-        """Where the goods are, as the log has them now."""
-        return GoodsOut.of(self.state, map(Stay.from_bytes, self.reply.stays))
-
-    @property
-    def entries(self) -> dict[int, bytes]:
-        """Ledger index → entry hash: what fetches a receipt."""
-        return {row.index: self.excerpts.entry_hash(row.index) for row, _ in self.rows if row.index in self.excerpts}
 
 
 # what to prepare, or how to tell from the carnet as it is then
@@ -101,6 +80,7 @@ class Wallet(Keystore):
         self._registry = KeptRegistry(transport, folder)
 
     async def registry(self) -> Registry:
+        """What the nodes have registered, verified; as of a minute ago at most. Raises `EataError`."""
         return await self._registry.get()
 
     # -- steps
@@ -267,6 +247,19 @@ class Wallet(Keystore):
             return None
         kept = self.kept(carnet_id)
         return await self.submit(devices.sign_again(kept.holding, kept.pin_wrap, Stamp(now())))
+
+    async def travel_to(self, carnet_id: int, trip: WantedTravel) -> Travelled:
+        """The vouchers that the way there needs, and the validation with the first of them (APP-15).
+
+        Raises `EataError` and `Malformed` in the holder's words before anything is written.
+        """
+        territories = (await self.registry()).territories
+
+        def wishes(shown: Downloaded) -> tuple[Wish, ...]:
+            digital = digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued)
+            return plan(shown, trip, own_day(), digital)
+
+        return await self.travel(carnet_id, wishes)
 
     async def travel(self, carnet_id: int, wishes: Wishes) -> Travelled:
         """Prepares a travel; rebuilds when another device took the slots.

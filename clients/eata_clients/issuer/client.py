@@ -53,6 +53,7 @@ class PartyFile(Record):
 
 
 def read_party(path: Path) -> Party:
+    """An organisation's keys from its `party.cbor`, unlocked with this machine's passphrase. Raises `Fault`."""
     stored = PartyFile.from_bytes(read_locked(path))
     return Party(stored.code, SigningKey(stored.sign), SealingKey(stored.seal))
 
@@ -72,6 +73,7 @@ class Issuer:
         self._deriving = asyncio.Semaphore(2)
 
     async def registry(self) -> Registry:
+        """What the nodes have registered, verified; as of a minute ago at most. Raises `EataError`."""
         return await self._registry.get()
 
     async def issue(self, request_id: str, order: Order) -> tuple[Issued, Committed]:
@@ -210,6 +212,7 @@ class Issuer:
 
     @property
     def openers(self) -> Openers:
+        """The issuer's own sealing key, which opens what is sealed to it."""
         return {self.party.seal_id: self.party.seal}
 
     async def validations(self, reply: reading_pb2.CarnetReply) -> dict[int, Counterfoil]:

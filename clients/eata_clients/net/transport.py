@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -33,6 +34,14 @@ def now() -> int:
 def newest(session: ledger_pb2.Session) -> tuple[int, int]:
     """What sessions are ordered by: era, then position."""
     return session.era, session.position
+
+
+def connect(network: Path, folder: Path | None = None) -> "Transport":
+    """The nodes of a network file: `async with connect(path) as nodes`.
+
+    `folder` holds an organisation's TLS key and certificate, where it has them: desks, issuers, auditors. Raises `EataError`.
+    """
+    return Transport(Network.read(network), None if folder is None else ClientIdentity.read(folder))
 
 
 class Transport:

@@ -27,7 +27,8 @@ from eata_clients.authoring.holding import Wish
 from eata_clients.authoring.issuing import Order
 from eata_clients.authoring.registering import by_party
 from eata_clients.customs.client import CustomsDesk
-from eata_clients.holder.wallet import Downloaded, Wallet
+from eata_clients.holder.downloaded import Downloaded
+from eata_clients.holder.wallet import Wallet
 from eata_clients.issuer.client import Issuer, read_party
 from eata_clients.net.errors import EataError
 from eata_clients.net.network import ClientIdentity, Network

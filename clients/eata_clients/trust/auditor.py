@@ -166,3 +166,19 @@ async def _agrees(transport: Transport, node: str, replay: Replay) -> bool | Non
     except grpc.aio.AioRpcError:
         return None
     return merkle.consistent(replay.size, replay.root(replay.size), status.size, status.root, list(proof.hashes))
+
+
+class Auditor:
+    """Who replays the ledger, trusting no node: the keys of an organisation that the ledger knows as an auditor."""
+
+    def __init__(self, transport: Transport, party: Party) -> None:
+        self._transport, self._party = transport, party
+
+    async def audit(self, node: str = "", progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
+        """Every entry of `node` (the nearest, if none is named), then every node's root; `progress` hears (done, total).
+
+        Raises `EataError`: `AUDIT_FAILED` at the first entry that is not what the rules give.
+        """
+        registry = await fetch(self._transport)
+        name = node or (await self._transport.near())[0]
+        return await audit(self._transport, name, self._party, registry.genesis, progress)
