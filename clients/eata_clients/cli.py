@@ -4,13 +4,45 @@ import io
 import os
 import sys
 from importlib.metadata import entry_points, version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 from eata_host.console import fail
 from eata_host.faults import Fault
 from eata_ledger.encoding import Malformed
 from eata_ledger.seal.aead import CannotOpen
+
+SECTIONS = (
+    ("Holder", ("wallet",)),
+    ("Customs officer", ("desk", "customs")),
+    ("Issuer", ("issue", "issued", "issuer", "nics")),
+    ("Administration", ("opener",)),
+    ("Before and after a journey", ("plan", "checklist", "reconcile", "visible", "evidence")),
+    ("Auditor and court", ("audit", "receipt", "fetch-receipt", "trust", "prove")),
+    ("Everybody, and ICC operations", ("registry", "root")),
+    ("Operator", ("init", "admit", "up", "down", "status", "start", "stop", "node-add", "node-keys", "scrub", "backup",
+                  "verify-backup", "restore", "era")),
+    ("Try it out", ("sandbox", "vectors", "drill")),
+)  # fmt: skip
+
+
+class BySection(typer.core.TyperGroup):
+    """Help by who runs a command; what no section names stands last, so that nothing is hidden."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the sections."""
+        named = [name for _, names in SECTIONS for name in names if name in self.commands]
+        return [*named, *sorted(name for name in self.commands if name not in named)]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A list for each section."""
+        left = {name: found for name, found in self.commands.items() if not found.hidden}
+        for title, names in (*SECTIONS, ("Others", tuple(left))):
+            rows = [(name, left.pop(name).get_short_help_str(60)) for name in names if name in left]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 def _say_version(wanted: bool) -> None:
@@ -23,6 +55,7 @@ def build() -> typer.Typer:
     """The whole command, with whatever packages are installed."""
     app = typer.Typer(
         name="eata",
+        cls=BySection,
         help="The replicated, end-to-end encrypted ledger behind the digital ATA Carnet.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
