@@ -2,6 +2,7 @@
 
 EataError: code, one sentence, what to do next, whether it is final
  ├─ Unreachable: no node answered
+ ├─ Outdated: this program is older than the rules in force
  └─ Untrusted: an answer does not verify; nothing of it is used
 """
 
@@ -51,6 +52,13 @@ class Unreachable(EataError):
         super().__init__(
             "UNREACHABLE", f"No node answered{detail}.", "Check the network and try again.", retryable=True
         )
+
+
+class Outdated(EataError):
+    """The nodes follow rules that this program does not know yet."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("CLIENT_OUTDATED", f"This program is older than the ledger's rules ({what}).", "Update it.")
 
 
 class Untrusted(EataError):

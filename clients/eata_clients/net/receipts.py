@@ -10,7 +10,7 @@ from eata_ledger.outcomes import Outcome, advice, sentence
 from eata_ledger.proof.statement import Claim, Statement
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
-from eata_clients.net.errors import EataError, Untrusted
+from eata_clients.net.errors import EataError, Outdated, Untrusted
 from eata_clients.net.transport import Transport
 
 _GATHER_SECONDS, _OWN_SECONDS = 4.0, 2.0
@@ -53,6 +53,8 @@ def committed(statement: bytes, charter: Charter, entry_hash: bytes, verificatio
 def _accepted(claim: Claim, statement: bytes, charter: Charter, signers: int, verification: str) -> Committed:
     """Raises `EataError` where the log refused the entry."""
     if claim.outcome != Outcome.ACCEPTED:
+        if claim.outcome not in Outcome._value2member_map_:
+            raise Outdated(f"outcome {claim.outcome}")
         outcome = Outcome(claim.outcome)
         raise EataError(outcome.name, sentence(outcome), advice(outcome), final=True)
     return Committed(

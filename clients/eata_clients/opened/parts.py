@@ -7,14 +7,14 @@ from functools import cached_property
 from eata_ledger.carnet.vocabulary import Label
 from eata_ledger.encoding import Malformed, sha256
 from eata_ledger.log import bodies
-from eata_ledger.log.entry import Header, PartInfo
+from eata_ledger.log.entry import Header, PartInfo, UnknownType
 from eata_ledger.seal.aead import CannotOpen, Context, unpack, unseal
 from eata_ledger.seal.stanza import Keys, SealingKey
 from eata_ledger.state import Carnet, Transaction
 from eata_proto.v1 import reading_pb2
 
 from eata_clients.authoring.content import Counterfoil, Remarks
-from eata_clients.net.errors import Untrusted
+from eata_clients.net.errors import Outdated, Untrusted
 from eata_clients.trust.authors import Authors
 
 Openers = Mapping[bytes, SealingKey]  # by key id
@@ -50,6 +50,8 @@ class _Shown:
     def header(self) -> Header:
         try:
             return Header.from_bytes(self.data)
+        except UnknownType as error:
+            raise Outdated(str(error)) from None
         except Malformed as error:
             raise Untrusted(f"an entry does not read: {error}") from None
 

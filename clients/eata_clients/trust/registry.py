@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from eata_ledger.encoding import Malformed, Value, decode_own, encode, sha256
 from eata_ledger.log import bodies
 from eata_ledger.log.chartering import CharterSignature, Decision, follow
-from eata_ledger.log.entry import MAX_HEADER, Header, signed_bytes
+from eata_ledger.log.entry import MAX_HEADER, Header, UnknownType, signed_bytes
 from eata_ledger.log.genesis import Genesis
 from eata_ledger.log.keys import key_id, verify
 from eata_ledger.proof.registered import NONE, next_head
@@ -16,7 +16,7 @@ from eata_ledger.seal.stanza import acceptable
 from eata_ledger.wire import MAX_SIGNATURES
 from eata_proto.v1 import ledger_pb2
 
-from eata_clients.net.errors import Untrusted
+from eata_clients.net.errors import Outdated, Untrusted
 from eata_clients.trust.records import Records, V
 from eata_clients.trust.shelves import Shelf
 
@@ -129,6 +129,8 @@ class Registry(Records):
         """One registration, if the key that may make it signed it. Raises `Untrusted`."""
         try:
             header = Header.from_bytes(one.header)
+        except UnknownType as error:
+            raise Outdated(str(error)) from None
         except Malformed as error:
             raise Untrusted(f"a registration is malformed: {error}") from None
         if isinstance(header.body, Decision):

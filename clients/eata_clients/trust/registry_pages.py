@@ -15,7 +15,7 @@ from eata_ledger.log.keys import verify
 from eata_ledger.proof.registered import to_sign
 from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
-from eata_clients.net.errors import EataError, Unreachable, Untrusted
+from eata_clients.net.errors import EataError, Outdated, Unreachable, Untrusted
 from eata_clients.net.transport import Transport, newest
 from eata_clients.trust.registry import Registry
 
@@ -240,6 +240,7 @@ async def _up_to(transport: Transport, known: Registry | None, count: int, agree
         return known if known.count == count and known.head == most else None
     left = [name for name in transport.nearest if name in agreed and agreed[name].head == most]
     asked: dict[asyncio.Task[Registry], str] = {}
+    outdated: Outdated | None = None
     try:
         while left or asked:
             if left:
@@ -255,12 +256,16 @@ async def _up_to(transport: Transport, known: Registry | None, count: int, agree
                 if isinstance(error, Untrusted):
                     why = f"handed out a registry that does not verify ({error.message})"
                     transport.suspicions.keep(node, why)
+                elif isinstance(error, Outdated):  # it leads to the head that most give
+                    outdated = error
                 elif not isinstance(error, EataError | TimeoutError):
                     raise error
                 transport.demote(node)
     finally:
         for task in asked:
             task.cancel()
+    if outdated is not None:
+        raise outdated
     return None
 
 

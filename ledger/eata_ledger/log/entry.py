@@ -74,6 +74,10 @@ class _Header(Record):
     body: Value = f(_BODY)
 
 
+class UnknownType(Malformed):
+    """A type that this build does not know; a later one may."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What an author signs. Times are ms UTC, `offset` minutes; `not_after` is judged in log time."""
@@ -102,7 +106,7 @@ class Header:
         raw = _Header.from_bytes(data)
         kind = BODIES.get(raw.type)
         if kind is None:
-            raise Malformed(f"unknown entry type {raw.type}")
+            raise UnknownType(f"unknown entry type {raw.type}")
         header = cls(
             raw.ledger, raw.author, raw.request_id, raw.not_after, raw.event_time, raw.offset,
             raw.parts, kind.from_value(raw.body),
