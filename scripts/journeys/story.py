@@ -132,33 +132,35 @@ class Story:
 
     def kill_the_one_in_use(self) -> str:
         name = self.told[-1].node
-        pid = self.cluster.kill(name)
-        self.say(f"SIGKILL {name}, pid {pid}, the proxy in use; the journey goes on through another")
+        self.cluster.kill(name)
+        self.say(f"{name}, the proxy in use, is killed; the journey goes on through another")
         return name
 
     def bring_back(self, name: str) -> None:
         """Restarts a proxy and waits until it has everything the others have."""
-        pid = self.cluster.start(name)
+        self.cluster.start(name)
         head = max(self.cluster.status(other).position for other in self.alive() if other != name)
         status = self.cluster.wait(name, head)
-        self.say(f"{name} is back as pid {pid}, caught up at position {status.position}, {status.size} entries")
+        self.say(f"{name} is back, caught up at position {status.position}, {status.size} entries")
 
     def kill_the_leader(self) -> str:
         """The core, which comes back at once; or the etcd member that leads, and another takes over."""
         voters = self.cluster.voters
         if voters is None:
-            pid = self.cluster.kill("core")
-            self.say(f"SIGKILL core, pid {pid}, which orders the log; back as pid {self.cluster.start('core')}")
+            self.cluster.kill("core")
+            self.cluster.start("core")
+            self.say("the core, which orders the log, is killed and started again")
             return ""
         leader, started = asyncio.run(voters.leader()), time.monotonic()
         voters.kill(leader)
         new = asyncio.run(voters.leader())
-        self.say(f"SIGKILL {leader}, which led the log; {new} leads after {time.monotonic() - started:.1f} s")
+        self.say(f"{leader}, which led the log, is killed; {new} leads after {time.monotonic() - started:.1f} s")
         return leader
 
     def bring_back_a_member(self, name: str) -> None:
         if name and self.cluster.voters is not None:
-            self.say(f"{name} is back as pid {self.cluster.voters.start(name)}, and follows")
+            self.cluster.voters.start(name)
+            self.say(f"{name} is back, and follows")
 
     def alive(self) -> list[str]:
         return [name for name in self.cluster.names if name in self.cluster.processes]
