@@ -3,9 +3,13 @@
 import fcntl
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from eata_ledger.encoding import Malformed
+
+_ABANDONED = 3_600  # seconds
 
 
 def hold(folder: Path) -> int:
@@ -17,6 +21,10 @@ def hold(folder: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise BlockingIOError(f"another process uses {folder}") from None
+    for left in (*folder.glob("*.new"), *folder.glob("*/*.new")):  # by whoever was killed while it wrote
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - _ABANDONED:
+                left.unlink()
     return descriptor
 
 

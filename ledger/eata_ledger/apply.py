@@ -48,7 +48,7 @@ def apply(reader: FactReader, entry: Entry, moment: Moment, verify: Verify = key
     """Judges one entry. Raises `Skipped` for an entry that never was: unknown author or bad signature.
 
     A known id is answered first. An exception in a rule is the outcome RULE_FAULT; errors of the store
-    itself (`OSError` and other non-rule errors raised by `reader`) are for the caller to stop on.
+    itself (`OSError`, `MemoryError`) are for the caller to stop on.
     """
     header, facts = entry.header, Facts(reader)
     rules = rules_of(moment.genesis, facts.get(RulesFact, b""))
@@ -75,7 +75,7 @@ def apply(reader: FactReader, entry: Entry, moment: Moment, verify: Verify = key
         register(act)
     except Refused as refusal:
         outcome, detail = refusal.outcome, refusal.detail
-    except (Skipped, OSError):
+    except (Skipped, OSError, MemoryError):
         raise
     except Exception as error:
         outcome, fault = Outcome.RULE_FAULT, error

@@ -15,6 +15,7 @@ class FactReader(Protocol):
 
 
 F = TypeVar("F", bound=Fact)
+_LARGE = 4_096  # bytes
 KeyPart = int | bytes | str
 
 
@@ -43,6 +44,9 @@ def _recent(kind: type[F], data: bytes) -> F:
 
 
 def _read(kind: type[F], data: bytes) -> F:
+    """What is large is not kept: the caches count facts, not bytes."""
+    if len(data) > _LARGE:
+        return kind.from_own(data)
     return _steady(kind, data) if kind.STEADY else _recent(kind, data)  # type: ignore[arg-type, no-any-return]
 
 

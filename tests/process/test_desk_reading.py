@@ -178,11 +178,19 @@ def test_an_officer_answers_goes_back_exports_in_two_clicks_and_undoes(office: O
     typed = f"{out['VALIDATION']}\n\n\nref V-9\nq\nm 1 K-1\nq\nat soon\nat 2099-01-01T00:00+00:00\nat\n\n\n\n"
     said = border.desk("DE", "DE-BER", typed)
     assert "the time is ISO with an offset" in said
-    assert "CARNET_EXPIRED" in said  # as it would be judged on that day
+    assert "that time has not come yet" in said
     assert "● final" in said
-    said = border.desk("DE", "DE-BER", f"{out['EXPORTATION']}\n\npre\npre\npre\n\nf 2031-01-01\n\n")
+    said = border.desk(
+        "DE",
+        "DE-BER",
+        f"{'x' * 70_000}\n{out['EXPORTATION']}\nt\nr\n{'x' * 5_000}\nq\n\nrem {'x' * 5_000}\npre\npre\npre\n\nf 2031-01-01\n\n",
+    )
+    assert "the line is too long" in said
+    assert "reference: V-9" in said  # typed before the step back
+    assert "K-1" in said
+    assert "At most 4,000 characters." in said
     assert "PRE_EXPORTATION: the first of the two clicks." in said
-    assert "final date: not of PRE_EXPORTATION" in said
+    assert "final date, or none: not of PRE_EXPORTATION" in said
     assert "● final" in said
     said = border.desk("DE", "DE-BER", f"{out['EXPORTATION']}\n\n\n\n")
     assert "pre pre-exportation" not in said

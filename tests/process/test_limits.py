@@ -129,7 +129,7 @@ async def test_one_administrations_desks_leave_streams_for_others(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """H13. However many desks it certifies."""
-    monkeypatch.setattr(follow, "_STREAMS_AN_ADMINISTRATION", 2)
+    monkeypatch.setattr(follow, "_STREAMS_A_PARTY", 2)
     await scene.commit(1, "CH-ZRH")
     await scene.commit(3, "DE-BER")
 

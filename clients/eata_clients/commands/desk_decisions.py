@@ -157,6 +157,7 @@ def answer(
     acknowledge: Annotated[bool, typer.Option("--acknowledge/--reject", help="Confirm it, or tell the holder to stop.")],
     opener: Opener = None,
     text: Annotated[str, typer.Option(help="What the holder reads.")] = "",
+    carnet: Annotated[int, typer.Option(help="Its carnet ID, where two carnets' notices have the same id.")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:  # fmt: skip
     """Answer a pre-notification."""
@@ -170,10 +171,15 @@ def answer(
 
     async def work(transport: Any) -> "Committed":
         arrivals = await Lists(transport, signed_in(home), opener_keys(opener)).arrivals()
-        found = next((a for a in arrivals if a.notice.notice_id == wanted), None)
-        if found is None:
+        found = [a for a in arrivals if a.notice.notice_id == wanted and carnet in (0, a.notice.carnet_id)]
+        if not found:
             raise Fault("NOTICE_UNKNOWN", "No such pre-notification here.", "See `eata customs arrivals`.")
-        done: Committed = await _client(home, transport).answer(found, acknowledge, text)
+        if len(found) > 1:
+            carnets = ", ".join(f"{a.number} (--carnet {a.notice.carnet_id})" for a in found)
+            raise Fault(
+                "NOTICE_DOUBLED", f"Two carnets have a notice of this id: {carnets}.", "Say which: --carnet ID."
+            )
+        done: Committed = await _client(home, transport).answer(found[0], acknowledge, text)
         return done
 
     _told(

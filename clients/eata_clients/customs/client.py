@@ -13,7 +13,7 @@ from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies, merkle
 from eata_ledger.log.certificate import Certified
 from eata_ledger.log.entry import Entry
-from eata_ledger.outcomes import Outcome, sentence
+from eata_ledger.outcomes import Outcome, advice, sentence
 from eata_ledger.proof.qr import CodeQr, read_code
 from eata_ledger.seal.codes import CodeKeys, CodeKind, code_keys
 from eata_ledger.seal.schedule import final_key, leaf_key
@@ -46,7 +46,7 @@ from eata_clients.trust.registry import Registry
 from eata_clients.trust.registry_pages import KeptRegistry
 from eata_clients.zones import offset_at
 
-LIFE = 600_000
+LIFE, AHEAD = 600_000, 60_000
 
 
 class CustomsDesk:
@@ -178,6 +178,8 @@ class CustomsDesk:
         """
         registry = await self.registry()
         time, offset = at or await self.clock()
+        if time > now() + AHEAD:  # kept and sent again, it would be logged by itself once its time has come
+            raise EataError(Outcome.EVENT_AHEAD.name, sentence(Outcome.EVENT_AHEAD), advice(Outcome.EVENT_AHEAD))
         entry = clearing.commit(
             registry.genesis.ledger, self._desk, scanned.presented, decision, registry.live(time),
             registry.issuer(scanned.carnet.issuer), Stamp(time, offset, life=max(now() - time, 0) + LIFE),

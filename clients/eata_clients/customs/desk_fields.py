@@ -49,19 +49,23 @@ def _mark(decision: Decision, text: str) -> Decision:
     return replace(decision, remarks=replace(said, item_marks={**said.item_marks, item: written(words.strip())}))
 
 
+def _items(text: str) -> Items:
+    return Items() if text.lower() == "none" else Items.parse(text)
+
+
 def _not_returned(decision: Decision, text: str) -> Decision:
     """Typed again it begins anew from what was declared; `none` takes it back."""
-    left = Items() if text.lower() == "none" else Items.parse(text)
+    left = _items(text)
     return replace(decision, not_returned=left, items=(decision.items | decision.not_returned) - left)
 
 
 AT_THE_GOODS = (
     TypedField("x", "items not returned (home use), or none", RETURNS, _not_returned),
-    TypedField("w", "items processed abroad", frozenset({Kind.REIMPORTATION}), lambda d, text: replace(d, processed=Items.parse(text))),
+    TypedField("w", "items processed abroad, or none", frozenset({Kind.REIMPORTATION}), lambda d, text: replace(d, processed=_items(text))),
     TypedField("m", "ITEM and its mark", _ALL, _mark),
 )  # fmt: skip
 AT_THE_COMMIT = (
-    TypedField("f", "final date", frozenset({*ARRIVALS, Kind.EXPORTATION}), lambda d, text: replace(d, final_day=day_of(text))),
+    TypedField("f", "final date, or none", frozenset({*ARRIVALS, Kind.EXPORTATION}), lambda d, text: replace(d, final_day=None if text.lower() == "none" else day_of(text))),
     TypedField("ref", "reference", _ALL, _remark("reference")),
     TypedField("rem", "remarks", _ALL, _remark("remarks")),
     TypedField("exam", "examined y or n", frozenset({Kind.VALIDATION}), _examined),
@@ -78,8 +82,18 @@ def take(fields: tuple[TypedField, ...], kind: Kind, decision: Decision, said: s
         if word.lower() == one.word and text.strip():
             if kind not in one.kinds:
                 raise Malformed(f"{one.about}: not of {kind.name}")
-            return one.into(decision, text.strip())
+            found = one.into(decision, text.strip())
+            type(found.remarks).from_value(found.remarks.to_value())  # its lengths
+            return found
     return None
+
+
+def only_there(decision: Decision) -> Decision:
+    """Nothing is said of items that the decision does not name any more."""
+    there = decision.items | decision.not_returned
+    marks = {item: mark for item, mark in decision.remarks.item_marks.items() if item in there}
+    remarks = replace(decision.remarks, item_marks=marks)
+    return replace(decision, processed=decision.processed & decision.items, remarks=remarks)
 
 
 def with_flag(decision: Decision, flag: Flag) -> Decision:

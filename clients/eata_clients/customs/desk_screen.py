@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from eata_host.faults import Fault
-from eata_host.words import shown
+from eata_host.words import shown, written
 from eata_ledger.encoding import Malformed
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+_LONGEST = 4_000  # characters that are sealed
 Ask = Callable[[str], Awaitable[str]]
 
 
@@ -47,9 +48,14 @@ class Screen:
 
     async def reason(self, prompt: str) -> str | None:
         """What must be typed; None for q, which goes back."""
-        while not (text := await self.line(prompt)):
-            self.say("A reason is needed; q goes back.")
-        return None if text.lower() == "q" else text
+        while (text := await self.line(prompt)).lower() != "q":
+            try:
+                if text and len(text) <= _LONGEST:
+                    return written(text)
+                self.say(f"At most {_LONGEST:,} characters." if text else "A reason is needed; q goes back.")
+            except Malformed as error:
+                self.failed(error)
+        return None
 
     @property
     def page(self) -> int:

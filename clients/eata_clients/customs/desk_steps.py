@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 
+from eata_host.faults import Fault
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.territories import digital_by
@@ -15,9 +16,18 @@ from eata_ledger.encoding import Malformed
 
 from eata_clients.authoring.clearing import Decision, Desk
 from eata_clients.customs.client import CustomsDesk
-from eata_clients.customs.desk_fields import AT_THE_COMMIT, AT_THE_GOODS, TypedField, offered, take, with_flag
+from eata_clients.customs.desk_fields import (
+    AT_THE_COMMIT,
+    AT_THE_GOODS,
+    TypedField,
+    offered,
+    only_there,
+    take,
+    with_flag,
+)
 from eata_clients.customs.desk_screen import Screen
 from eata_clients.customs.desk_views import Pages, accounted, check, history
+from eata_clients.customs.noted import require_noted
 from eata_clients.customs.scanned import Scanned
 from eata_clients.customs.verdict import Verdict, Word
 from eata_clients.net.errors import EataError
@@ -39,18 +49,19 @@ class Steps:
     async def run(self) -> bool:
         """True where the voucher is to be scanned again: its hold was released."""
         presented = self.scanned.presented
-        declared = Decision(presented.items, presented.not_returned)
-        found = await self._look(declared)
+        decision = Decision(presented.items, presented.not_returned)
+        found = await self._look(decision)
         if found.code == "HELD_IN_TERRITORY" and await self._released():
             return True
-        while await self._decided(declared, found):
-            goods = await self._goods(declared)
-            while goods is not None:
-                ready = await self._ready(goods)
-                if ready is not None and await self._commit(ready):
-                    return False
-                goods = await self._goods(ready or goods)
-            found = await self._look(declared)
+        while await self._decided(decision, found):
+            onward = True
+            while onward:
+                decision, onward = await self._goods(decision)
+                if onward:
+                    decision, ready = await self._ready(decision)
+                    if ready and await self._commit(decision):
+                        return False
+            found = await self._look(decision)
         return False
 
     # -- the verdict
@@ -85,26 +96,29 @@ class Steps:
         """True: on to the goods. False: the officer is done with this voucher."""
         while True:
             said = await self.screen.line("Enter goods · r reject · h hold · g list · t history · d documents ▸ ")
-            match said.lower().split(" ")[0]:
-                case "r" | "h" as word:
-                    if await self._turned_down(word == "h"):
-                        return False
-                case "g":
-                    await self._browse(Pages(self.scanned, self.scanned.carnet.all_items, self.screen.page))
-                case "t":
-                    for text in history(self.scanned):
-                        self.screen.say(text)
-                case "d":
-                    self._documents()
-                case "at":
-                    if self._noted(said[2:].strip()):
+            try:
+                match said.lower().split(" ")[0]:
+                    case "r" | "h" as word:
+                        if await self._turned_down(word == "h"):
+                            return False
+                    case "g":
+                        await self._browse(Pages(self.scanned, self.scanned.carnet.all_items, self.screen.page))
+                    case "t":
+                        for text in history(self.scanned):
+                            self.screen.say(text)
+                    case "d":
+                        self._documents()
+                    case "at":
+                        await self._noted(said[2:].strip())
                         found = await self._look(decision)
-                case "" if found.word is not Word.STOP:
-                    return True
-                case "" | "q":
-                    return False
-                case _:
-                    self.screen.say("r, h, g, t, d or at; Enter goes on to the goods, q to the next scan.")
+                    case "" if found.word is not Word.STOP:
+                        return True
+                    case "" | "q":
+                        return False
+                    case _:
+                        self.screen.say("r, h, g, t, d or at; Enter goes on to the goods, q to the next scan.")
+            except (Fault, Malformed) as error:
+                self.screen.failed(error)
 
     async def _turned_down(self, hold: bool) -> bool:
         """Rejected, or held in this territory, with a reason; False where the officer thought better of it."""
@@ -119,21 +133,19 @@ class Steps:
             self.screen.say(f"Rejected, ledger index {done.index}; the voucher stays good.")
         return True
 
-    def _noted(self, text: str) -> bool:
+    async def _noted(self, text: str) -> None:
         """A code noted in an outage counts as of then; a controller's desk signs too where the shift was another's (PRX-06)."""
-        try:
-            self._at = event_time(text)
-        except Malformed as error:
-            self.screen.failed(error)
-            return False
+        noted, office = event_time(text), await self.client.office()
+        if noted is not None:
+            require_noted(*noted, office, self.desk, self.scanned.voucher.since, self.controller is not None)
+        self._at = noted
         by = "a controller signs too" if self.controller is not None else "in your own shift"
         self.screen.say("As of now." if self._at is None else f"As of {text}, {by}.")
-        return True
 
     async def _browse(self, pages: Pages) -> None:
         """The general list, until Enter."""
         self.screen.show(pages.table())
-        while said := await self.screen.line("Enter back · n · p · /words ▸ "):
+        while (said := await self.screen.line("Enter back · n · p · /words ▸ ")).lower() not in ("", "q"):
             if pages.turn(said.lower()):
                 self.screen.show(pages.table())
             else:
@@ -150,30 +162,44 @@ class Steps:
     def _kind(self, decision: Decision) -> Kind:
         return decision.kind or self.scanned.presented.kind
 
-    async def _goods(self, decision: Decision) -> Decision | None:
-        """The items that are there; None: back to the verdict."""
+    async def _goods(self, decision: Decision) -> tuple[Decision, bool]:
+        """The items that are there, and whether to go on; False: back to the verdict."""
         pages = self._pages(decision)
         self.screen.show(pages.table())
+        self._say_accounted(decision)
         self.screen.say(self._offered(decision), "dim")
         while True:
             said = await self.screen.line("Enter accept · items · s N sample ▸ ")
             if not said or said.lower() == "q":
-                return None if said else decision
+                return decision, not said
             if pages.turn(said.lower()):
                 self.screen.show(pages.table())
             elif re.fullmatch(r"s\s*\d*", said.lower()):
-                drawn = await self.client.sample(self.scanned, int(said[1:].strip()[:5] or 3))
-                self.screen.say(f"Inspect items {drawn}.")
-                decision = replace(decision, remarks=replace(decision.remarks, sample=drawn))
+                decision = await self._sampled(decision, int(said[1:].strip()[:5] or 3))
             elif said.lower() == "pre" and self._two_clicks:
                 first = decision.kind is None
-                decision = replace(decision, kind=Kind.PRE_EXPORTATION if first else None)
+                decision = replace(decision, kind=Kind.PRE_EXPORTATION if first else None, final_day=None)
                 self.screen.say(f"{self._kind(decision).name}: the {'first' if first else 'second'} of the two clicks.")
             else:
                 decision = self._field(AT_THE_GOODS, decision, said)
                 pages = self._pages(decision)
                 self.screen.show(pages.table())
-                self.screen.say(accounted(self.scanned, decision), "yellow")
+                self._say_accounted(decision)
+
+    def _say_accounted(self, decision: Decision) -> None:
+        """What becomes of the declared items, where it is not what was declared."""
+        presented = self.scanned.presented
+        if (decision.items, decision.not_returned) != (presented.items, presented.not_returned):
+            self.screen.say(accounted(self.scanned, decision), "yellow")
+
+    async def _sampled(self, decision: Decision, count: int) -> Decision:
+        try:
+            drawn = await self.client.sample(self.scanned, count)
+        except (Fault, Malformed) as error:
+            self.screen.failed(error)
+            return decision
+        self.screen.say(f"Inspect items {drawn}.")
+        return replace(decision, remarks=replace(decision.remarks, sample=drawn))
 
     @property
     def _two_clicks(self) -> bool:
@@ -207,23 +233,22 @@ class Steps:
         except Malformed as error:
             self.screen.failed(error)
             return decision
-        return taken
+        return only_there(taken)
 
     # -- the commit
 
-    async def _ready(self, decision: Decision) -> Decision | None:
-        """With the reason that a warning asks for, and what was typed last; None: back to the goods."""
+    async def _ready(self, decision: Decision) -> tuple[Decision, bool]:
+        """With the reason that a warning asks for, and what was typed last; False: back to the goods."""
         reasoned = await self._reason(decision)
         if reasoned is None:
-            return None
+            return decision, False
+        self._say_accounted(reasoned)
         self.screen.say(offered(AT_THE_COMMIT, self._kind(reasoned)), "dim")
         while True:
             said = await self.screen.line("Enter commit · fields · paper ▸ ")
             match said.lower():
-                case "":
-                    return reasoned
-                case "q":
-                    return None
+                case "" | "q":
+                    return reasoned, not said
                 case "paper":
                     reasoned = with_flag(reasoned, Flag.PAPER_PRESENTED)
                     there = reasoned.flags & Flag.PAPER_PRESENTED
@@ -243,7 +268,7 @@ class Steps:
         return replace(decision, acknowledged=known, remarks=replace(decision.remarks, reason=reason))
 
     async def _commit(self, decision: Decision) -> bool:
-        """False where it was refused: the officer may correct it."""
+        """False where it was refused, and the officer may correct it; what no node answered is sent again by itself."""
         started = time.perf_counter()
 
         def say(done: Committed) -> None:
@@ -254,11 +279,11 @@ class Steps:
         second = None if self._at is None else self.controller
         try:
             done = await self.client.commit(self.scanned, decision, self._at, second, told=say)
-        except EataError as error:
-            if not error.settled:
+        except (Fault, Malformed) as error:
+            if isinstance(error, EataError) and not error.settled:
                 raise
             self.screen.failed(error)
-            return False
+            return getattr(error, "code", "") == "REASON_REQUIRED"  # it has changed meanwhile: to be scanned again
         say(done)
         if not done.final:
             self.screen.say(await self.client.until_final(), "yellow")

@@ -53,8 +53,11 @@ class Counter:
         if differs := clock_differs(office, now()):
             self.screen.say(differs, "yellow")
         try:
-            while (line := await self.screen.line("scan ▸ ")).lower() not in ("q", "quit", "exit"):
+            while True:
                 try:
+                    line = await self.screen.line("scan ▸ ")
+                    if line.lower() in ("q", "quit", "exit"):
+                        return
                     await self._choose(line)
                 except (Fault, Malformed) as error:
                     self.screen.failed(error)
@@ -136,7 +139,8 @@ class Counter:
         if not found:
             self.screen.say("Nobody is announced.")
             return
-        while said := await self.screen.line("Enter back · NUMBER y TEXT acknowledges · NUMBER n TEXT stops ▸ "):
+        prompt = "Enter back · NUMBER y TEXT acknowledges · NUMBER n TEXT stops ▸ "
+        while (said := await self.screen.line(prompt)).lower() not in ("", "q"):
             which, answer, text = [*said.split(maxsplit=2), "", ""][:3]
             arrival_of = {str(number): arrival for number, arrival in enumerate(found, 1)}
             if which not in arrival_of or answer.lower() not in ("y", "n"):
@@ -147,7 +151,7 @@ class Counter:
     async def _answer(self, arrival: Arrival, acknowledged: bool, text: str) -> None:
         try:
             done = await self.client.answer(arrival, acknowledged, text)
-        except Fault as error:
+        except (Fault, Malformed) as error:
             self.screen.failed(error)
             return
         said = "Acknowledged" if acknowledged else "Rejected; the holder is told to stop"
@@ -161,7 +165,7 @@ class Counter:
             await asyncio.sleep(_SETTLE_SECONDS)
             if not self.client.waiting():
                 continue
-            with contextlib.suppress(EataError):  # still too few: the next look finds more
+            with contextlib.suppress(Fault, OSError):  # still too few: the next look finds more
                 for entry, outcome in await self.client.resend():
                     what = f"voucher {getattr(entry.header.body, 'slot', '')} of carnet {getattr(entry.header.body, 'carnet_id', '')}"
                     if isinstance(outcome, EataError) and outcome.settled:
@@ -179,5 +183,5 @@ class Counter:
                         self.screen.alerts.append(
                             f"voucher {slot} of carnet {event.carnet_id} was shown at {first} and at {second}"
                         )
-        except (EataError, Malformed):
+        except (Fault, Malformed, OSError):
             return  # the desk works without it; the scan itself says so too

@@ -13,7 +13,7 @@ from eata_ledger.log.entry import Header
 from eata_ledger.log.keys import key_id
 from eata_ledger.log.leaf import Leaf
 from eata_ledger.rules.desk import CONTROLLERS
-from eata_ledger.state import KeyFact
+from eata_ledger.state import Carnet, KeyFact
 from eata_proto.v1 import ledger_pb2, lists_pb2, lists_pb2_grpc
 
 from eata_node.replica import views
@@ -25,7 +25,7 @@ from eata_node.services.rights import Rights, by_device
 from eata_node.writing.sessions import Officer
 
 _PATIENCE = 5.0
-_STREAMS_A_KEY, _STREAMS_AN_ADMINISTRATION, _STREAMS, _AT_ONCE = 8, 500, 2_000, 64
+_STREAMS_A_KEY, _STREAMS_A_PARTY, _STREAMS, _AT_ONCE = 8, 500, 2_000, 64
 
 
 class Follow(lists_pb2_grpc.FollowServicer):
@@ -47,8 +47,9 @@ class Follow(lists_pb2_grpc.FollowServicer):
         def may() -> bool:
             return by_device(self._replica, signers, query.carnet_id) is not None
 
-        view = views.of_carnet(query.carnet_id)
-        with self._counted(view):
+        carnet, view = Facts(self._replica.store).get(Carnet, query.carnet_id), views.of_carnet(query.carnet_id)
+        issuer = "" if carnet is None else f"issuer {carnet.issuer}"
+        with self._counted(view, issuer):
             async for event in self._events(view, query.from_index, may, None):
                 yield event
 
@@ -83,11 +84,11 @@ class Follow(lists_pb2_grpc.FollowServicer):
                 yield event
 
     @contextmanager
-    def _counted(self, key: bytes, administration: str = "") -> Iterator[None]:
-        """A few streams a carnet, issuer or desk, more an administration, many a node, and no more."""
+    def _counted(self, key: bytes, party: str = "") -> Iterator[None]:
+        """A few streams a carnet, issuer or desk, more an administration or an issuer's carnets, many a node, and no more."""
         most = {key: _STREAMS_A_KEY, b"": _STREAMS}
-        if administration:
-            most[administration.encode()] = _STREAMS_AN_ADMINISTRATION
+        if party:
+            most[party.encode()] = _STREAMS_A_PARTY
         if any(self._open[one] >= limit for one, limit in most.items()):
             raise trouble(Trouble.RATE_LIMITED, "Too many streams are open.")
         self._open.update(most.keys())

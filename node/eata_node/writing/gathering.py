@@ -66,7 +66,14 @@ class Gathering:
             reply = await self._peers[name].SignStatements(request, timeout=seconds)
         except grpc.aio.AioRpcError:
             return {}
+        wanted = {*request.frames, *(index.to_bytes(8, "big") for index in request.indexes)}
+        found = {one.frame or one.index.to_bytes(8, "big"): one for one in reply.statements}
         return {
-            one.frame or one.index.to_bytes(8, "big"): Given(reply.signer, one.signature, one.verification)
-            for one in reply.statements
-        }
+            key: Given(reply.signer, one.signature, one.verification)
+            for key, one in found.items() if key in wanted and _sized(reply.signer, one)
+        }  # fmt: skip
+
+
+def _sized(signer: bytes, one: node_pb2.SignedStatement) -> bool:
+    """What is kept of a peer's answer is no longer than what was asked for."""
+    return len(signer) == 8 and len(one.signature) == 64 and len(one.verification) <= 64

@@ -141,7 +141,7 @@ class Receipts:
                 given = answers.get(frame) or answers.get(index.to_bytes(8, "big"))
                 if given is not None and self._good(name, given, receipt.statement.payload):
                     receipt = receipt.merged(given)
-                elif given is None and task in once:
+                elif task in once:  # not yet, or of another standing: since a cancellation nodes say something else
                     asked[self._gathering.again(index, name)] = name
         self._keep(index, receipt)
         return receipt

@@ -71,9 +71,20 @@ class Items:
         return not self.bits & ~other.bits
 
 
-@lru_cache(4096)
 def _ranges(bits: int) -> tuple[tuple[int, int], ...]:
-    """Runs of ones, by their digits: one commit writes the same set many times."""
+    """Runs of ones; many runs are not kept: nobody fills a node's memory with them."""
+    few = (bits & ~(bits << 1)).bit_count() <= MOST_RANGES
+    return _kept_runs(bits) if few else _runs(bits)
+
+
+@lru_cache(4096)
+def _kept_runs(bits: int) -> tuple[tuple[int, int], ...]:
+    """One commit writes the same set many times."""
+    return _runs(bits)
+
+
+def _runs(bits: int) -> tuple[tuple[int, int], ...]:
+    """By their digits."""
     digits = bin(bits)[:1:-1]
     return tuple((run.start(), run.end() - 1) for run in _ONES.finditer(digits))
 
