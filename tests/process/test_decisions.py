@@ -303,6 +303,17 @@ async def test_a_desk_sees_that_a_code_is_void_since_a_phone_was_taken_back(
     assert verdict(scanned, Decision(ALL), scanned.carnet.issued, True).word is Word.GO
 
 
+@pytest.mark.rule("PRX-06")
+async def test_a_commit_of_tomorrow_is_never_kept_to_be_logged_by_itself(scene: Scene) -> None:
+    """A mistyped time: nothing waits in the outbox until its time has come."""
+    customs, _, _ = await scene.customs("CH-ZRH")
+    scanned, (time, offset) = await customs.scan(scene.qr(1)), await customs.clock()
+    assert await refused(customs.commit(scanned, Decision(ALL), (time + 6 * 60_000, offset))) == "EVENT_AHEAD"
+    assert customs.waiting() == []
+    await customs.reject(scanned, "seal broken")
+    assert (await customs.scan(scene.qr(1))).voucher.state is VoucherState.PREPARED
+
+
 @pytest.mark.rule("APP-17")
 @pytest.mark.rule("C-27")
 async def test_a_verification_code_convinces_the_wallet_with_no_network(scene: Scene) -> None:

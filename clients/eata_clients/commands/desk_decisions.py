@@ -15,9 +15,11 @@ from eata_clients.commands.options import DeskHome, Network, Opener, customs_app
 from eata_clients.commands.standing import PROVISIONAL, line, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from eata_clients.net.receipts import Committed
+    from eata_clients.opened.arrivals import Arrival
 
 _Reason = Annotated[str, sealed("Why; your own territory reads it")]
 
@@ -171,17 +173,23 @@ def answer(
 
     async def work(transport: Any) -> "Committed":
         arrivals = await Lists(transport, signed_in(home), opener_keys(opener)).arrivals()
-        found = [a for a in arrivals if a.notice.notice_id == wanted and carnet in (0, a.notice.carnet_id)]
-        if not found:
-            raise Fault("NOTICE_UNKNOWN", "No such pre-notification here.", "See `eata customs arrivals`.")
-        if len(found) > 1:
-            carnets = ", ".join(f"{a.number} (--carnet {a.notice.carnet_id})" for a in found)
-            raise Fault(
-                "NOTICE_DOUBLED", f"Two carnets have a notice of this id: {carnets}.", "Say which: --carnet ID."
-            )
-        done: Committed = await _client(home, transport).answer(found[0], acknowledge, text)
+        found = meant(arrivals, wanted, carnet)
+        done: Committed = await _client(home, transport).answer(found, acknowledge, text)
         return done
 
     _told(
         run(network, home, work), as_json, "Acknowledged." if acknowledge else "Rejected; the holder is told to stop."
     )
+
+
+def meant(arrivals: "Sequence[Arrival]", notice: bytes, carnet: int) -> "Arrival":
+    """The one that an id names: an id is a carnet's own, and another holder may have copied it. Raises `Fault`."""
+    found = [a for a in arrivals if a.notice.notice_id == notice and carnet in (0, a.notice.carnet_id)]
+    if not found:
+        raise Fault("NOTICE_UNKNOWN", "No such pre-notification here.", "See `eata customs arrivals`.")
+    if len(found) > 1:
+        carnets = ", ".join(f"{a.number} (--carnet {a.notice.carnet_id})" for a in found)
+        raise Fault(
+            "NOTICE_DOUBLED", f"Several carnets have a notice of this id: {carnets}.", "Say which: --carnet ID."
+        )
+    return found[0]

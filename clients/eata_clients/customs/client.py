@@ -26,7 +26,7 @@ from eata_clients.authoring.clearing import Decision, Desk, Presented, Recipient
 from eata_clients.authoring.content import CarnetContent, Counterfoil, DeclarationContent, Remarks, Stamp
 from eata_clients.customs.desk_file import signed_in
 from eata_clients.customs.scanned import Scanned, declared
-from eata_clients.customs.verdict import Verdict, verdict
+from eata_clients.customs.verdict import Verdict, stop, verdict
 from eata_clients.net.errors import EataError, Untrusted
 from eata_clients.net.numbers import carnet_id_of
 from eata_clients.net.outbox import Outbox
@@ -166,7 +166,10 @@ class CustomsDesk:
         """May this be committed as it stands, on the office's day now or `at` (ms UTC, offset in minutes)? The log decides."""
         home = (await self.registry()).territories.get(scanned.carnet.home)
         digital = home is not None and digital_by(home.digital_from, scanned.carnet.issued)
-        return verdict(scanned, decision, local_day(*(at or await self.clock())), digital)
+        time, offset = at or await self.clock()
+        if scanned.lent is not None and not scanned.lent.valid_from <= time <= scanned.lent.valid_to:
+            return stop(Outcome.DELEGATION_OVER)
+        return verdict(scanned, decision, local_day(time, offset), digital)
 
     async def commit(
         self, scanned: Scanned, decision: Decision, at: tuple[int, int] | None = None, controller: Desk | None = None,

@@ -1,0 +1,37 @@
+"""What is large is decoded each time: the caches count facts, and nobody fills a node's memory with a few."""
+
+from eata_ledger.carnet.goods import items
+from eata_ledger.carnet.goods.items import Items
+from eata_ledger.carnet.goods.openings import Opening
+from eata_ledger.facts import Facts, _recent
+from eata_ledger.state import Stay
+
+
+class Nothing:
+    """A store without facts."""
+
+    def get(self, family: int, key: bytes) -> bytes | None:
+        return None
+
+
+def every_other(low: int, high: int) -> Items:
+    return Items(sum(1 << n for n in range(low, high, 2)))
+
+
+def test_a_large_stay_is_not_kept() -> None:
+    large = every_other(1, 5_000)
+    arrivals = tuple(Opening(large, 20_000 + n) for n in range(20))
+    before = _recent.cache_info().currsize
+    facts = Facts(Nothing())
+    facts.put(Stay("EU", large, Items(), arrivals, (), None), 883, "EU")
+    assert facts.get(Stay, 883, "EU") is not None
+    assert _recent.cache_info().currsize == before
+    facts.put(Stay("CH", Items.span(1, 20), Items(), (), (), None), 883, "CH")
+    assert _recent.cache_info().currsize == before + 1
+
+
+def test_many_runs_are_not_kept() -> None:
+    before = items._kept_runs.cache_info().currsize
+    assert len(every_other(1, 4_001).ranges()) == 2_000
+    assert items._kept_runs.cache_info().currsize == before
+    assert every_other(1, 8).ranges() == ((1, 1), (3, 3), (5, 5), (7, 7))
