@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-import tempfile
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -58,12 +58,10 @@ def write_secret(path: Path, *parts: bytes) -> None:
 def write_durable(path: Path, *parts: bytes, mode: int = 0o644) -> None:
     """The parts as one file, whole and on disk once it returns, also after a power cut: fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # a name of its own: another process may write the same file
-    descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
-    new = Path(name)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")  # its own: another process may write the same file
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())

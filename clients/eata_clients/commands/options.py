@@ -36,7 +36,7 @@ def _from_file(value: str) -> str:
         text = read_text(Path(value), 16_000).strip() if value else ""
     except OSError:
         raise typer.BadParameter(
-            f"“{written(value[:60])}” is no file that can be read: write the text into a file and give its name"
+            "a text file is wanted, and this names none that can be read: write the text into a file"
         ) from None
     except Malformed as error:
         raise typer.BadParameter(f"a text file is wanted: {error}") from None
