@@ -136,7 +136,7 @@ class Receipts:
             done, _ = await asyncio.wait(asked, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 break
-            for task in done:
+            for task in [one for one in asked if one in done]:  # in the order of the peers: a set has none
                 name, answers = asked.pop(task), task.result()
                 given = answers.get(frame) or answers.get(index.to_bytes(8, "big"))
                 if given is not None and self._good(name, given, receipt.statement.payload):
