@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc.aio
@@ -47,18 +47,14 @@ class Gathering:
         while len(self._coming) > _KEPT:
             self._coming.popitem(last=False)
 
-    def asked(self, frame: bytes, index: int, names: Iterable[str]) -> dict[asyncio.Task[Answers], str]:
-        """What these peers were asked for the entry at `index`, whose frame hash this is; asked now where they were not."""
-        coming = self._coming.get(frame) or self._now(index, names)
-        return {coming[name]: name for name in names}
-
-    def again(self, index: int, name: str) -> asyncio.Task[Answers]:
-        """Asks a peer that had not applied the entry in time."""
-        return self._now(index, [name])[name]
-
-    def _now(self, index: int, names: Iterable[str]) -> dict[str, asyncio.Task[Answers]]:
+    async def signature(self, name: str, frame: bytes, index: int) -> Given | None:
+        """One peer's signature of the entry at `index`, whose frame hash this is; None where it gives none."""
+        coming = self._coming.get(frame, {}).get(name)
+        found = None if coming is None else (await asyncio.shield(coming)).get(frame)
+        if found is not None:
+            return found
         request = node_pb2.SignStatementsRequest(indexes=[index])
-        return {name: asyncio.create_task(self._ask(name, request, _SECONDS)) for name in names}
+        return (await self._ask(name, request, _SECONDS)).get(index.to_bytes(8, "big"))
 
     async def _ask(self, name: str, request: node_pb2.SignStatementsRequest, seconds: float) -> Answers:
         """By frame hash, or by index as 8 bytes; nothing from a peer that does not answer."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from eata_ledger.carnet.vocabulary import VoucherState
@@ -129,20 +130,21 @@ class Receipts:
         if len(receipt.statement.signatures) >= wanted:
             return receipt
         excluded, frame = self._replica.cosigning.excluded, self._frame(index)
-        asked = self._gathering.asked(frame, index, [name for name in self._gathering.names if name not in excluded])
-        until, once = asyncio.get_running_loop().time() + _GATHER_SECONDS, set(asked)
-        while asked and len(receipt.statement.signatures) < wanted:
-            left = until - asyncio.get_running_loop().time()
-            done, _ = await asyncio.wait(asked, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                break
-            for task in [one for one in asked if one in done]:  # in the order of the peers: a set has none
-                name, answers = asked.pop(task), task.result()
-                given = answers.get(frame) or answers.get(index.to_bytes(8, "big"))
-                if given is not None and self._good(name, given, receipt.statement.payload):
-                    receipt = receipt.merged(given)
-                elif task in once:  # not yet, or of another standing: since a cancellation nodes say something else
-                    asked[self._gathering.again(index, name)] = name
+        asked = [
+            asyncio.ensure_future(self._verified(name, frame, index, receipt.statement.payload))
+            for name in self._gathering.names if name not in excluded
+        ]  # fmt: skip
+        try:
+            with suppress(TimeoutError):
+                for answer in asyncio.as_completed(asked, timeout=_GATHER_SECONDS):
+                    found = await answer
+                    if found is not None:
+                        receipt = receipt.merged(found)
+                    if len(receipt.statement.signatures) >= wanted:
+                        break
+        finally:
+            for task in asked:
+                task.cancel()
         self._keep(index, receipt)
         return receipt
 
@@ -151,9 +153,11 @@ class Receipts:
         assert stored is not None, "it has a payload"
         return frame_hash(stored.header, stored.signatures)
 
-    def _good(self, name: str, given: Given, payload: bytes) -> bool:
-        """It is that peer's own signature of these bytes."""
+    async def _verified(self, name: str, frame: bytes, index: int, payload: bytes) -> Given | None:
+        found = await self._gathering.signature(name, frame, index)
         charter = self._replica.charter
-        record = charter.by_kid.get(given.kid)
-        known = record is not None and record.name == name
-        return known and verify(charter.statement_keys[given.kid], given.signature, to_sign(payload, given.kid))
+        record = None if found is None else charter.by_kid.get(found.kid)
+        if found is None or record is None or record.name != name:
+            return None
+        good = verify(charter.statement_keys[found.kid], found.signature, to_sign(payload, found.kid))
+        return found if good else None
