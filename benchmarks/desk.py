@@ -16,11 +16,10 @@ from eata_clients.customs.verdict import Word, verdict
 from eata_clients.holder.wallet import Wallet
 from eata_clients.issuer.client import read_party
 from eata_clients.net.transport import Transport
-from eata_clients.trust.auditor import audit
+from eata_clients.trust.auditor import Auditor
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.vocabulary import Kind
-from eata_ledger.log.genesis import Genesis
 from eata_ledger.log.keys import SigningKey, verify
 from eata_node.replica.store import Store
 from rich.console import Console
@@ -125,12 +124,11 @@ async def _queue(day: _Day, left: Iterator[int], count: int, running: Ledger) ->
 async def _audit(people: People, transport: Transport, running: Ledger) -> dict[str, float]:
     """What one core audits in a second, beside bare Ed25519 verification in the same process."""
     party = read_party(people.home / "offices" / "ICC-AUDIT" / "party.cbor")
-    genesis = Genesis.from_bytes((people.home / "genesis.cbor").read_bytes())
     checked = counted(running)
     rates, entries = [], 0.0
     for _ in range(3):
         bare, started = _bare(), time.process_time()
-        report = await audit(transport, running.cluster.names[0], party, genesis, lambda *_: None)
+        report = await Auditor(transport, party).audit(running.cluster.names[0])
         spent = time.process_time() - started
         entries = report.entries / spent
         rates.append(entries * checked / bare)

@@ -25,10 +25,14 @@ class Applied:
     outcome: Outcome
     detail: str
     facts: bytes
-    effects: dict[tuple[int, bytes], bytes]
     leaf: bytes
     state: Facts  # as it is with the effects
     fault: BaseException | None = None
+
+    @property
+    def effects(self) -> dict[tuple[int, bytes], bytes]:
+        """What was written, by (family, key)."""
+        return self.state.written
 
 
 @dataclass(frozen=True)
@@ -101,4 +105,4 @@ def _leaf(
         moment.index, moment.log_time, entry.hash, rules, int(outcome), sha256(encoded),
         facts.effects_hash(),
     )  # fmt: skip
-    return Applied(outcome, detail, encoded, facts.written, leaf.to_bytes(), facts, fault)
+    return Applied(outcome, detail, encoded, leaf.to_bytes(), facts, fault)

@@ -52,8 +52,7 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
     from eata_clients.issuer.client import Issuer, read_party
-    from eata_clients.net.network import ClientIdentity, Network
-    from eata_clients.net.transport import Transport
+    from eata_clients.net.transport import connect
     from eata_proto.v1 import gateway_pb2_grpc
 
     from eata_nics.drafts import Drafts
@@ -61,7 +60,7 @@ async def _serve(home: Path, network: Path, listen: str) -> None:
 
     certificate = (home / "tls.pem").read_bytes()
     name = x509.load_pem_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-    async with Transport(Network.read(network), ClientIdentity.read(home)) as transport:
+    async with connect(network, home) as transport:
         issuer = Issuer(home, transport, read_party(home / "party.cbor"))
         if (await issuer.registry()).issuer(issuer.party.code) is None:
             raise Fault("ROLE_FORBIDDEN", f"{issuer.party.code} is not a registered issuer.", "Use an issuer's folder.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from eata_clients.authoring.content import CarnetContent, Goods, sealable
+from eata_clients.authoring.content import MOST_CHARACTERS, CarnetContent, Goods, sealable
 from eata_clients.authoring.issuing import Order
 from eata_clients.money import decimals_of, plain_amount, read_amount
 from eata_host.words import written
@@ -15,7 +15,7 @@ from eata_ledger.rules.act import LONGEST
 from eata_ledger.seal.aead import OVERHEAD, padme
 from eata_proto.v1 import gateway_pb2
 
-_MAX_TEXT, _MAX_TERRITORIES = 4000, 200
+_MAX_TERRITORIES = 200
 
 
 Problem = tuple[str, str]
@@ -151,8 +151,8 @@ def _wrong_goods(request: gateway_pb2.IssueRequest) -> Iterator[str]:
             yield f"line {place} has item number {line.item}"
         if not line.description.strip():
             yield f"item {place} has no description"
-        if len(line.description) > _MAX_TEXT:
-            yield f"item {place} is longer than {_MAX_TEXT} characters"
+        if len(line.description) > MOST_CHARACTERS:
+            yield f"item {place} is longer than {MOST_CHARACTERS} characters"
         if len(line.origin) != 2 or not (line.origin.isascii() and line.origin.isalpha()):
             yield f"item {place} has no ISO origin"
 

@@ -19,7 +19,7 @@ from eata_clients.net.transport import now
 from eata_clients.opened import documents
 from eata_clients.opened.lists import openers
 from eata_clients.opened.parts import Excerpts, open_keys
-from eata_clients.trust.auditor import audit
+from eata_clients.trust.auditor import Auditor
 from eata_clients.trust.authors import Authors
 from eata_clients.trust.registry_pages import fetch
 from eata_host.vault import read_key
@@ -179,7 +179,7 @@ async def test_erasure_reaches_every_disk_and_the_audit_accepts_it(scene: Scene)
     assert await refused(wallet.download(CodeQr(number, issued.pin))) == "CARNET_ERASED"
     auditor = await scene.stack.enter_async_context(scene.people.transport("ICC-AUDIT"))
     party = read_party(scene.people.home / "offices" / "ICC-AUDIT" / "party.cbor")
-    report = await audit(auditor, "frankfurt", party, scene.mesh.genesis, lambda done, total: None)
+    report = await Auditor(auditor, party).audit("frankfurt")
     assert (report.agreeing, report.forks, report.shredded) == (6, 0, 1)
 
 

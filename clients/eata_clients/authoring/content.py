@@ -27,10 +27,12 @@ from eata_ledger.record import (
 
 from eata_clients.money import show_amount
 
+MOST_CHARACTERS = 4_000  # characters of one sealed text
+
 
 def _line(value: Value) -> str:
-    if type(value) is not str or len(value) > 4000:
-        raise Malformed("expected text of at most 4,000 characters")
+    if type(value) is not str or len(value) > MOST_CHARACTERS:
+        raise Malformed(f"expected text of at most {MOST_CHARACTERS:,} characters")
     return value
 
 

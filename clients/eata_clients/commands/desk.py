@@ -26,7 +26,7 @@ def desk(
     from eata_clients.commands.session import run
     from eata_clients.customs.client import CustomsDesk
     from eata_clients.customs.desk_screen import Screen
-    from eata_clients.customs.terminal import Counter
+    from eata_clients.customs.terminal import Terminal
     from eata_clients.opened.lists import Lists
 
     second = None if controller is None else signed_in(controller)
@@ -42,6 +42,6 @@ def desk(
 
         keys = opener_keys(opener)
         client, lists = CustomsDesk(home, transport, here, keys), Lists(transport, here, keys)
-        await Counter(client, lists, transport, here, Screen(console, ask), second).run()
+        await Terminal(client, lists, transport, here, Screen(console, ask), second).run()
 
     run(network, home, work)

@@ -32,6 +32,8 @@ Opener = Annotated[
 
 
 def _from_file(value: str) -> str:
+    from eata_clients.authoring.content import MOST_CHARACTERS
+
     try:
         text = read_text(Path(value), 16_000).strip() if value else ""
     except OSError:
@@ -40,8 +42,8 @@ def _from_file(value: str) -> str:
         ) from None
     except Malformed as error:
         raise typer.BadParameter(f"a text file is wanted: {error}") from None
-    if len(text) > 4_000:
-        raise typer.BadParameter("at most 4,000 characters are sealed")
+    if len(text) > MOST_CHARACTERS:
+        raise typer.BadParameter(f"at most {MOST_CHARACTERS:,} characters are sealed")
     try:
         return written(text, lines=True)
     except Malformed as error:

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 import typer
 
-from eata_clients.net.network import ClientIdentity, Network
-from eata_clients.net.transport import Transport
+from eata_clients.net.transport import Transport, connect
 
 T = TypeVar("T")
 
@@ -18,8 +17,7 @@ def run(network: Path, identity: Path | None, work: Callable[[Transport], Awaita
     """Runs one command over a transport; `identity` is a folder with an organisation's TLS key."""
 
     async def main() -> T:
-        who = None if identity is None else ClientIdentity.read(identity)
-        async with Transport(Network.read(network), who) as transport:
+        async with connect(network, identity) as transport:
             try:
                 return await work(transport)
             finally:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from eata_host.console import JSON, say
 from eata_ledger.carnet.goods.items import Items
-from eata_ledger.carnet.territories import digital_by, territory_of
+from eata_ledger.carnet.territories import territory_of
 from eata_ledger.carnet.vocabulary import Kind
 from eata_ledger.encoding import Malformed
 
@@ -61,10 +61,10 @@ def travel(
         client = Wallet(home, transport)
         if not kinds:
             return await client.travel_to(carnet, trip)
-        territories = (await client.registry()).territories
+        registry = await client.registry()
 
         def wishes(shown: "Downloaded") -> "tuple[Wish, ...]":
-            require_ready(shown, kinds, digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued))
+            require_ready(shown, kinds, registry.digital(shown.carnet.home, shown.carnet.issued))
             return kinds
 
         return await client.travel(carnet, wishes)

@@ -7,7 +7,6 @@ from pathlib import Path
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
 from eata_ledger.carnet.goods.sampling import sample
-from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Kind, Label
 from eata_ledger.encoding import Malformed
 from eata_ledger.log import bodies, merkle
@@ -164,8 +163,7 @@ class CustomsDesk:
 
     async def verdict(self, scanned: Scanned, decision: Decision, at: tuple[int, int] | None = None) -> Verdict:
         """May this be committed as it stands, on the office's day now or `at` (ms UTC, offset in minutes)? The log decides."""
-        home = (await self.registry()).territories.get(scanned.carnet.home)
-        digital = home is not None and digital_by(home.digital_from, scanned.carnet.issued)
+        digital = (await self.registry()).digital(scanned.carnet.home, scanned.carnet.issued)
         time, offset = at or await self.clock()
         if scanned.lent is not None and not scanned.lent.valid_from <= time <= scanned.lent.valid_to:
             return stop(Outcome.DELEGATION_OVER)
@@ -247,9 +245,7 @@ class CustomsDesk:
 
     async def cancellable(self, qr: CodeQr) -> list[Transaction]:
         """The live transactions of this territory that a cancellation code may be of; the ledger judges which (ACC-30)."""
-        carnet_id = await carnet_id_of(self._transport, qr.carnet)
-        office = await self.office()
-        rows = [Transaction.from_bytes(row) for row in (await self.carnet(carnet_id)).rows]
+        rows, office = await self._rows(await carnet_id_of(self._transport, qr.carnet)), await self.office()
         return [
             row
             for row in rows
@@ -261,8 +257,7 @@ class CustomsDesk:
         carnet_id = await carnet_id_of(self._transport, qr.carnet)
         ledger, own, stamp = await self._place()
         code = code_keys(qr.code, ledger, carnet_id)
-        rows = [Transaction.from_bytes(row) for row in (await self.carnet(carnet_id)).rows]
-        row = next((row for row in rows if row.index == index), None)
+        row = next((row for row in await self._rows(carnet_id) if row.index == index), None)
         if row is None:
             raise EataError("TRANSACTION_UNKNOWN", "No such transaction here.", "See `eata customs transactions`.")
         return await self._submit(
@@ -302,6 +297,9 @@ class CustomsDesk:
         waiting = sorted(self._outbox.waiting(), key=lambda entry: entry.header.event_time)
         answers = submit_many(self._transport, charter, waiting, self._outbox, record=True)
         return [answered async for answered in answers]
+
+    async def _rows(self, carnet_id: int) -> list[Transaction]:
+        return [Transaction.from_bytes(row) for row in (await self.carnet(carnet_id)).rows]
 
     async def carnet(self, carnet_id: int) -> reading_pb2.CarnetReply:
         """What the territory may see of a carnet it has met, for its opener."""

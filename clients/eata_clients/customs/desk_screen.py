@@ -9,7 +9,8 @@ from eata_ledger.encoding import Malformed
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-_LONGEST = 4_000  # characters that are sealed
+from eata_clients.authoring.content import MOST_CHARACTERS
+
 Ask = Callable[[str], Awaitable[str]]
 
 
@@ -50,9 +51,9 @@ class Screen:
         """What must be typed; None for q, which goes back."""
         while (text := await self.line(prompt)).lower() != "q":
             try:
-                if text and len(text) <= _LONGEST:
+                if text and len(text) <= MOST_CHARACTERS:
                     return written(text)
-                self.say(f"At most {_LONGEST:,} characters." if text else "A reason is needed; q goes back.")
+                self.say(f"At most {MOST_CHARACTERS:,} characters." if text else "A reason is needed; q goes back.")
             except Malformed as error:
                 self.failed(error)
         return None

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from eata_host.faults import Fault
 from eata_ledger.carnet.dates import local_day
 from eata_ledger.carnet.goods.items import Items
-from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Flag, Kind, Warning
 from eata_ledger.encoding import Malformed
 
@@ -74,11 +73,8 @@ class Steps:
         """Judges it as of that day, and shows it."""
         registry, day = await self.client.registry(), await self._day()
         found = await self.client.verdict(self.scanned, decision, self._at)
-        own = registry.territories.get((await self.client.office()).territory)
-        test = own is None or not digital_by(
-            own.digital_from, day
-        )  # what is done here has no legal effect yet (GTP-16)
-        self.screen.show(check(self.scanned, found, day, test))
+        legal = registry.digital((await self.client.office()).territory, day)  # before that, no legal effect (GTP-16)
+        self.screen.show(check(self.scanned, found, day, not legal))
         return found
 
     async def _released(self) -> bool:

@@ -1,9 +1,10 @@
 """When a code that was noted in an outage may have been shown: within bounds that the ledger holds too (PRX-06)."""
 
+from eata_ledger.carnet.dates import HOUR
 from eata_ledger.encoding import Malformed
 from eata_ledger.log.bodies import RegisterOffice
 from eata_ledger.log.certificate import Certified
-from eata_ledger.rules.desk import NOTED
+from eata_ledger.rules.desk import NOTED, earliest
 
 from eata_clients.authoring.clearing import Desk
 from eata_clients.net.transport import now
@@ -21,8 +22,8 @@ def require_noted(
         raise Malformed(f"this office's clocks are at {known}, not {shown_offset(offset)}")
     if time < since:
         raise Malformed("the voucher was declared later than that")
-    begins = Certified.from_bytes(desk.certificate).certificate.valid_from
-    if time < begins and not countersigned:
-        raise Malformed("that was before this shift began: a controller signs too (`eata desk --controller FOLDER`)")
-    if time < begins - NOTED:
-        raise Malformed("that was more than 72 hours before this shift")
+    if time < earliest(Certified.from_bytes(desk.certificate).certificate, countersigned):
+        raise Malformed(
+            f"that was more than {NOTED // HOUR} hours before this shift" if countersigned
+            else "that was before this shift began: a controller signs too (`eata desk --controller FOLDER`)"
+        )  # fmt: skip

@@ -35,7 +35,7 @@ _HELP = """Scan a code, or type “ID CODE”. Then Enter, Enter, Enter.
 
 
 @dataclass
-class Counter:
+class Terminal:
     """One officer's session."""
 
     client: CustomsDesk

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from eata_ledger.carnet.dates import DAY
 from eata_ledger.carnet.goods.items import Items
-from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import Kind, Label, VoucherState
 from eata_ledger.log.entry import Entry
 from eata_ledger.log.keys import SigningKey
@@ -253,11 +252,10 @@ class Wallet(Keystore):
 
         Raises `EataError` and `Malformed` in the holder's words before anything is written.
         """
-        territories = (await self.registry()).territories
+        registry = await self.registry()
 
         def wishes(shown: Downloaded) -> tuple[Wish, ...]:
-            digital = digital_by(territories[shown.carnet.home].digital_from, shown.carnet.issued)
-            return plan(shown, trip, own_day(), digital)
+            return plan(shown, trip, own_day(), registry.digital(shown.carnet.home, shown.carnet.issued))
 
         return await self.travel(carnet_id, wishes)
 

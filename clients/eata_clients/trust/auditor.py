@@ -23,6 +23,7 @@ from eata_proto.v1 import ledger_pb2, ledger_pb2_grpc, reading_pb2, reading_pb2_
 from eata_clients.authoring.registering import Party
 from eata_clients.net.errors import EataError, from_rpc
 from eata_clients.net.transport import Transport
+from eata_clients.trust.registry import Registry
 from eata_clients.trust.registry_pages import fetch
 
 
@@ -102,35 +103,9 @@ class Report:
         )
 
 
-async def audit(
-    transport: Transport, node: str, party: Party, genesis: Genesis, progress: Callable[[int, int], None]
-) -> Report:
-    """Replays `node`'s entries, then asks every node for its root at a size it shares with the replay."""
-    replay = Replay(genesis, set_back=await _set_back(transport, genesis))
-    total = (await _status(transport, node)).size
-    body = reading_pb2.EntriesQuery().SerializeToString()
-    request = transport.signed("/eata.v1.Audit/Entries", body, [party.sign])
-    transactions = 0
-    try:
-        async for message in reading_pb2_grpc.AuditStub(transport.channel(node)).Entries(request):
-            replay.take(message)
-            progress(replay.size, total)
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc(error) from None
-    shredded = replay.require_erasures()
-    for family, _ in replay.facts:
-        transactions += family == int(Transaction.FAMILY)
-    answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
-    known = [answer for answer in answers if answer is not None]
-    missing = tuple(n.name for n, answer in zip(transport.network.nodes, answers, strict=True) if answer is None)
-    count = len(transport.network.nodes)
-    return Report(replay.size, sum(known), count, known.count(False), transactions, shredded, missing)
-
-
-async def _set_back(transport: Transport, genesis: Genesis) -> dict[int, int]:
+async def _set_back(transport: Transport, registry: Registry) -> dict[int, int]:
     """Where log time was set right, by the root's own word: tree size → log time (ms UTC). Raises `EataError`."""
-    registry = await fetch(transport)
-    reigns = [Reign(-1, genesis.charter)]
+    reigns = [Reign(-1, registry.genesis.charter)]
     for decided in registry.decisions:
         charter = follow(reigns[-1].charter, decided.header, {s.key_id: s.value for s in decided.signatures})
         reigns.append(Reign(decided.index, charter))
@@ -179,6 +154,24 @@ class Auditor:
 
         Raises `EataError`: `AUDIT_FAILED` at the first entry that is not what the rules give.
         """
-        registry = await fetch(self._transport)
-        name = node or (await self._transport.near())[0]
-        return await audit(self._transport, name, self._party, registry.genesis, progress)
+        registry, transport = await fetch(self._transport), self._transport
+        name = node or (await transport.near())[0]
+        replay = Replay(registry.genesis, set_back=await _set_back(transport, registry))
+        total = (await _status(transport, name)).size
+        body = reading_pb2.EntriesQuery().SerializeToString()
+        request = transport.signed("/eata.v1.Audit/Entries", body, [self._party.sign])
+        transactions = 0
+        try:
+            async for message in reading_pb2_grpc.AuditStub(transport.channel(name)).Entries(request):
+                replay.take(message)
+                progress(replay.size, total)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+        shredded = replay.require_erasures()
+        for family, _ in replay.facts:
+            transactions += family == int(Transaction.FAMILY)
+        answers = await asyncio.gather(*(_agrees(transport, n.name, replay) for n in transport.network.nodes))
+        known = [answer for answer in answers if answer is not None]
+        missing = tuple(n.name for n, answer in zip(transport.network.nodes, answers, strict=True) if answer is None)
+        count = len(transport.network.nodes)
+        return Report(replay.size, sum(known), count, known.count(False), transactions, shredded, missing)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from eata_ledger.carnet.dates import DAY
+from eata_ledger.carnet.territories import digital_by
 from eata_ledger.carnet.vocabulary import OrganisationKind, ReadinessStage, Topic
 from eata_ledger.encoding import Value
 from eata_ledger.log import bodies
@@ -56,6 +57,11 @@ class Records:
     def territories(self) -> Mapping[str, bodies.RegisterTerritory]:
         """Each with the day since or from which it is digital, as last announced."""
         return ShelfView(self._territories, self._territory)
+
+    def digital(self, territory: str, day: int) -> bool:
+        """It is digital on that day; one that is not registered is not (GTP-01)."""
+        found = self.territories.get(territory)
+        return found is not None and digital_by(found.digital_from, day)
 
     def _territory(self, code: str) -> bodies.RegisterTerritory | None:
         found, said = self._territories.newest(code), self._announced.newest(code)

@@ -71,6 +71,11 @@ def require_office(desk: ActingDesk) -> None:
         raise Refused(Outcome.ROLE_FORBIDDEN)
 
 
+def earliest(certificate: DeskCertificate, countersigned: bool) -> int:
+    """The first event time (ms UTC) that a certificate may enter: an earlier shift's notes with a controller (PRX-06)."""
+    return certificate.valid_from - (NOTED if countersigned else 0)
+
+
 def require_time(act: Act, desk: ActingDesk, countersigned: bool = False) -> None:
     """Event time lies inside the certificate and not ahead; late acts need a controller (C-23).
 
@@ -78,8 +83,7 @@ def require_time(act: Act, desk: ActingDesk, countersigned: bool = False) -> Non
     """
     act.require_not_ahead()
     certificate, header, now = desk.certificate, act.entry.header, act.moment.log_time
-    earliest = certificate.valid_from - (NOTED if countersigned else 0)
-    if not earliest <= header.event_time <= certificate.valid_to:
+    if not earliest(certificate, countersigned) <= header.event_time <= certificate.valid_to:
         raise Refused(Outcome.CERT_EXPIRED)
     assert desk.office is not None, "judged before"
     if header.offset not in desk.office.offsets:

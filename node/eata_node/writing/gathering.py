@@ -22,7 +22,7 @@ class Given:
     share: bytes
 
 
-Answers = dict[bytes, Given]  # by frame hash, or by index as 8 bytes
+_Answers = dict[bytes, Given]  # by frame hash, or by index as 8 bytes
 
 
 class Gathering:
@@ -32,7 +32,7 @@ class Gathering:
         self._peers: dict[str, node_pb2_grpc.PeerAsyncStub] = {
             name: node_pb2_grpc.PeerStub(channel) for name, channel in peers.items()
         }
-        self._coming: OrderedDict[bytes, dict[str, asyncio.Task[Answers]]] = OrderedDict()
+        self._coming: OrderedDict[bytes, dict[str, asyncio.Task[_Answers]]] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ class Gathering:
         request = node_pb2.SignStatementsRequest(indexes=[index])
         return (await self._ask(name, request, _SECONDS)).get(index.to_bytes(8, "big"))
 
-    async def _ask(self, name: str, request: node_pb2.SignStatementsRequest, seconds: float) -> Answers:
+    async def _ask(self, name: str, request: node_pb2.SignStatementsRequest, seconds: float) -> _Answers:
         """By frame hash, or by index as 8 bytes; nothing from a peer that does not answer."""
         try:
             reply = await self._peers[name].SignStatements(request, timeout=seconds)
